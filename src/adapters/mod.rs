@@ -1,0 +1,4 @@
+//! What touches the outside: each module implements one port.
+
+pub mod clock;
+pub mod ledger;

@@ -1,0 +1,30 @@
+//! `LedgerEntry`: one record of the ledger when it is kept in a Kubernetes API server.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+#[derive(CustomResource, KubeSchema, Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[kube(
+    group = "bongsu.io",
+    version = "v1alpha1",
+    kind = "LedgerEntry",
+    namespaced,
+    shortname = "bl",
+    derive = "PartialEq",
+    doc = "One record of Bongsu's ledger. Written only by Bongsu, by compare-and-set; editing one by hand can lose a fencing epoch.",
+    printcolumn(name = "Key", type_ = "string", json_path = ".spec.key"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// The record.
+pub struct LedgerEntrySpec {
+    /// Key of the record, such as `record/gpki/gpki-verify`.
+    #[schemars(length(min = 1, max = 512))]
+    pub key: String,
+
+    /// The record as JSON text.
+    // Text and not an object: a newer Bongsu may write fields that this schema does not know, and pruning them would
+    // lose acknowledged data.
+    #[schemars(length(max = 262_144))]
+    pub value: String,
+}

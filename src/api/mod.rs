@@ -1,0 +1,55 @@
+//! What users write: the custom resources of `bongsu.io/v1alpha1`, one file per kind.
+//!
+//! Doc comments here are user documentation: `kubectl explain` and `docs/reference.md` show them. Notes for
+//! developers are plain `//` comments. Nothing here decides; `reconcile::parse` turns these values into domain values.
+
+mod conditions;
+mod duration;
+mod failover;
+mod grade_policy;
+mod health;
+mod ledger_entry;
+mod region;
+mod shared_service;
+mod traffic;
+
+pub use conditions::{ConditionType, condition, merge_conditions};
+pub use duration::{Duration, ParseDurationError};
+pub use failover::{
+    Failover, FailoverPhase, FailoverSpec, FailoverStatus, Intervention, PhaseTime, PhaseTimes, RuleStatus,
+    StepState, StepStatus,
+};
+pub use grade_policy::{GradePolicy, GradePolicySpec, GradePolicyStatus};
+pub use health::{
+    Check, GeneratedBody, Header, Health, HttpCheck, HttpMethod, Recovery, TcpCheck, TlsOptions, Vantages,
+    Window,
+};
+pub use ledger_entry::{LedgerEntry, LedgerEntrySpec};
+pub use region::{
+    Budget, EvacuationBudget, GlobalStop, Maintenance, Region, RegionRole, RegionSpec, RegionStatus,
+};
+pub use shared_service::{
+    Failback, FailbackMode, FailoverPolicy, Member, MemberStatus, Mode, NextMove, Objectives, ServiceRef,
+    SharedService, SharedServiceSpec, SharedServiceStatus, Topology, VantageStatus,
+};
+pub use traffic::{
+    DnsServer, DnsUpdate, SecretKeyRef, ServedZone, Traffic, TrafficStatus, TsigAlgorithm, TsigKey,
+};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+/// API group of every kind.
+pub const GROUP: &str = "bongsu.io";
+
+/// Version of every kind.
+pub const VERSION: &str = "v1alpha1";
+
+/// The one field manager under which Bongsu writes to an API server.
+pub const FIELD_MANAGER: &str = "bongsu";
+
+/// Every custom resource definition, in the order in which a reader meets them.
+#[must_use]
+pub fn all_crds() -> Vec<CustomResourceDefinition> {
+    vec![Region::crd(), SharedService::crd(), GradePolicy::crd(), Failover::crd(), LedgerEntry::crd()]
+}

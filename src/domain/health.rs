@@ -1,0 +1,332 @@
+//! From samples to a verdict: what one vantage says of one member.
+
+use std::{collections::VecDeque, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Tick, Timestamp};
+
+/// What one run of a check saw.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Outcome {
+    /// The right answer in time.
+    Ok,
+    /// The right answer, later than the latency limit: an early sign.
+    Slow,
+    /// An answer that is not right.
+    Wrong,
+    /// Nobody listens, or the peer broke off.
+    Refused,
+    /// No answer within the timeout.
+    Unreachable,
+}
+
+impl Outcome {
+    /// Every outcome, for metrics.
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Slow, Self::Wrong, Self::Refused, Self::Unreachable];
+
+    /// Whether the member did not do its work.
+    #[must_use]
+    pub const fn is_bad(self) -> bool {
+        matches!(self, Self::Wrong | Self::Refused | Self::Unreachable)
+    }
+
+    /// The word in metrics and status.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Slow => "slow",
+            Self::Wrong => "wrong",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// One run of a check.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sample {
+    /// When it was started, by this process's clock.
+    pub at: Tick,
+    /// When it was started, by the wall clock.
+    pub wall: Timestamp,
+    /// What it saw.
+    pub outcome: Outcome,
+}
+
+/// What a window of samples says.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Verdict {
+    /// It works.
+    Healthy,
+    /// It works, but an early sign is there.
+    Degraded,
+    /// Not enough was seen to say anything.
+    #[default]
+    Unknown,
+    /// It does not work.
+    Failed,
+}
+
+impl Verdict {
+    /// Every verdict, for metrics.
+    pub const ALL: [Self; 4] = [Self::Healthy, Self::Degraded, Self::Unknown, Self::Failed];
+
+    /// The word in metrics and status.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "Healthy",
+            Self::Degraded => "Degraded",
+            Self::Unknown => "Unknown",
+            Self::Failed => "Failed",
+        }
+    }
+}
+
+/// A member is as good as its worst check. One unknown check keeps it from being healthy, but not from having failed.
+#[must_use]
+pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+    // The order of the variants is the order of badness.
+    verdicts.into_iter().max().unwrap_or(Verdict::Unknown)
+}
+
+/// How samples become verdicts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HealthPolicy {
+    /// Time between the starts of two samples.
+    pub interval: Duration,
+    /// Time after which a sample is `Unreachable`.
+    pub timeout: Duration,
+    /// When a member is called failed.
+    pub window: Window,
+    /// When it is called healthy again.
+    pub recovery: Recovery,
+    /// Vantages that must agree.
+    pub quorum: u32,
+}
+
+/// `failures` bad samples of the last `size`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    /// Samples looked at, 1 to 60.
+    pub size: u32,
+    /// Bad ones that make a failed verdict, 1 to `size`.
+    pub failures: u32,
+}
+
+/// `successes` good samples in a row over at least `stable_for`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recovery {
+    /// Good samples in a row, 1 to 60.
+    pub successes: u32,
+    /// Time without a bad or slow sample.
+    pub stable_for: Duration,
+}
+
+/// The last samples of one check of one member at one vantage, and what they say.
+///
+/// Two-sided: the way down is `window`, the way up is `recovery`. A member that was never judged is called healthy
+/// after `recovery.successes` good samples without waiting for `stable_for`: there is no fault to recover from.
+#[derive(Clone, Debug)]
+pub struct CheckWindow {
+    policy: HealthPolicy,
+    samples: VecDeque<Sample>,
+    verdict: Verdict,
+    good_in_row: u32,
+    good_since: Option<Tick>,
+    onset: Option<Timestamp>,
+}
+
+impl CheckWindow {
+    /// A window that has seen nothing.
+    #[must_use]
+    pub fn new(policy: HealthPolicy) -> Self {
+        Self {
+            policy,
+            samples: VecDeque::with_capacity(policy.window.size as usize),
+            verdict: Verdict::Unknown,
+            good_in_row: 0,
+            good_since: None,
+            onset: None,
+        }
+    }
+
+    /// What the window says.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Start of the first bad sample that led to the failed verdict.
+    #[must_use]
+    pub const fn onset(&self) -> Option<Timestamp> {
+        self.onset
+    }
+
+    /// Outcome of the last sample.
+    #[must_use]
+    pub fn last(&self) -> Option<Outcome> {
+        self.samples.back().map(|sample| sample.outcome)
+    }
+
+    /// Takes a sample in; `true` if the verdict changed.
+    pub fn record(&mut self, sample: Sample) -> bool {
+        if self.samples.len() >= self.policy.window.size as usize {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(sample);
+        self.count_good(sample);
+        let before = self.verdict;
+        self.verdict = self.judge(sample.at);
+        self.note_onset(before);
+        before != self.verdict
+    }
+
+    /// Forgets what is too old to be believed; `true` if the verdict changed. Called when no sample came, because the
+    /// vantage itself was late.
+    pub fn expire(&mut self, now: Tick) -> bool {
+        // One window's length: after it, none of the samples that a verdict needs is recent.
+        let limit = self.policy.interval * self.policy.window.size + self.policy.timeout;
+        let stale = self.samples.back().is_none_or(|last| now.since(last.at) > limit);
+        if !stale || self.verdict == Verdict::Unknown {
+            return false;
+        }
+        *self = Self::new(self.policy);
+        true
+    }
+
+    fn count_good(&mut self, sample: Sample) {
+        if sample.outcome == Outcome::Ok {
+            self.good_in_row = self.good_in_row.saturating_add(1);
+            self.good_since.get_or_insert(sample.at);
+        } else {
+            self.good_in_row = 0;
+            self.good_since = None;
+        }
+    }
+
+    fn judge(&self, now: Tick) -> Verdict {
+        let failures = self.policy.window.failures as usize;
+        let bad = self.samples.iter().filter(|s| s.outcome.is_bad()).count();
+        let not_ok = self.samples.iter().filter(|s| s.outcome != Outcome::Ok).count();
+        if bad >= failures {
+            Verdict::Failed
+        } else if self.recovered(now) {
+            Verdict::Healthy
+        } else if self.verdict == Verdict::Failed {
+            Verdict::Failed
+        } else if not_ok >= failures {
+            Verdict::Degraded
+        } else {
+            self.verdict
+        }
+    }
+
+    fn recovered(&self, now: Tick) -> bool {
+        let Recovery { successes, stable_for } = self.policy.recovery;
+        let stable = self.good_since.is_some_and(|since| now.since(since) >= stable_for);
+        let never_judged = self.verdict == Verdict::Unknown;
+        self.good_in_row >= successes && (stable || never_judged)
+    }
+
+    fn note_onset(&mut self, before: Verdict) {
+        if self.verdict != Verdict::Failed {
+            self.onset = None;
+        } else if before != Verdict::Failed {
+            self.onset = self.samples.iter().find(|s| s.outcome.is_bad()).map(|s| s.wall);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: HealthPolicy = HealthPolicy {
+        interval: Duration::from_secs(1),
+        timeout: Duration::from_millis(500),
+        window: Window { size: 5, failures: 3 },
+        recovery: Recovery { successes: 3, stable_for: Duration::from_secs(10) },
+        quorum: 2,
+    };
+
+    /// Feeds one sample a second: `+` ok, `~` slow, `-` wrong, `r` refused, `x` unreachable, `.` none. The answer has
+    /// one letter a second: `H`, `D`, `U` or `F`.
+    fn check(samples: &str, expected: &str) {
+        let mut window = CheckWindow::new(POLICY);
+        let mut said = String::new();
+        for (second, letter) in samples.chars().enumerate() {
+            let at = Tick(second as u64 * 1_000);
+            let outcome = match letter {
+                '+' => Some(Outcome::Ok),
+                '~' => Some(Outcome::Slow),
+                '-' => Some(Outcome::Wrong),
+                'r' => Some(Outcome::Refused),
+                'x' => Some(Outcome::Unreachable),
+                _ => None,
+            };
+            let before = window.verdict();
+            let changed = match outcome {
+                Some(outcome) => window.record(Sample { at, wall: Timestamp(at.0 as i64), outcome }),
+                None => window.expire(at),
+            };
+            assert_eq!(changed, before != window.verdict(), "second {second} of {samples}");
+            said.push_str(&window.verdict().as_str()[..1]);
+        }
+        assert_eq!(said, expected, "{samples}");
+    }
+
+    #[test]
+    fn three_bad_of_five_make_a_member_failed_whatever_kind_of_bad() {
+        check("+++-r+x", "UUHHHHF");
+    }
+
+    #[test]
+    fn two_bad_of_five_change_nothing() {
+        check("+++x+x+++x+x", "UUHHHHHHHHHH");
+    }
+
+    #[test]
+    fn a_failed_member_is_healthy_only_after_good_samples_and_time() {
+        check("+++xxx++++++++++++", "UUHHHFFFFFFFFFFFHH");
+    }
+
+    #[test]
+    fn a_bad_sample_starts_the_recovery_time_again() {
+        check("xxx++++++++x++++++++++++", "UUFFFFFFFFFFFFFFFFFFFFHH");
+    }
+
+    #[test]
+    fn slow_answers_degrade_and_do_not_fail() {
+        check("+++~~~~~~", "UUHHHDDDD");
+    }
+
+    #[test]
+    fn nothing_seen_is_unknown_and_silence_becomes_unknown_again() {
+        check("..", "UU");
+        check("+++......", "UUHHHHHHU");
+    }
+
+    #[test]
+    fn the_onset_is_the_first_bad_sample_and_not_the_last() {
+        let mut window = CheckWindow::new(POLICY);
+        for (second, outcome) in
+            [Outcome::Ok, Outcome::Wrong, Outcome::Ok, Outcome::Wrong, Outcome::Wrong].into_iter().enumerate()
+        {
+            let at = Tick(second as u64 * 1_000);
+            window.record(Sample { at, wall: Timestamp(at.0 as i64), outcome });
+        }
+        assert_eq!(window.onset(), Some(Timestamp(1_000)));
+    }
+
+    #[test]
+    fn one_unknown_check_keeps_a_member_from_being_healthy_but_not_from_having_failed() {
+        use Verdict::{Degraded, Failed, Healthy, Unknown};
+        assert_eq!(worst([Healthy, Unknown, Degraded]), Unknown);
+        assert_eq!(worst([Healthy, Unknown, Failed]), Failed);
+        assert_eq!(worst([Healthy, Degraded]), Degraded);
+        assert_eq!(worst([]), Unknown);
+    }
+}

@@ -1,0 +1,86 @@
+//! A shared service as the core sees it: already checked, with every default filled in.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{HealthPolicy, RegionName, RouteName, ServiceKey};
+
+/// A valid shared service. Only `reconcile::parse` makes one from what users write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// Namespace and name.
+    pub key: ServiceKey,
+    /// Group that it belongs to.
+    pub part_of: Option<Arc<str>>,
+    /// System grade, 1 (most important) to 4.
+    pub grade: u8,
+    /// Who serves while all is well.
+    pub topology: Topology,
+    /// The copies by region.
+    pub members: BTreeMap<RegionName, Member>,
+    /// How verdicts are made.
+    pub health: HealthPolicy,
+    /// What may be done without a person.
+    pub failover: FailoverPolicy,
+    /// Recovery time objective.
+    pub rto: Option<Duration>,
+    /// Requests a second at the busiest time.
+    pub peak_load: Option<u64>,
+    /// Services that this one needs.
+    pub depends_on: Vec<ServiceKey>,
+    /// Ways by which clients are led, in the order in which they are changed.
+    pub routes: Vec<RouteName>,
+    /// Longest time that a client may keep an old answer.
+    pub ttl: Duration,
+}
+
+/// Who serves while all is well.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Topology {
+    /// All members with a weight above 0.
+    ActiveActive,
+    /// One member.
+    ActiveStandby,
+}
+
+/// A copy of the service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Share, or preference.
+    pub weight: u32,
+    /// Position in the user's list: decides between equal weights.
+    pub rank: u32,
+    /// Requests a second that it carries alone; `None` is not limited.
+    pub capacity: Option<u64>,
+    /// Work is being done on it.
+    pub maintenance: bool,
+}
+
+/// What may be done without a person.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FailoverPolicy {
+    /// How far Bongsu goes.
+    pub mode: Mode,
+    /// People who must say yes in mode `Approve`.
+    pub approvals: u32,
+    /// Time after a completed automatic move in which no second one starts.
+    pub cooldown: Duration,
+    /// Stability after which a member is used again by itself; `None`: a person decides.
+    pub failback_after: Option<Duration>,
+    /// Age of the last passed drill above which `Automatic` acts as `Recommend`; `None`: not asked.
+    pub max_drill_age: Option<Duration>,
+}
+
+/// How far Bongsu goes without a person.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Mode {
+    /// Moves by itself.
+    Automatic,
+    /// Moves after people said yes.
+    Approve,
+    /// Says what it would do.
+    Recommend,
+    /// Says nothing, does nothing.
+    Manual,
+}

@@ -1,0 +1,9 @@
+//! Bongsu watches shared services that run in several regions, moves them when a region is lost, and drills the move.
+//!
+//! Read in this order: `api` is what users write, `domain` decides, `ports` name the outside, `adapters` touch it,
+//! `reconcile` is one pass.
+
+pub mod adapters;
+pub mod api;
+pub mod domain;
+pub mod ports;

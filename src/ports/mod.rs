@@ -1,0 +1,20 @@
+//! What the core needs from the outside, as traits. `adapters` implement them, `sim` will replace them.
+
+mod clock;
+mod ledger;
+mod prober;
+mod resources;
+mod traffic;
+
+pub use clock::Clock;
+pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned};
+pub use prober::{
+    CheckKind, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Prober, Reading, Scheme, TcpSpec, TlsSpec,
+};
+pub use resources::{
+    Event, EventKind, InvalidObject, ObjectRef, Resources, ResourcesError, Snapshot, StatusUpdate,
+};
+pub use traffic::{
+    Answer, DnsRoute, EmptyAnswer, Route, RouteKind, ServedRoute, ServerState, Traffic, TrafficError,
+    TsigAlgorithm, TsigSecret,
+};

@@ -1,0 +1,142 @@
+//! Probes: one sample of one check of one member.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::domain::Outcome;
+
+/// Where a member is reached.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// How.
+    pub scheme: Scheme,
+    /// Host name or address, IPv6 without brackets.
+    pub host: Arc<str>,
+    /// Port.
+    pub port: u16,
+}
+
+/// How a member is reached.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scheme {
+    /// HTTP in the clear.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// TCP only.
+    Tcp,
+}
+
+/// One check, with every default filled in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CheckSpec {
+    /// Name, unique in the service.
+    pub name: Arc<str>,
+    /// Longest time of one sample, all of it: name look-up, connection, TLS, request, body.
+    pub timeout: Duration,
+    /// What is done.
+    pub kind: CheckKind,
+}
+
+/// What a check does.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CheckKind {
+    /// An HTTP request.
+    Http(HttpSpec),
+    /// A TCP connection.
+    Tcp(TcpSpec),
+}
+
+/// An HTTP request and what a good answer is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HttpSpec {
+    /// Method, upper case.
+    pub method: &'static str,
+    /// Path and query.
+    pub path: Arc<str>,
+    /// Headers besides `Host`, `User-Agent` and `Content-Length`.
+    pub headers: Vec<(String, String)>,
+    /// Body; empty for none.
+    pub body: bytes::Bytes,
+    /// Good status codes.
+    pub expected_status: Vec<u16>,
+    /// CEL expression over `body`, `status` and `headers` that must be true.
+    pub expect: Option<Arc<str>>,
+    /// A good answer that takes longer is slow.
+    pub max_latency: Option<Duration>,
+    /// A body with more bytes is wrong.
+    pub max_body_bytes: usize,
+    /// Keep the connection between samples.
+    pub keep_alive: bool,
+    /// How the certificate is verified.
+    pub tls: TlsSpec,
+}
+
+/// How a certificate is verified.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TlsSpec {
+    /// Name that the certificate must carry; `None`: the endpoint's host.
+    pub server_name: Option<Arc<str>>,
+    /// PEM certificates of the authorities; `None`: the system's.
+    pub ca_bundle: Option<Arc<str>>,
+}
+
+/// A TCP connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TcpSpec {
+    /// Port; `None`: the endpoint's.
+    pub port: Option<u16>,
+    /// A connection that takes longer is slow.
+    pub max_latency: Option<Duration>,
+}
+
+/// What one sample saw.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reading {
+    /// The judgement.
+    pub outcome: Outcome,
+    /// From the first packet to the judgement.
+    pub latency: Duration,
+    /// Why, in one short line; empty when all is well. At most 256 bytes, whatever the member sent.
+    pub detail: String,
+}
+
+/// Why a check cannot be run at all. It then counts as unknown.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ProbeError {
+    /// The CEL expression does not compile.
+    #[error("check {check}: expect does not compile: {cause}")]
+    Expect {
+        /// The check.
+        check: String,
+        /// The compiler's words, with the place.
+        cause: String,
+    },
+    /// A header, path, certificate bundle or server name cannot be used.
+    #[error("check {check}: {field}: {cause}")]
+    Field {
+        /// The check.
+        check: String,
+        /// The field of the check.
+        field: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
+}
+
+/// Makes probes.
+pub trait Prober: Send + Sync {
+    /// Prepares a check of one member: compiles its expression and its TLS configuration once.
+    ///
+    /// # Errors
+    /// The check cannot be run; the message names the field and what is wrong with it.
+    fn prepare(&self, endpoint: &Endpoint, check: &CheckSpec) -> Result<Arc<dyn Probe>, ProbeError>;
+}
+
+/// A check of one member, ready to run.
+#[async_trait]
+pub trait Probe: Send + Sync {
+    /// Takes one sample. Ends within the check's timeout and with bounded memory, whatever the member does.
+    async fn run(&self) -> Reading;
+}
