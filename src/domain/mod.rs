@@ -4,12 +4,36 @@
 //! value, everything it wants goes out as a value. `serde` is the one crate it uses besides `std`, because records,
 //! runs and verdicts are what the ledger keeps.
 
+mod budget;
+mod decide;
+mod fleet;
 mod health;
 mod ids;
+mod lease;
+mod observation;
+mod plan;
+mod predict;
+mod quorum;
+mod record;
+mod rules;
+mod run;
 mod service;
 mod time;
 
+pub use budget::{BudgetLimits, BudgetUse};
+pub use decide::{Action, Decision, decide, suppose_lost};
+pub use fleet::{Fleet, RegionState, ServiceReports, survey};
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};
 pub use ids::{Epoch, Identity, RegionName, RouteName, RunId, ServiceKey};
+pub use lease::Tenure;
+pub use observation::{
+    MemberView, Observation, Published, Report, Request, Switches, TargetRefusal, VantageView,
+};
+pub use plan::{Move, Plan, Step, StepKind, Trigger, plan_for};
+pub use predict::{Prediction, Timings, predict};
+pub use quorum::{MemberHealth, judge};
+pub use record::Record;
+pub use rules::{Evaluation, Rule, RuleOutcome, Why};
+pub use run::{Intervention, Next, Run, RunState, StepRecord, StepResult, StepState, Times};
 pub use service::{FailoverPolicy, Member, Mode, Service, Topology};
 pub use time::{Tick, Timestamp};

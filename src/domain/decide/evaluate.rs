@@ -1,0 +1,209 @@
+//! What every rule says about what is wanted.
+
+use super::wanted::{Wanted, capacity};
+use crate::domain::{
+    Evaluation, MemberHealth, Mode, Move, Observation, Published, RegionName, Rule, RuleOutcome, Topology,
+    Trigger, Why,
+};
+
+/// Every rule in the fixed order. With nothing wanted, all but the first do not apply.
+pub(super) fn evaluate(seen: &Observation, wanted: &Wanted) -> Vec<Evaluation> {
+    let Some(trigger) = wanted.trigger else {
+        return nothing_wanted(wanted.note.clone().unwrap_or(Why::NothingToDo));
+    };
+    Rule::ALL
+        .into_iter()
+        .map(|rule| {
+            let (outcome, why) = one(rule, seen, wanted, trigger);
+            Evaluation { rule, outcome, why }
+        })
+        .collect()
+}
+
+fn nothing_wanted(note: Why) -> Vec<Evaluation> {
+    let rest = Rule::ALL.into_iter().skip(1);
+    let first = Evaluation { rule: Rule::MoveNeeded, outcome: RuleOutcome::NotApplicable, why: note };
+    let others =
+        rest.map(|rule| Evaluation { rule, outcome: RuleOutcome::NotApplicable, why: Why::NothingToDo });
+    std::iter::once(first).chain(others).collect()
+}
+
+type Said = (RuleOutcome, Why);
+
+const FINE: Said = (RuleOutcome::Pass, Why::Fine);
+
+const fn not_for(trigger: Trigger) -> Said {
+    (RuleOutcome::NotApplicable, Why::NotFor(trigger))
+}
+
+fn one(rule: Rule, seen: &Observation, wanted: &Wanted, trigger: Trigger) -> Said {
+    match rule {
+        Rule::MoveNeeded => match &wanted.note {
+            Some(misfit) => (RuleOutcome::Block, misfit.clone()),
+            None => (RuleOutcome::Pass, Why::Wanted(trigger)),
+        },
+        Rule::NoOtherRun => match seen.record.as_ref().and_then(|record| record.run.clone()) {
+            Some(run) => (RuleOutcome::Block, Why::Running(run)),
+            None => FINE,
+        },
+        Rule::NameUnclaimed => name_unclaimed(seen),
+        Rule::GlobalStop if !trigger.is_automatic() => not_for(trigger),
+        Rule::GlobalStop => match &seen.switches.global_stop {
+            Some((region, reason)) => {
+                (RuleOutcome::Block, Why::Stopped { region: region.clone(), reason: reason.clone() })
+            }
+            None => FINE,
+        },
+        Rule::Mode if !trigger.is_automatic() => not_for(trigger),
+        Rule::Mode => mode(seen.service.failover.mode),
+        Rule::VantagesTrusted if !trigger.is_automatic() => not_for(trigger),
+        Rule::VantagesTrusted => vantages_trusted(seen),
+        Rule::DependencyHealthy if !trigger.is_unplanned() => not_for(trigger),
+        Rule::DependencyHealthy => match seen.dependencies_down.first() {
+            Some(down) => (RuleOutcome::Block, Why::DependencyDown(down.clone())),
+            None => FINE,
+        },
+        Rule::TargetAvailable => target_available(wanted, trigger),
+        Rule::NeverEmpty => never_empty(seen, wanted.change.as_ref(), trigger),
+        Rule::Capacity if trigger == Trigger::Establish => not_for(trigger),
+        Rule::Capacity => enough_capacity(seen, wanted.change.as_ref()),
+        Rule::Cooldown => cooldown(seen, trigger),
+        Rule::DrillFresh if !trigger.is_unplanned() => not_for(trigger),
+        Rule::DrillFresh => drill_fresh(seen),
+        Rule::RegionBudget | Rule::GroupBudget if !trigger.is_unplanned() => not_for(trigger),
+        Rule::RegionBudget => budget(seen, wanted, trigger, false),
+        Rule::GroupBudget => budget(seen, wanted, trigger, true),
+    }
+}
+
+fn name_unclaimed(seen: &Observation) -> Said {
+    if let Some(other) = &seen.switches.name_claimed_by {
+        return (RuleOutcome::Block, Why::ClaimedBy(other.clone()));
+    }
+    let asked = seen.request.is_some();
+    match &seen.published {
+        _ if seen.record.is_some() => FINE,
+        Published::Nothing | Published::Members { .. } => FINE,
+        // A person who names the region knows what he replaces.
+        Published::Foreign { .. } if asked => FINE,
+        other => (RuleOutcome::Block, Why::Published(other.clone())),
+    }
+}
+
+const fn mode(mode: Mode) -> Said {
+    let outcome = match mode {
+        Mode::Automatic => RuleOutcome::Pass,
+        Mode::Approve | Mode::Recommend => RuleOutcome::Recommend,
+        Mode::Manual => RuleOutcome::Block,
+    };
+    (outcome, Why::Mode(mode))
+}
+
+fn vantages_trusted(seen: &Observation) -> Said {
+    let count = |test: fn(bool, bool) -> bool| {
+        let found = seen.vantages.iter().filter(|v| test(v.alive, v.suspect)).count();
+        u32::try_from(found).unwrap_or(u32::MAX)
+    };
+    let trusted = count(|alive, suspect| alive && !suspect);
+    let suspect = count(|alive, suspect| alive && suspect);
+    let quorum = seen.service.health.quorum;
+    let outcome = if trusted >= quorum { RuleOutcome::Pass } else { RuleOutcome::Block };
+    (outcome, Why::Vantages { trusted, suspect, quorum })
+}
+
+/// A new service is written down as it is served; every other move needs members that can take over.
+fn target_available(wanted: &Wanted, trigger: Trigger) -> Said {
+    if trigger == Trigger::Establish {
+        return not_for(trigger);
+    }
+    let refused = || (RuleOutcome::Block, Why::NoTarget { candidate: wanted.refused.clone() });
+    match &wanted.change {
+        None => refused(),
+        Some(_) if trigger == Trigger::Manual && wanted.refused.is_some() => refused(),
+        Some(change) => match change.joining().next() {
+            Some(region) => (RuleOutcome::Pass, Why::Target(region.clone())),
+            None => FINE,
+        },
+    }
+}
+
+fn never_empty(seen: &Observation, change: Option<&Move>, trigger: Trigger) -> Said {
+    let Some(change) = change else { return (RuleOutcome::Block, Why::Empty) };
+    if trigger == Trigger::Establish {
+        let outcome = if change.to.is_empty() { RuleOutcome::Block } else { RuleOutcome::Pass };
+        return (outcome, Why::Left { members: count(change.to.len()) });
+    }
+    let carrying = |region: &RegionName| {
+        seen.member(region).map_or(MemberHealth::Unknown, |member| seen.health(member)).carries()
+    };
+    match change.to.iter().filter(|region| carrying(region)).count() {
+        0 => (RuleOutcome::Block, Why::Empty),
+        members => (RuleOutcome::Pass, Why::Left { members: count(members) }),
+    }
+}
+
+fn count(members: usize) -> u32 {
+    u32::try_from(members).unwrap_or(u32::MAX)
+}
+
+/// A move that takes nobody away cannot overload anybody.
+fn enough_capacity(seen: &Observation, change: Option<&Move>) -> Said {
+    let (Some(load), Some(change)) = (seen.service.peak_load, change) else {
+        return (RuleOutcome::NotApplicable, Why::LoadUnknown);
+    };
+    let capacity = capacity(seen, &change.to);
+    let enough = capacity.is_none_or(|capacity| capacity >= load);
+    let takes_away = change.leaving().next().is_some() || seen.service.topology == Topology::ActiveStandby;
+    let outcome = if enough || !takes_away { RuleOutcome::Pass } else { RuleOutcome::Block };
+    (outcome, Why::Load { capacity, load })
+}
+
+/// Armed by completed automatic moves only, and passed by the loss of a region: a guard that blocks the real failover
+/// is the oldest fault of this kind of software.
+fn cooldown(seen: &Observation, trigger: Trigger) -> Said {
+    match trigger {
+        Trigger::RegionLost => (RuleOutcome::Pass, Why::RegionLossPasses),
+        Trigger::MemberDown | Trigger::Failback => {
+            let last = seen.record.as_ref().and_then(|record| record.last_automatic);
+            let left = last.map(|last| seen.service.failover.cooldown.saturating_sub(seen.wall.since(last)));
+            match left {
+                Some(left) if !left.is_zero() => (RuleOutcome::Block, Why::Cooldown { left }),
+                _ => FINE,
+            }
+        }
+        Trigger::Establish | Trigger::Manual | Trigger::SpecChanged => not_for(trigger),
+    }
+}
+
+fn drill_fresh(seen: &Observation) -> Said {
+    let Some(limit) = seen.service.failover.max_drill_age else { return FINE };
+    let age = seen.last_drill.map(|last| seen.wall.since(last));
+    let fresh = age.is_some_and(|age| age <= limit);
+    (if fresh { RuleOutcome::Pass } else { RuleOutcome::Recommend }, Why::Drill { age, limit })
+}
+
+/// The tightest budget of the regions that are left. A confirmed loss uses the evacuation budget instead.
+fn budget(seen: &Observation, wanted: &Wanted, trigger: Trigger, of_group: bool) -> Said {
+    if of_group && (trigger == Trigger::RegionLost || seen.service.part_of.is_none()) {
+        return not_for(trigger);
+    }
+    let leaving: Vec<&RegionName> = wanted.change.iter().flat_map(Move::leaving).collect();
+    let mut said = FINE;
+    for (region, limits, used) in seen.budgets.iter().filter(|(region, ..)| leaving.contains(&region)) {
+        let (exceeded, why) = if trigger == Trigger::RegionLost {
+            let why = Why::Evacuation { region: region.clone(), used: used.evacuating, limits: *limits };
+            (used.evacuating >= limits.evacuating, why)
+        } else {
+            let (used, limit) = match of_group {
+                true => (used.moves_of_group, limits.moves_per_group),
+                false => (used.moves, limits.moves),
+            };
+            (used >= limit, Why::Budget { region: region.clone(), used, limit, per: limits.per })
+        };
+        if exceeded {
+            return (RuleOutcome::Block, why);
+        }
+        said = (RuleOutcome::Pass, why);
+    }
+    said
+}

@@ -1,0 +1,1 @@
+//! Tables: a world in one line, the decision in another.

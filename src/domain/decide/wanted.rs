@@ -1,0 +1,252 @@
+//! What is wanted, before any rule is asked.
+
+use std::collections::BTreeSet;
+
+use crate::domain::{
+    MemberHealth, MemberView, Move, Observation, Published, Record, RegionName, Request, TargetRefusal,
+    Topology, Trigger, Why,
+};
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Wanted {
+    /// The move; `None`: nothing, or there is nowhere to go.
+    pub change: Option<Move>,
+    /// Why a move is wanted; `None`: it is not.
+    pub trigger: Option<Trigger>,
+    /// Why nothing is wanted, or what does not fit.
+    pub note: Option<Why>,
+    /// The best candidate that cannot take over, and why.
+    pub refused: Option<(RegionName, TargetRefusal)>,
+}
+
+impl Wanted {
+    const fn nothing(note: Why) -> Self {
+        Self { change: None, trigger: None, note: Some(note), refused: None }
+    }
+}
+
+/// A person's wish comes first, then a loss, then a changed spec, then the way back.
+pub(super) fn wanted(seen: &Observation) -> Wanted {
+    let Some(record) = &seen.record else { return establish(seen) };
+    if let Some(request) = &seen.request {
+        return asked(seen, record, request);
+    }
+    let lost: BTreeSet<RegionName> = record.serving.iter().filter(|r| is_down(seen, r)).cloned().collect();
+    if !lost.is_empty() {
+        return replace(seen, record, &lost);
+    }
+    spec_changed(seen, record).or_else(|| failback(seen, record)).unwrap_or_else(|| {
+        let unknown = record.serving.iter().find(|r| health(seen, r) == MemberHealth::Unknown);
+        Wanted::nothing(match unknown {
+            Some(member) => Why::ServingUnknown { member: member.clone() },
+            None => Why::NothingToDo,
+        })
+    })
+}
+
+fn health(seen: &Observation, region: &RegionName) -> MemberHealth {
+    seen.member(region).map_or(MemberHealth::Unknown, |member| seen.health(member))
+}
+
+fn is_down(seen: &Observation, region: &RegionName) -> bool {
+    health(seen, region) == MemberHealth::Down
+}
+
+/// The service is new to the ledger: what is published now is taken over, so that installing Bongsu moves nobody.
+fn establish(seen: &Observation) -> Wanted {
+    let asked_for = seen.request.as_ref().and_then(|request| request.to.clone());
+    let serving = match (&seen.published, asked_for) {
+        (_, Some(region)) => BTreeSet::from([region]),
+        (Published::Members { regions, .. }, None) => regions.clone(),
+        (Published::Nothing | Published::Foreign { .. } | Published::Unknown { .. }, None) => by_spec(seen),
+    };
+    let change = Move { trigger: Trigger::Establish, from: BTreeSet::new(), to: serving };
+    Wanted { change: Some(change), trigger: Some(Trigger::Establish), note: None, refused: None }
+}
+
+/// Who serves while all is well.
+fn by_spec(seen: &Observation) -> BTreeSet<RegionName> {
+    let members = &seen.service.members;
+    match seen.service.topology {
+        Topology::ActiveActive => {
+            members.iter().filter(|(_, m)| m.weight > 0).map(|(r, _)| r.clone()).collect()
+        }
+        Topology::ActiveStandby => {
+            by_preference(seen).into_iter().take(1).map(|m| m.region.clone()).collect()
+        }
+    }
+}
+
+/// Members in the order in which they are preferred.
+fn by_preference(seen: &Observation) -> Vec<&MemberView> {
+    let mut members: Vec<&MemberView> = seen.members.iter().collect();
+    members.sort_by_key(|member| {
+        let spec = seen.service.members.get(&member.region);
+        spec.map_or((0, u32::MAX), |spec| (u32::MAX - spec.weight, spec.rank))
+    });
+    members
+}
+
+/// Something that serves is down.
+fn replace(seen: &Observation, record: &Record, lost: &BTreeSet<RegionName>) -> Wanted {
+    let region_lost = lost.iter().any(|r| seen.member(r).is_some_and(|member| member.region_lost));
+    let trigger = if region_lost { Trigger::RegionLost } else { Trigger::MemberDown };
+    let staying: BTreeSet<RegionName> = record.serving.difference(lost).cloned().collect();
+    let (to, refused) = match seen.service.topology {
+        Topology::ActiveActive => reinforce(seen, staying, lost),
+        Topology::ActiveStandby => best_target(seen, lost),
+    };
+    let change = (!to.is_empty()).then(|| Move { trigger, from: record.serving.clone(), to });
+    Wanted { change, trigger: Some(trigger), note: None, refused }
+}
+
+/// Those who stay, and as many spares as it takes to carry the load.
+fn reinforce(
+    seen: &Observation,
+    staying: BTreeSet<RegionName>,
+    lost: &BTreeSet<RegionName>,
+) -> (BTreeSet<RegionName>, Option<(RegionName, TargetRefusal)>) {
+    let mut to = staying;
+    let mut refused = None;
+    for member in by_preference(seen) {
+        if carries_load(seen, &to) {
+            break;
+        }
+        if to.contains(&member.region) || lost.contains(&member.region) {
+            continue;
+        }
+        match seen.target(member) {
+            Ok(()) => {
+                to.insert(member.region.clone());
+            }
+            Err(refusal) => {
+                refused.get_or_insert((member.region.clone(), refusal));
+            }
+        }
+    }
+    (to, refused)
+}
+
+/// Whether these members serve anybody, and carry the peak if it is stated.
+fn carries_load(seen: &Observation, regions: &BTreeSet<RegionName>) -> bool {
+    let serves = regions.iter().any(|region| health(seen, region).carries());
+    let enough = match (seen.service.peak_load, capacity(seen, regions)) {
+        (Some(load), Some(capacity)) => capacity >= load,
+        (None, _) | (_, None) => true,
+    };
+    serves && enough
+}
+
+/// Requests a second that these members carry together; `None`: one of them is not limited.
+pub(super) fn capacity(seen: &Observation, regions: &BTreeSet<RegionName>) -> Option<u64> {
+    let carrying = regions.iter().filter(|region| health(seen, region).carries());
+    carrying.map(|region| seen.service.members.get(region).and_then(|member| member.capacity)).sum()
+}
+
+/// The preferred member that can take over.
+fn best_target(
+    seen: &Observation,
+    lost: &BTreeSet<RegionName>,
+) -> (BTreeSet<RegionName>, Option<(RegionName, TargetRefusal)>) {
+    let mut refused = None;
+    for member in by_preference(seen).into_iter().filter(|member| !lost.contains(&member.region)) {
+        match seen.target(member) {
+            Ok(()) => return (BTreeSet::from([member.region.clone()]), refused),
+            Err(refusal) => {
+                refused.get_or_insert((member.region.clone(), refusal));
+            }
+        }
+    }
+    (BTreeSet::new(), refused)
+}
+
+/// A person asked.
+fn asked(seen: &Observation, record: &Record, request: &Request) -> Wanted {
+    let misfit = |text| Wanted { trigger: Some(Trigger::Manual), ..Wanted::nothing(Why::WishMisfit(text)) };
+    let known = |region: &RegionName| seen.service.members.contains_key(region);
+    if request.to.as_ref().is_some_and(|to| !known(to)) {
+        return misfit("spec.to is no member of the service: see spec.members of the SharedService");
+    }
+    if request.from.as_ref().is_some_and(|from| !record.serving.contains(from)) {
+        return misfit("spec.from does not serve now: see status.serving of the SharedService");
+    }
+    let to = match (seen.service.topology, &request.to) {
+        (Topology::ActiveStandby, Some(to)) => BTreeSet::from([to.clone()]),
+        (Topology::ActiveStandby, None) => {
+            return misfit("an ActiveStandby service needs spec.to: the region that shall serve");
+        }
+        (Topology::ActiveActive, to) => {
+            let mut serving = record.serving.clone();
+            serving.extend(to.clone());
+            serving.retain(|region| request.from.as_ref() != Some(region));
+            serving
+        }
+    };
+    if to == record.serving {
+        return misfit("the service is served like that already: nothing to do");
+    }
+    let refused = to.difference(&record.serving).find_map(|region| {
+        let member = seen.member(region)?;
+        seen.target(member).err().map(|refusal| (region.clone(), refusal))
+    });
+    let change = Move { trigger: Trigger::Manual, from: record.serving.clone(), to };
+    Wanted { change: Some(change), trigger: Some(Trigger::Manual), note: None, refused }
+}
+
+/// Members that were added, removed or got another weight. A member that a move took away is not touched: that is the
+/// failback's.
+fn spec_changed(seen: &Observation, record: &Record) -> Option<Wanted> {
+    let members = &seen.service.members;
+    let mut to: BTreeSet<RegionName> =
+        record.serving.iter().filter(|r| members.contains_key(*r)).cloned().collect();
+    if seen.service.topology == Topology::ActiveActive && record.away.is_empty() {
+        to.retain(|region| members.get(region).is_some_and(|member| member.weight > 0));
+        let new = by_spec(seen).into_iter().filter(|region| is_target(seen, region));
+        to.extend(new);
+    }
+    let refused = if to.is_empty() {
+        let (found, refused) = best_target(seen, &BTreeSet::new());
+        to = found;
+        refused
+    } else {
+        None
+    };
+    if to == record.serving {
+        return None;
+    }
+    let trigger = Trigger::SpecChanged;
+    let change = (!to.is_empty()).then(|| Move { trigger, from: record.serving.clone(), to });
+    Some(Wanted { change, trigger: Some(trigger), note: None, refused })
+}
+
+fn is_target(seen: &Observation, region: &RegionName) -> bool {
+    seen.member(region).is_some_and(|member| seen.target(member).is_ok())
+}
+
+/// A member that Bongsu moved away from is good again, and has been for long enough.
+fn failback(seen: &Observation, record: &Record) -> Option<Wanted> {
+    let after = seen.service.failover.failback_after?;
+    let stable = |region: &RegionName| {
+        let healthy_for = seen.member(region).and_then(|member| member.healthy_for(seen.wall));
+        is_target(seen, region) && healthy_for.is_some_and(|time| time >= after)
+    };
+    let ours = record.away.iter().filter(|(_, trigger)| trigger.is_automatic());
+    let back: BTreeSet<RegionName> = ours.map(|(region, _)| region).filter(|r| stable(r)).cloned().collect();
+    let to = match seen.service.topology {
+        Topology::ActiveActive => record.serving.union(&back).cloned().collect(),
+        Topology::ActiveStandby => preferred_of(seen, record, &back),
+    };
+    (to != record.serving).then(|| Wanted {
+        change: Some(Move { trigger: Trigger::Failback, from: record.serving.clone(), to }),
+        trigger: Some(Trigger::Failback),
+        note: None,
+        refused: None,
+    })
+}
+
+/// The most preferred of those that serve and those that could come back.
+fn preferred_of(seen: &Observation, record: &Record, back: &BTreeSet<RegionName>) -> BTreeSet<RegionName> {
+    let candidates = |region: &RegionName| record.serving.contains(region) || back.contains(region);
+    by_preference(seen).into_iter().map(|m| m.region.clone()).filter(candidates).take(1).collect()
+}

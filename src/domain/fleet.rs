@@ -1,0 +1,204 @@
+//! What can only be seen across all services: which vantage is the suspect itself, and which region is lost.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{MemberHealth, RegionName, Report, Timestamp, VantageView, Verdict, judge};
+
+/// All verdicts of one service.
+#[derive(Clone, Debug)]
+pub struct ServiceReports {
+    /// Vantages that must agree.
+    pub quorum: u32,
+    /// The longest time from a fault to the first bad sample: interval plus timeout.
+    pub resolution: Duration,
+    /// Reports by member, each in the order of the vantages.
+    pub members: BTreeMap<RegionName, Vec<Report>>,
+}
+
+/// What is true of all services together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fleet {
+    /// The vantages, in the order in which they came in, each with its standing.
+    pub vantages: Vec<VantageView>,
+    /// Regions that hold members.
+    pub regions: BTreeMap<RegionName, RegionState>,
+}
+
+/// One region.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct RegionState {
+    /// Members judged `Down` by the vantages outside the region.
+    pub down: u32,
+    /// Members judged at all.
+    pub judged: u32,
+    /// Its loss is confirmed.
+    pub lost: bool,
+}
+
+impl Fleet {
+    /// Whether a region is confirmed lost.
+    #[must_use]
+    pub fn lost(&self, region: &RegionName) -> bool {
+        self.regions.get(region).is_some_and(|state| state.lost)
+    }
+}
+
+/// Looks at all services. `vantages` says which are alive; `suspect` is filled in here.
+///
+/// A region is lost when at least two of its members are judged and all of them are down, or when its own heartbeat
+/// stopped as well and more than half of them are down. The first covers 2023: the region's Bongsu was well, small
+/// packets passed, and no citizen was served. The second covers a fire, where one shared check may still look good.
+#[must_use]
+pub fn survey(mut vantages: Vec<VantageView>, services: &[ServiceReports]) -> Fleet {
+    let suspects: Vec<bool> = (0..vantages.len()).map(|v| is_suspect(v, &vantages, services)).collect();
+    for (vantage, suspect) in vantages.iter_mut().zip(suspects) {
+        vantage.suspect = suspect;
+    }
+    let mut regions: BTreeMap<RegionName, RegionState> = BTreeMap::new();
+    for service in services {
+        for (region, reports) in &service.members {
+            let state = regions.entry(region.clone()).or_default();
+            let outside: Vec<VantageView> = vantages
+                .iter()
+                .map(|v| VantageView { alive: v.alive && v.region != *region, ..v.clone() })
+                .collect();
+            // One vantage outside is enough where the quorum counts the region's own word: it is asked about itself.
+            let available = outside.iter().filter(|v| v.trusted()).count();
+            let quorum = service.quorum.min(u32::try_from(available).unwrap_or(u32::MAX)).max(1);
+            match judge(region, reports, &outside, quorum) {
+                MemberHealth::Unknown => {}
+                MemberHealth::Down => {
+                    state.judged += 1;
+                    state.down += 1;
+                }
+                MemberHealth::Healthy | MemberHealth::Degraded => state.judged += 1,
+            }
+        }
+    }
+    for (region, state) in &mut regions {
+        let silent = vantages.iter().any(|v| v.region == *region && !v.alive);
+        let all_down = state.judged >= 2 && state.down == state.judged;
+        state.lost = all_down || (silent && state.down * 2 > state.judged);
+    }
+    Fleet { vantages, regions }
+}
+
+/// Whether a vantage sees two or more other regions turn bad at once (I6). "At once" is as sharp as its own checks: two
+/// faults at the same moment are first seen within interval plus timeout of the slower check.
+fn is_suspect(vantage: usize, vantages: &[VantageView], services: &[ServiceReports]) -> bool {
+    let own = &vantages[vantage].region;
+    let regions: BTreeSet<&RegionName> = services.iter().flat_map(|s| s.members.keys()).collect();
+    let turned: Vec<(Timestamp, Duration)> = regions
+        .into_iter()
+        .filter(|region| *region != own)
+        .filter_map(|region| turned_bad(vantage, region, services))
+        .collect();
+    turned.iter().enumerate().any(|(index, (at, resolution))| {
+        let later = turned.iter().skip(index + 1);
+        later.into_iter().any(|(other, slower)| at.distance(*other) <= (*resolution).max(*slower))
+    })
+}
+
+/// When a vantage saw most of a region turn bad: the median of the first bad samples, and how sharp that is.
+fn turned_bad(
+    vantage: usize,
+    region: &RegionName,
+    services: &[ServiceReports],
+) -> Option<(Timestamp, Duration)> {
+    let mut onsets = Vec::new();
+    let mut judged = 0_usize;
+    let mut resolution = Duration::ZERO;
+    for service in services {
+        let Some(report) = service.members.get(region).and_then(|reports| reports.get(vantage)) else {
+            continue;
+        };
+        judged += usize::from(report.verdict != Verdict::Unknown);
+        if report.verdict == Verdict::Failed {
+            onsets.push(report.onset.unwrap_or(report.since));
+            resolution = resolution.max(service.resolution);
+        }
+    }
+    onsets.sort_unstable();
+    (onsets.len() * 2 > judged).then(|| onsets.get(onsets.len() / 2).map(|at| (*at, resolution))).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000;
+
+    fn vantages(alive: [bool; 3]) -> Vec<VantageView> {
+        ["a", "b", "w"]
+            .into_iter()
+            .zip(alive)
+            .map(|(region, alive)| VantageView { region: region.into(), alive, suspect: false })
+            .collect()
+    }
+
+    fn healthy() -> Report {
+        Report { verdict: Verdict::Healthy, ..Report::default() }
+    }
+
+    fn failed(at: i64) -> Report {
+        let at = Timestamp(at);
+        Report { verdict: Verdict::Failed, onset: Some(at), since: at }
+    }
+
+    /// A service in `a` and `b`, with one report for each of the vantages `a`, `b` and `w`.
+    fn service(a: [Report; 3], b: [Report; 3]) -> ServiceReports {
+        let members = BTreeMap::from([("a".into(), a.to_vec()), ("b".into(), b.to_vec())]);
+        ServiceReports { quorum: 2, resolution: Duration::from_secs(3), members }
+    }
+
+    #[test]
+    fn a_vantage_that_sees_two_other_regions_turn_bad_at_once_is_the_suspect() {
+        let seen =
+            service([healthy(), healthy(), failed(10 * SECOND)], [healthy(), healthy(), failed(12 * SECOND)]);
+        let fleet = survey(vantages([true; 3]), &[seen]);
+        let suspects: Vec<bool> = fleet.vantages.iter().map(|v| v.suspect).collect();
+        assert_eq!(suspects, [false, false, true]);
+        assert!(!fleet.lost(&"a".into()) && !fleet.lost(&"b".into()));
+    }
+
+    #[test]
+    fn two_regions_that_turn_bad_one_after_the_other_do_not_make_a_suspect() {
+        let seen =
+            service([healthy(), healthy(), failed(10 * SECOND)], [healthy(), healthy(), failed(60 * SECOND)]);
+        assert!(!survey(vantages([true; 3]), &[seen]).vantages[2].suspect);
+    }
+
+    #[test]
+    fn one_other_region_turning_bad_is_for_the_quorum_and_makes_no_suspect() {
+        let seen = service([failed(1), failed(1), failed(1)], [healthy(); 3]);
+        assert!(survey(vantages([true; 3]), &[seen]).vantages.iter().all(|v| !v.suspect));
+    }
+
+    #[test]
+    fn a_region_whose_members_are_all_down_is_lost_even_if_its_own_bongsu_is_well() {
+        let down = service([healthy(), failed(1), failed(1)], [healthy(); 3]);
+        assert!(
+            !survey(vantages([true; 3]), &[down.clone()]).lost(&"a".into()),
+            "one member is not a region"
+        );
+        assert!(survey(vantages([true; 3]), &[down.clone(), down]).lost(&"a".into()));
+    }
+
+    #[test]
+    fn a_silent_region_is_lost_when_most_of_it_is_down() {
+        let down = service([Report::default(), failed(1), failed(1)], [healthy(); 3]);
+        let up = service([Report::default(), healthy(), healthy()], [healthy(); 3]);
+        let silent = vantages([false, true, true]);
+        assert!(survey(silent.clone(), &[down.clone(), down.clone(), up.clone()]).lost(&"a".into()));
+        assert!(!survey(silent, &[down, up]).lost(&"a".into()), "half is not most");
+    }
+
+    #[test]
+    fn silence_alone_is_no_loss() {
+        let unknown = service([Report::default(); 3], [healthy(); 3]);
+        assert!(!survey(vantages([false, true, true]), &[unknown]).lost(&"a".into()));
+    }
+}

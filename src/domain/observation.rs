@@ -1,0 +1,201 @@
+//! Everything that a decision may depend on, read before it and not changed during it.
+
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+
+use super::{
+    BudgetLimits, BudgetUse, Epoch, MemberHealth, Record, RegionName, RunId, Service, ServiceKey, Timestamp,
+    Timings, Verdict, judge,
+};
+
+/// One service, at one moment.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The wall clock.
+    pub wall: Timestamp,
+    /// What is wanted.
+    pub service: Arc<Service>,
+    /// What the ledger says; `None`: it never heard of the service.
+    pub record: Option<Record>,
+    /// What is published now. Looked at only while there is no record.
+    pub published: Published,
+    /// The members, in the order of their regions.
+    pub members: Vec<MemberView>,
+    /// The places that probe.
+    pub vantages: Vec<VantageView>,
+    /// Services that this one needs and that are down where they serve.
+    pub dependencies_down: Vec<ServiceKey>,
+    /// What brakes everything.
+    pub switches: Switches,
+    /// Limits of the regions that serve now, and how much of them is used, by region.
+    pub budgets: Vec<(RegionName, BudgetLimits, BudgetUse)>,
+    /// When the last drill of this service passed.
+    pub last_drill: Option<Timestamp>,
+    /// A person's wish that no run has answered yet.
+    pub request: Option<Request>,
+    /// How long the parts of a move take.
+    pub timings: Timings,
+}
+
+impl Observation {
+    /// What the vantages together say of a member.
+    #[must_use]
+    pub fn health(&self, member: &MemberView) -> MemberHealth {
+        judge(&member.region, &member.reports, &self.vantages, self.service.health.quorum)
+    }
+
+    /// The member in a region.
+    #[must_use]
+    pub fn member(&self, region: &RegionName) -> Option<&MemberView> {
+        self.members.iter().find(|member| member.region == *region)
+    }
+
+    /// Whether a member could take over, or why it could not.
+    ///
+    /// # Errors
+    /// The first reason against it.
+    pub fn target(&self, member: &MemberView) -> Result<(), TargetRefusal> {
+        let maintenance = self.service.members.get(&member.region).is_none_or(|spec| spec.maintenance);
+        match self.health(member) {
+            _ if !member.region_known => Err(TargetRefusal::UnknownRegion),
+            _ if member.region_lost => Err(TargetRefusal::RegionLost),
+            _ if member.region_maintenance => Err(TargetRefusal::RegionMaintenance),
+            _ if maintenance => Err(TargetRefusal::Maintenance),
+            MemberHealth::Healthy => Ok(()),
+            other => Err(TargetRefusal::Health(other)),
+        }
+    }
+}
+
+/// What is published for a service that the ledger never heard of.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Published {
+    /// Nothing: nobody is served by this name yet.
+    #[default]
+    Nothing,
+    /// Addresses of these members, and the epoch that stands beside them.
+    Members {
+        /// Regions whose addresses are published.
+        regions: BTreeSet<RegionName>,
+        /// Epoch left by an earlier ledger.
+        epoch: Option<Epoch>,
+    },
+    /// An address that belongs to no member.
+    Foreign {
+        /// What was found.
+        found: Arc<str>,
+    },
+    /// It could not be read.
+    Unknown {
+        /// Why.
+        cause: Arc<str>,
+    },
+}
+
+/// One member.
+#[derive(Clone, Debug)]
+pub struct MemberView {
+    /// Its region.
+    pub region: RegionName,
+    /// What each vantage says, in the order of `Observation::vantages`.
+    pub reports: Vec<Report>,
+    /// A Region of this name exists and can hold members.
+    pub region_known: bool,
+    /// Work is being done in the region.
+    pub region_maintenance: bool,
+    /// The region is confirmed lost.
+    pub region_lost: bool,
+}
+
+impl MemberView {
+    /// Start of the first bad sample, by the earliest of the vantages that say failed.
+    #[must_use]
+    pub fn onset(&self) -> Option<Timestamp> {
+        self.reports.iter().filter(|report| report.verdict == Verdict::Failed).filter_map(|r| r.onset).min()
+    }
+
+    /// How long every vantage that says healthy has said so.
+    #[must_use]
+    pub fn healthy_for(&self, wall: Timestamp) -> Option<Duration> {
+        let healthy = self.reports.iter().filter(|report| report.verdict == Verdict::Healthy);
+        healthy.map(|report| wall.since(report.since)).min()
+    }
+}
+
+/// What one vantage says of one member.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Its word.
+    pub verdict: Verdict,
+    /// Start of the first bad sample, by the vantage's wall clock.
+    pub onset: Option<Timestamp>,
+    /// When the verdict became this one, by the vantage's wall clock.
+    pub since: Timestamp,
+}
+
+/// One place that probes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VantageView {
+    /// Its region.
+    pub region: RegionName,
+    /// It renews its lease.
+    pub alive: bool,
+    /// It sees two or more other regions turn bad at once (I6).
+    pub suspect: bool,
+}
+
+impl VantageView {
+    /// Whether its word counts.
+    #[must_use]
+    pub const fn trusted(&self) -> bool {
+        self.alive && !self.suspect
+    }
+}
+
+/// What brakes everything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Switches {
+    /// The region that carries the global stop, and why.
+    pub global_stop: Option<(RegionName, Arc<str>)>,
+    /// An older service that publishes one of this service's names.
+    pub name_claimed_by: Option<ServiceKey>,
+}
+
+/// A person's wish.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Name of the Failover.
+    pub run: RunId,
+    /// Region that shall stop serving.
+    pub from: Option<RegionName>,
+    /// Region that shall serve.
+    pub to: Option<RegionName>,
+    /// Show the plan, touch nothing.
+    pub dry_run: bool,
+}
+
+/// Why a member could not take over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TargetRefusal {
+    /// There is no Region of this name, or it is a witness.
+    UnknownRegion,
+    /// The region is confirmed lost.
+    RegionLost,
+    /// Work is being done in the region.
+    RegionMaintenance,
+    /// Work is being done on the member.
+    Maintenance,
+    /// It is not healthy.
+    Health(MemberHealth),
+}
+
+impl fmt::Display for TargetRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownRegion => f.write_str("there is no Region of this name that can hold members"),
+            Self::RegionLost => f.write_str("its region is lost"),
+            Self::RegionMaintenance => f.write_str("its region is in maintenance"),
+            Self::Maintenance => f.write_str("it is in maintenance"),
+            Self::Health(health) => write!(f, "it is {health}"),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Who shall serve instead of whom, and the steps that lead there.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Epoch, RegionName, RouteName, Service, Timings, predict};
+
+/// Why a move is wanted.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Trigger {
+    /// The service is new: what serves is written down and published.
+    Establish,
+    /// A serving member is down.
+    MemberDown,
+    /// The region of a serving member is lost.
+    RegionLost,
+    /// A person asked for it.
+    Manual,
+    /// A member that was moved away from is good again.
+    Failback,
+    /// The list of members or their weights was changed.
+    SpecChanged,
+}
+
+impl Trigger {
+    /// The word in status, events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Establish => "Establish",
+            Self::MemberDown => "MemberDown",
+            Self::RegionLost => "RegionLost",
+            Self::Manual => "Manual",
+            Self::Failback => "Failback",
+            Self::SpecChanged => "SpecChanged",
+        }
+    }
+
+    /// Bongsu wants it, no person does: modes, the stop and the cooldown apply.
+    #[must_use]
+    pub const fn is_automatic(self) -> bool {
+        matches!(self, Self::MemberDown | Self::RegionLost | Self::Failback)
+    }
+
+    /// Something broke: budgets apply, and there is no way back.
+    #[must_use]
+    pub const fn is_unplanned(self) -> bool {
+        matches!(self, Self::MemberDown | Self::RegionLost)
+    }
+}
+
+/// A change of who serves.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Move {
+    /// Why.
+    pub trigger: Trigger,
+    /// Regions that serve before. Empty only for `Establish`.
+    pub from: BTreeSet<RegionName>,
+    /// Regions that serve after. Never empty (I3).
+    pub to: BTreeSet<RegionName>,
+}
+
+impl Move {
+    /// Regions that stop serving.
+    pub fn leaving(&self) -> impl Iterator<Item = &RegionName> {
+        self.from.difference(&self.to)
+    }
+
+    /// Regions that start serving.
+    pub fn joining(&self) -> impl Iterator<Item = &RegionName> {
+        self.to.difference(&self.from)
+    }
+}
+
+/// One step. Each is idempotent and carries the epoch.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum Step {
+    /// Looks again whether the new members can serve.
+    Precheck,
+    /// Writes the new epoch and who serves under it into the ledger. From here on nothing is accepted under the old one.
+    RaiseEpoch {
+        /// The new epoch.
+        epoch: Epoch,
+        /// Who serves under it.
+        serving: BTreeSet<RegionName>,
+    },
+    /// Leads clients to the members that serve by the ledger.
+    ShiftTraffic {
+        /// Entry of the service's traffic.
+        route: RouteName,
+    },
+    /// Waits until old answers have run out, then checks the new members as a client would.
+    Verify,
+    /// Writes down that the run is over.
+    Settle,
+}
+
+/// What a step does, without its details: metric label.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum StepKind {
+    /// See [`Step::Precheck`].
+    Precheck,
+    /// See [`Step::RaiseEpoch`].
+    RaiseEpoch,
+    /// See [`Step::ShiftTraffic`].
+    ShiftTraffic,
+    /// See [`Step::Verify`].
+    Verify,
+    /// See [`Step::Settle`].
+    Settle,
+}
+
+impl Step {
+    /// What it does.
+    #[must_use]
+    pub const fn kind(&self) -> StepKind {
+        match self {
+            Self::Precheck => StepKind::Precheck,
+            Self::RaiseEpoch { .. } => StepKind::RaiseEpoch,
+            Self::ShiftTraffic { .. } => StepKind::ShiftTraffic,
+            Self::Verify => StepKind::Verify,
+            Self::Settle => StepKind::Settle,
+        }
+    }
+}
+
+impl StepKind {
+    /// The word in status, events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Precheck => "Precheck",
+            Self::RaiseEpoch => "RaiseEpoch",
+            Self::ShiftTraffic => "ShiftTraffic",
+            Self::Verify => "Verify",
+            Self::Settle => "Settle",
+        }
+    }
+}
+
+/// The steps of a move.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The move.
+    #[serde(flatten)]
+    pub change: Move,
+    /// Epoch that the move raises the service to.
+    pub epoch: Epoch,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+    /// Index in `steps`. Once that step is done, a failure pauses the run; before, it is compensated.
+    pub point_of_no_return: usize,
+    /// What undoes the steps before the point of no return, once the epoch was raised. Empty: nothing to undo.
+    pub compensation: Vec<Step>,
+    /// Predicted time from the fault (or the start, if nothing broke) to verified service, in milliseconds.
+    pub predicted_rto_millis: u64,
+}
+
+impl Plan {
+    /// Predicted time from the fault, or the start, to verified service.
+    #[must_use]
+    pub const fn predicted_rto(&self) -> Duration {
+        Duration::from_millis(self.predicted_rto_millis)
+    }
+}
+
+/// The steps of a move. The same function for failover, switchover, failback and, later, drills.
+///
+/// Something broke: once the epoch is raised there is no way back, because the old member does not serve. A planned
+/// move can return until the new members are verified.
+#[must_use]
+pub fn plan_for(service: &Service, change: Move, epoch: Epoch, timings: &Timings) -> Plan {
+    let shift = || service.routes.iter().map(|route| Step::ShiftTraffic { route: route.clone() });
+    let raise = |epoch, serving: &BTreeSet<RegionName>| Step::RaiseEpoch { epoch, serving: serving.clone() };
+    let mut steps = Vec::with_capacity(service.routes.len() + 4);
+    if change.trigger != Trigger::Establish {
+        steps.push(Step::Precheck);
+    }
+    steps.push(raise(epoch, &change.to));
+    let raised = steps.len() - 1;
+    steps.extend(shift());
+    if change.trigger != Trigger::Establish {
+        steps.push(Step::Verify);
+    }
+    let verified = steps.len() - 1;
+    steps.push(Step::Settle);
+    let returns = !change.trigger.is_unplanned() && change.trigger != Trigger::Establish;
+    let compensation = match returns {
+        true => std::iter::once(raise(epoch.next(), &change.from)).chain(shift()).collect(),
+        false => Vec::new(),
+    };
+    let prediction = predict(service, timings);
+    let from_start = prediction.decide + prediction.shift + prediction.ttl + prediction.verify;
+    let predicted = if change.trigger.is_unplanned() { prediction.total() } else { from_start };
+    Plan {
+        change,
+        epoch,
+        steps,
+        point_of_no_return: if returns { verified } else { raised },
+        compensation,
+        predicted_rto_millis: u64::try_from(predicted.as_millis()).unwrap_or(u64::MAX),
+    }
+}

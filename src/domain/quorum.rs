@@ -1,0 +1,149 @@
+//! From the verdicts of several vantages to the health of a member.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{RegionName, Report, VantageView, Verdict};
+
+/// What the vantages together say of a member.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum MemberHealth {
+    /// A quorum sees it work.
+    Healthy,
+    /// A quorum sees it answer, but not all is well; or quorums contradict each other.
+    Degraded,
+    /// No quorum says anything. Neither up nor down (I9).
+    #[default]
+    Unknown,
+    /// A quorum sees it fail.
+    Down,
+}
+
+impl MemberHealth {
+    /// The word in status, metrics and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "Healthy",
+            Self::Degraded => "Degraded",
+            Self::Unknown => "Unknown",
+            Self::Down => "Down",
+        }
+    }
+
+    /// Whether it carries load now.
+    #[must_use]
+    pub const fn carries(self) -> bool {
+        matches!(self, Self::Healthy | Self::Degraded)
+    }
+}
+
+impl fmt::Display for MemberHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Votes for one saying.
+#[derive(Clone, Copy, Default)]
+struct Votes {
+    all: u32,
+    outside: u32,
+}
+
+impl Votes {
+    fn add(&mut self, outside: bool) {
+        self.all += 1;
+        self.outside += u32::from(outside);
+    }
+
+    /// Enough, and at least one of them from outside the member's region.
+    const fn reach(self, quorum: u32) -> bool {
+        self.all >= quorum && self.outside >= 1
+    }
+}
+
+/// What the vantages together say of the member in `region`. `reports` stand in the order of `vantages`; a vantage that
+/// is dead or suspect has no vote (I6), and a missing answer is no answer (I9).
+#[must_use]
+pub fn judge(region: &RegionName, reports: &[Report], vantages: &[VantageView], quorum: u32) -> MemberHealth {
+    let (mut healthy, mut answering, mut failed) = (Votes::default(), Votes::default(), Votes::default());
+    for (report, vantage) in reports.iter().zip(vantages) {
+        if !vantage.trusted() {
+            continue;
+        }
+        let outside = vantage.region != *region;
+        match report.verdict {
+            Verdict::Healthy => {
+                healthy.add(outside);
+                answering.add(outside);
+            }
+            Verdict::Degraded => answering.add(outside),
+            Verdict::Failed => failed.add(outside),
+            Verdict::Unknown => {}
+        }
+    }
+    match (failed.reach(quorum), healthy.reach(quorum), answering.reach(quorum)) {
+        // Two quorums that contradict each other: some citizens are served and some are not. That is an early sign and
+        // no loss; draining it could move load off a member that most can reach.
+        (true, _, true) => MemberHealth::Degraded,
+        (true, _, false) => MemberHealth::Down,
+        (false, true, _) => MemberHealth::Healthy,
+        (false, false, true) => MemberHealth::Degraded,
+        (false, false, false) => MemberHealth::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One letter a vantage: `h`, `d`, `f`, `u`; upper case: its word does not count. The first is the member's own
+    /// region.
+    fn check(votes: &str, quorum: u32, expected: MemberHealth) {
+        let mut vantages = Vec::new();
+        let mut reports = Vec::new();
+        for (index, letter) in votes.chars().enumerate() {
+            let region =
+                RegionName::new(if index == 0 { "here".to_owned() } else { format!("there-{index}") });
+            vantages.push(VantageView { region, alive: letter.is_lowercase(), suspect: false });
+            let verdict = match letter.to_ascii_lowercase() {
+                'h' => Verdict::Healthy,
+                'd' => Verdict::Degraded,
+                'f' => Verdict::Failed,
+                _ => Verdict::Unknown,
+            };
+            reports.push(Report { verdict, ..Report::default() });
+        }
+        assert_eq!(judge(&"here".into(), &reports, &vantages, quorum), expected, "{votes}/{quorum}");
+    }
+
+    #[test]
+    fn a_quorum_decides_and_less_than_a_quorum_is_unknown() {
+        check("hhh", 2, MemberHealth::Healthy);
+        check("uff", 2, MemberHealth::Down);
+        check("hff", 2, MemberHealth::Down);
+        check("huf", 2, MemberHealth::Unknown);
+        check("uuf", 2, MemberHealth::Unknown);
+        check("ddh", 2, MemberHealth::Degraded);
+    }
+
+    #[test]
+    fn the_members_own_region_alone_decides_nothing() {
+        check("fuu", 1, MemberHealth::Unknown);
+        check("huu", 1, MemberHealth::Unknown);
+        check("ufu", 1, MemberHealth::Down);
+    }
+
+    #[test]
+    fn a_dead_or_suspect_vantage_has_no_vote() {
+        check("ufF", 2, MemberHealth::Unknown);
+        check("hHh", 2, MemberHealth::Healthy);
+    }
+
+    #[test]
+    fn two_quorums_that_contradict_each_other_are_degraded() {
+        check("hhff", 2, MemberHealth::Degraded);
+    }
+}

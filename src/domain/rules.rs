@@ -1,0 +1,311 @@
+//! The rules that stand between a wish and a move. Their order is fixed: it is the order in status, events and logs.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    BudgetLimits, MemberHealth, Mode, Published, RegionName, RunId, ServiceKey, TargetRefusal, Trigger,
+};
+
+/// One rule. The name is the same in status, events, logs and metrics.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Rule {
+    /// Something has to be moved at all.
+    MoveNeeded,
+    /// No other run of this service is going on.
+    NoOtherRun,
+    /// What is published now is known and belongs to this service.
+    NameUnclaimed,
+    /// The red lever is not pulled.
+    GlobalStop,
+    /// The service's mode lets Bongsu move it.
+    Mode,
+    /// Enough vantages are alive and not suspect (I6).
+    VantagesTrusted,
+    /// What the service needs is up (I6).
+    DependencyHealthy,
+    /// A member can take over.
+    TargetAvailable,
+    /// Somebody serves afterwards (I3).
+    NeverEmpty,
+    /// Those who serve afterwards can carry the load (I4).
+    Capacity,
+    /// The last automatic move was long enough ago.
+    Cooldown,
+    /// The last passed drill is fresh enough.
+    DrillFresh,
+    /// The region's budget is not used up (I6).
+    RegionBudget,
+    /// The group's budget is not used up (I6).
+    GroupBudget,
+}
+
+impl Rule {
+    /// Every rule, in the fixed order.
+    pub const ALL: [Self; 14] = [
+        Self::MoveNeeded,
+        Self::NoOtherRun,
+        Self::NameUnclaimed,
+        Self::GlobalStop,
+        Self::Mode,
+        Self::VantagesTrusted,
+        Self::DependencyHealthy,
+        Self::TargetAvailable,
+        Self::NeverEmpty,
+        Self::Capacity,
+        Self::Cooldown,
+        Self::DrillFresh,
+        Self::RegionBudget,
+        Self::GroupBudget,
+    ];
+
+    /// The name in status, events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MoveNeeded => "MoveNeeded",
+            Self::NoOtherRun => "NoOtherRun",
+            Self::NameUnclaimed => "NameUnclaimed",
+            Self::GlobalStop => "GlobalStop",
+            Self::Mode => "Mode",
+            Self::VantagesTrusted => "VantagesTrusted",
+            Self::DependencyHealthy => "DependencyHealthy",
+            Self::TargetAvailable => "TargetAvailable",
+            Self::NeverEmpty => "NeverEmpty",
+            Self::Capacity => "Capacity",
+            Self::Cooldown => "Cooldown",
+            Self::DrillFresh => "DrillFresh",
+            Self::RegionBudget => "RegionBudget",
+            Self::GroupBudget => "GroupBudget",
+        }
+    }
+}
+
+/// What a rule says.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum RuleOutcome {
+    /// Nothing against it.
+    Pass,
+    /// It does not apply to this move.
+    NotApplicable,
+    /// A person has to do it.
+    Recommend,
+    /// It must not happen now.
+    Block,
+}
+
+impl RuleOutcome {
+    /// The word in status and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "Pass",
+            Self::NotApplicable => "NotApplicable",
+            Self::Recommend => "Recommend",
+            Self::Block => "Block",
+        }
+    }
+}
+
+/// One rule and what it said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// The rule.
+    pub rule: Rule,
+    /// What it said.
+    pub outcome: RuleOutcome,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a rule said what it said. `Display` is the sentence for people.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Why {
+    /// Nobody has to move.
+    NothingToDo,
+    /// Who serves cannot be called lost, because a member is unknown.
+    ServingUnknown {
+        /// The member.
+        member: RegionName,
+    },
+    /// This is why.
+    Wanted(Trigger),
+    /// The rule does not apply to this trigger.
+    NotFor(Trigger),
+    /// Nothing speaks against it.
+    Fine,
+    /// A run is going on.
+    Running(RunId),
+    /// Another service has the name.
+    ClaimedBy(ServiceKey),
+    /// What is published is not ours, or not known.
+    Published(Published),
+    /// The red lever.
+    Stopped {
+        /// The Region that carries it.
+        region: RegionName,
+        /// Its reason.
+        reason: Arc<str>,
+    },
+    /// The mode.
+    Mode(Mode),
+    /// Vantages.
+    Vantages {
+        /// Alive and not suspect.
+        trusted: u32,
+        /// Alive but suspect.
+        suspect: u32,
+        /// Needed.
+        quorum: u32,
+    },
+    /// A service that this one needs is down.
+    DependencyDown(ServiceKey),
+    /// Who would take over.
+    Target(RegionName),
+    /// Why the best candidate cannot.
+    NoTarget {
+        /// The candidate; `None`: there is no other member.
+        candidate: Option<(RegionName, TargetRefusal)>,
+    },
+    /// Nobody that carries load would be left.
+    Empty,
+    /// How many carry load afterwards.
+    Left {
+        /// Members.
+        members: u32,
+    },
+    /// Capacity and load in requests a second.
+    Load {
+        /// What those who serve afterwards carry; `None`: a member is not limited.
+        capacity: Option<u64>,
+        /// Peak load.
+        load: u64,
+    },
+    /// The spec states no load.
+    LoadUnknown,
+    /// Time since the last automatic move.
+    Cooldown {
+        /// Time that is left.
+        left: Duration,
+    },
+    /// The loss of a region passes the cooldown.
+    RegionLossPasses,
+    /// Drills.
+    Drill {
+        /// Age of the last passed one.
+        age: Option<Duration>,
+        /// Limit.
+        limit: Duration,
+    },
+    /// A budget.
+    Budget {
+        /// Region whose budget it is.
+        region: RegionName,
+        /// Moves within the time.
+        used: u32,
+        /// Limit.
+        limit: u32,
+        /// The time.
+        per: Duration,
+    },
+    /// The evacuation budget.
+    Evacuation {
+        /// Region that is evacuated.
+        region: RegionName,
+        /// Moves that are not shifted yet.
+        used: u32,
+        /// Limits.
+        limits: BudgetLimits,
+    },
+    /// A member that a person asked for cannot serve.
+    AskedFor {
+        /// The member.
+        member: RegionName,
+        /// Its health.
+        health: MemberHealth,
+    },
+    /// The wish does not fit the service.
+    WishMisfit(&'static str),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingToDo => f.write_str("what serves is not down; nothing has to move"),
+            Self::ServingUnknown { member } => {
+                write!(f, "{member} serves and its health is unknown: unknown is neither down nor up")
+            }
+            Self::Wanted(trigger) => write!(f, "a move is wanted: {}", trigger.as_str()),
+            Self::NotFor(trigger) => write!(f, "does not apply to {}", trigger.as_str()),
+            Self::Fine => f.write_str("nothing against it"),
+            Self::Running(run) => write!(f, "Failover {run} is going on"),
+            Self::ClaimedBy(service) => {
+                write!(f, "SharedService {service} is older and publishes the same name: rename one of them")
+            }
+            Self::Published(published) => published_text(published, f),
+            Self::Stopped { region, reason } => {
+                write!(f, "Region {region} carries globalStop ({reason}): remove it to go on")
+            }
+            Self::Mode(mode) => f.write_str(mode_text(*mode)),
+            Self::Vantages { trusted, suspect, quorum } => write!(
+                f,
+                "{trusted} vantages are alive and trusted, {quorum} must agree{}",
+                if *suspect > 0 {
+                    "; those that see several regions turn bad at once are themselves the suspects"
+                } else {
+                    ""
+                }
+            ),
+            Self::DependencyDown(service) => {
+                write!(f, "{service} is needed and down: moving this service would not help")
+            }
+            Self::Target(region) => write!(f, "{region} can take over"),
+            Self::NoTarget { candidate: None } => f.write_str("there is no other member"),
+            Self::NoTarget { candidate: Some((region, refusal)) } => {
+                write!(f, "{region} cannot take over: {refusal}")
+            }
+            Self::Empty => f.write_str("nobody who carries load would be left"),
+            Self::Left { members } => write!(f, "{members} would serve"),
+            Self::Load { capacity, load } => match capacity {
+                Some(capacity) => write!(f, "those who would serve carry {capacity}/s, the peak is {load}/s"),
+                None => write!(f, "those who would serve are not limited, the peak is {load}/s"),
+            },
+            Self::LoadUnknown => f.write_str("the spec states no peakLoad"),
+            Self::Cooldown { left } => write!(f, "the last automatic move is too fresh: {left:?} left"),
+            Self::RegionLossPasses => f.write_str("the loss of a region passes the cooldown"),
+            Self::Drill { age, limit } => match age {
+                Some(age) => write!(f, "the last passed drill is {age:?} old, the limit is {limit:?}"),
+                None => {
+                    write!(f, "no drill has passed yet, the limit is {limit:?}: a person must start the move")
+                }
+            },
+            Self::Budget { region, used, limit, per } => {
+                write!(f, "{used} of {limit} unplanned moves away from {region} within {per:?}")
+            }
+            Self::Evacuation { region, used, limits } => {
+                write!(f, "evacuating {region}: {used} of {} moves at the same time", limits.evacuating)
+            }
+            Self::AskedFor { member, health } => write!(f, "{member} was asked for and is {health}"),
+            Self::WishMisfit(text) => f.write_str(text),
+        }
+    }
+}
+
+fn published_text(published: &Published, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match published {
+        Published::Nothing => f.write_str("nothing is published yet"),
+        Published::Members { .. } => f.write_str("what is published belongs to this service"),
+        Published::Foreign { found } => {
+            write!(f, "{found} is published and belongs to no member: create a Failover to replace it")
+        }
+        Published::Unknown { cause } => write!(f, "what is published could not be read: {cause}"),
+    }
+}
+
+const fn mode_text(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Automatic => "mode Automatic",
+        Mode::Approve => "mode Approve: approvals do not exist yet, so a person must create the Failover",
+        Mode::Recommend => "mode Recommend: a person must create the Failover",
+        Mode::Manual => "mode Manual: only a person starts a move",
+    }
+}

@@ -1,0 +1,389 @@
+//! One execution of a plan, as the journal keeps it. Pure: the shell writes the intent, does the effect, reports back.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Identity, Plan, RunId, ServiceKey, Step, StepKind, Timestamp, Trigger};
+
+/// Tries of one step before the point of no return. With the delays of `reconcile::retry` this is some 2 s: a planned
+/// move that does not work at once is better undone than waited for.
+const ATTEMPTS_BEFORE_NO_RETURN: u32 = 3;
+
+/// Tries of one step after the point of no return, before a person is asked. With the delays of `reconcile::retry` this
+/// is about a minute: a name server that restarts is back by then.
+const ATTEMPTS_AFTER_NO_RETURN: u32 = 8;
+
+/// A run and its journal. Written to the ledger before each effect (I5).
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// Name of its Failover.
+    pub id: RunId,
+    /// The service.
+    pub service: ServiceKey,
+    /// What is done.
+    pub plan: Plan,
+    /// Why, in a person's or Bongsu's words.
+    pub reason: String,
+    /// Who asked; `None`: Bongsu.
+    pub requested_by: Option<String>,
+    /// What the rules said when it was decided: name, outcome, message.
+    pub rules: Vec<(String, String, String)>,
+    /// Where it stands.
+    pub state: RunState,
+    /// One for each step: those of the plan, then those of the compensation if it came to that.
+    pub journal: Vec<StepRecord>,
+    /// Index of the current step in `journal`.
+    pub cursor: usize,
+    /// When each phase was reached.
+    pub times: Times,
+    /// All of it in one sentence.
+    pub message: String,
+    /// Generation of the Failover up to which a person's word was heard.
+    pub heard_generation: i64,
+    /// The process that wrote last.
+    pub owner: Identity,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum RunState {
+    /// A dry run: nothing was and will be touched.
+    Planned,
+    /// A rule blocked it.
+    Refused,
+    /// Steps are being done.
+    Running,
+    /// Steps are being undone.
+    Compensating,
+    /// Waits for a person.
+    Paused,
+    /// Done.
+    Succeeded,
+    /// Undone, or failed before anything was touched.
+    Compensated,
+    /// Given up, by a person or because a newer epoch exists.
+    Failed,
+}
+
+impl RunState {
+    /// Nothing will happen any more.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        match self {
+            Self::Planned | Self::Refused | Self::Succeeded | Self::Compensated | Self::Failed => true,
+            Self::Running | Self::Compensating | Self::Paused => false,
+        }
+    }
+}
+
+/// One step in the journal.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepRecord {
+    /// What is done.
+    pub step: Step,
+    /// How far it is.
+    pub state: StepState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was first tried.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// What the last try said.
+    pub message: Option<String>,
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum StepState {
+    /// Not started.
+    Pending,
+    /// Its intent is in the ledger; its effect may have happened.
+    Running,
+    /// Its effect was seen.
+    Done,
+    /// It did not work.
+    Failed,
+    /// A person said to go on without it.
+    Skipped,
+}
+
+/// When each phase was reached.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Times {
+    /// First bad sample.
+    pub fault: Option<Timestamp>,
+    /// A quorum called the member down.
+    pub detected: Option<Timestamp>,
+    /// The plan was in the ledger.
+    pub decided: Option<Timestamp>,
+    /// The new epoch was in the ledger.
+    pub fenced: Option<Timestamp>,
+    /// The new writer was promoted.
+    pub promoted: Option<Timestamp>,
+    /// Traffic was led to the new members.
+    pub shifted: Option<Timestamp>,
+    /// The new members were seen to answer well.
+    pub verified: Option<Timestamp>,
+    /// The run was over.
+    pub settled: Option<Timestamp>,
+}
+
+/// What an effect came to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum StepResult {
+    /// It is done; what was seen.
+    Done(String),
+    /// It needs more time and nothing is wrong; what it waits for.
+    NotYet(String),
+    /// It did not work; what was answered, and what to do about it.
+    Failed(String),
+    /// A newer epoch exists: this run must do nothing more.
+    Superseded(String),
+}
+
+/// What a person says to a paused run.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Intervention {
+    /// Try the step again.
+    Resume,
+    /// Go on without it.
+    Skip,
+    /// Stop here.
+    Abort,
+}
+
+/// What comes next.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Next {
+    /// This step; its intent must be written first.
+    Execute(Step),
+    /// A person's word.
+    Person,
+    /// Nothing: the run is over.
+    Over,
+}
+
+impl Run {
+    /// A run of a plan that has not begun.
+    #[must_use]
+    pub fn new(id: RunId, service: ServiceKey, plan: Plan, owner: Identity, times: Times) -> Self {
+        let journal = plan.steps.iter().cloned().map(StepRecord::pending).collect();
+        Self {
+            id,
+            service,
+            plan,
+            reason: String::new(),
+            requested_by: None,
+            rules: Vec::new(),
+            state: RunState::Running,
+            journal,
+            cursor: 0,
+            times,
+            message: String::new(),
+            heard_generation: 0,
+            owner,
+        }
+    }
+
+    /// What comes next.
+    #[must_use]
+    pub fn next(&self) -> Next {
+        match (self.state, self.journal.get(self.cursor)) {
+            (RunState::Paused, _) => Next::Person,
+            (RunState::Running | RunState::Compensating, Some(record)) => Next::Execute(record.step.clone()),
+            _ => Next::Over,
+        }
+    }
+
+    /// The current step.
+    #[must_use]
+    pub fn current(&self) -> Option<&StepRecord> {
+        self.journal.get(self.cursor)
+    }
+
+    /// Notes the intent to try the current step. To be written before the effect.
+    pub fn begin(&mut self, now: Timestamp) {
+        if let Some(record) = self.journal.get_mut(self.cursor) {
+            record.state = StepState::Running;
+            record.attempts = record.attempts.saturating_add(1);
+            record.started_at.get_or_insert(now);
+        }
+    }
+
+    /// Notes what the effect of the current step came to, and moves on.
+    pub fn finish(&mut self, result: StepResult, now: Timestamp) {
+        match result {
+            StepResult::Done(seen) => self.step_done(StepState::Done, seen, now),
+            StepResult::NotYet(waits_for) => {
+                self.note(StepState::Running, waits_for, None);
+                if let Some(record) = self.journal.get_mut(self.cursor) {
+                    // Waiting is no failed try.
+                    record.attempts = record.attempts.saturating_sub(1);
+                }
+            }
+            StepResult::Failed(answer) => self.step_failed(answer, now),
+            StepResult::Superseded(answer) => {
+                self.note(StepState::Failed, answer.clone(), Some(now));
+                self.end(RunState::Failed, format!("stopped: {answer}"), now);
+            }
+        }
+    }
+
+    /// A person's word on a paused run; ignored in any other state and when it was heard already.
+    pub fn intervene(&mut self, word: Intervention, generation: i64, now: Timestamp) {
+        if self.state != RunState::Paused || generation <= self.heard_generation {
+            return;
+        }
+        self.heard_generation = generation;
+        self.state = if self.compensating() { RunState::Compensating } else { RunState::Running };
+        match word {
+            Intervention::Resume => {
+                if let Some(record) = self.journal.get_mut(self.cursor) {
+                    record.attempts = 0;
+                }
+                "a person said: try again".clone_into(&mut self.message);
+            }
+            Intervention::Skip => {
+                self.step_done(StepState::Skipped, "a person said: go on without it".to_owned(), now);
+            }
+            Intervention::Abort => {
+                let name = self.current().map_or("", |record| record.step.kind().as_str());
+                let text = format!("a person stopped it at {name}; what was done before stays");
+                self.end(RunState::Failed, text, now);
+            }
+        }
+    }
+
+    /// The run ends because the world around it is gone, for example its service was deleted.
+    pub fn give_up(&mut self, why: &str, now: Timestamp) {
+        self.end(RunState::Failed, why.to_owned(), now);
+    }
+
+    /// Tries of the current step that failed; the wait before the next grows with it.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.current().map_or(0, |record| record.attempts)
+    }
+
+    /// Whether traffic is not shifted yet: only such runs count in the evacuation budget.
+    #[must_use]
+    pub fn is_before_shifted(&self) -> bool {
+        !self.state.is_over() && self.times.shifted.is_none()
+    }
+
+    /// Whether steps of the compensation have begun.
+    #[must_use]
+    pub fn compensating(&self) -> bool {
+        self.journal.len() > self.plan.steps.len()
+    }
+
+    /// Number of steps that are behind, and of all.
+    #[must_use]
+    pub fn progress(&self) -> (usize, usize) {
+        (self.cursor.min(self.journal.len()), self.journal.len())
+    }
+
+    fn note(&mut self, state: StepState, message: String, finished_at: Option<Timestamp>) {
+        if let Some(record) = self.journal.get_mut(self.cursor) {
+            record.state = state;
+            record.message = (!message.is_empty()).then_some(message);
+            record.finished_at = finished_at;
+        }
+    }
+
+    fn step_done(&mut self, state: StepState, seen: String, now: Timestamp) {
+        self.note(state, seen, Some(now));
+        let kind = self.current().map(|record| record.step.kind());
+        self.cursor += 1;
+        self.note_phase(kind, now);
+        if self.cursor < self.journal.len() {
+            return;
+        }
+        match self.state {
+            RunState::Compensating => {
+                let undone = format!("undone: {}", self.message);
+                self.end(RunState::Compensated, undone, now);
+            }
+            _ => self.end(RunState::Succeeded, "done and verified".to_owned(), now),
+        }
+    }
+
+    fn note_phase(&mut self, kind: Option<StepKind>, now: Timestamp) {
+        if self.compensating() {
+            return;
+        }
+        let more_to_shift = self.current().is_some_and(|record| record.step.kind() == StepKind::ShiftTraffic);
+        match kind {
+            Some(StepKind::RaiseEpoch) => self.times.fenced = Some(now),
+            Some(StepKind::Verify) => self.times.verified = Some(now),
+            Some(StepKind::ShiftTraffic) | Some(StepKind::Settle) | Some(StepKind::Precheck) | None => {}
+        }
+        let shifting = matches!(kind, Some(StepKind::RaiseEpoch | StepKind::ShiftTraffic));
+        if shifting && !more_to_shift {
+            self.times.shifted = Some(now);
+        }
+    }
+
+    fn step_failed(&mut self, answer: String, now: Timestamp) {
+        let name = self.current().map_or("", |record| record.step.kind().as_str());
+        let attempts = self.attempts();
+        let past_return = self.cursor > self.plan.point_of_no_return || self.compensating();
+        // A new service: nobody is led by this name yet, so trying on harms nobody and a repaired key is picked up.
+        let endless = self.plan.change.trigger == Trigger::Establish && past_return;
+        let limit = if past_return { ATTEMPTS_AFTER_NO_RETURN } else { ATTEMPTS_BEFORE_NO_RETURN };
+        let exhausted = !endless && attempts >= limit;
+        self.message = format!("{name} failed {attempts} times: {answer}");
+        self.note(
+            if exhausted { StepState::Failed } else { StepState::Running },
+            answer,
+            exhausted.then_some(now),
+        );
+        match (exhausted, past_return) {
+            (false, _) => {}
+            (true, true) => {
+                self.message.push_str(". Set spec.intervention of this Failover to Resume, Skip or Abort");
+                self.state = RunState::Paused;
+            }
+            (true, false) => self.compensate(now),
+        }
+    }
+
+    /// Undoes what was done. Where the epoch was never raised, nothing was.
+    fn compensate(&mut self, now: Timestamp) {
+        let touched = self
+            .journal
+            .iter()
+            .any(|record| record.step.kind() == StepKind::RaiseEpoch && record.state != StepState::Pending);
+        if !touched || self.plan.compensation.is_empty() {
+            let message = std::mem::take(&mut self.message);
+            return self.end(RunState::Compensated, format!("nothing was changed: {message}"), now);
+        }
+        self.cursor = self.journal.len();
+        self.journal.extend(self.plan.compensation.iter().cloned().map(StepRecord::pending));
+        self.state = RunState::Compensating;
+    }
+
+    fn end(&mut self, state: RunState, message: String, now: Timestamp) {
+        self.state = state;
+        self.message = message;
+        self.times.settled = Some(now);
+    }
+}
+
+impl StepRecord {
+    const fn pending(step: Step) -> Self {
+        Self {
+            step,
+            state: StepState::Pending,
+            attempts: 0,
+            started_at: None,
+            finished_at: None,
+            message: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use super::*;
+use crate::domain::{
+    Epoch, FailoverPolicy, HealthPolicy, Mode, Move, Recovery, RegionName, RouteName, Service, Timings,
+    Topology, Window, plan_for,
+};
+
+fn service() -> Service {
+    Service {
+        key: ServiceKey::new("gpki", "gpki-verify"),
+        part_of: None,
+        grade: 1,
+        topology: Topology::ActiveStandby,
+        members: ["a", "b"].into_iter().map(|region| (region.into(), member())).collect(),
+        health: HealthPolicy {
+            interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(1),
+            window: Window { size: 5, failures: 3 },
+            recovery: Recovery { successes: 5, stable_for: Duration::from_secs(60) },
+            quorum: 2,
+        },
+        failover: FailoverPolicy {
+            mode: Mode::Automatic,
+            approvals: 0,
+            cooldown: Duration::ZERO,
+            failback_after: None,
+            max_drill_age: None,
+        },
+        rto: None,
+        peak_load: None,
+        depends_on: Vec::new(),
+        routes: vec![RouteName::new("inside"), RouteName::new("outside")],
+        ttl: Duration::from_secs(5),
+    }
+}
+
+fn member() -> crate::domain::Member {
+    crate::domain::Member { weight: 100, rank: 0, capacity: None, maintenance: false }
+}
+
+fn run(trigger: Trigger) -> Run {
+    let only = |region: &str| BTreeSet::from([RegionName::new(region)]);
+    let change = Move { trigger, from: only("a"), to: only("b") };
+    let plan = plan_for(&service(), change, Epoch(8), &Timings::default());
+    Run::new("r".into(), service().key, plan, "me".into(), Times::default())
+}
+
+/// Plays a run: one letter for each try (`+` done, `-` failed, `w` not yet, `!` superseded, and `R`, `S`, `A` for a
+/// person's word), and tells the steps that were tried and how it ended.
+fn check(trigger: Trigger, tries: &str, expected: &str) {
+    let mut run = run(trigger);
+    let mut told = Vec::new();
+    for (second, letter) in tries.chars().enumerate() {
+        let now = Timestamp(second as i64);
+        let generation = second as i64 + 1;
+        match (run.next(), letter) {
+            (Next::Person, 'R') => run.intervene(Intervention::Resume, generation, now),
+            (Next::Person, 'S') => run.intervene(Intervention::Skip, generation, now),
+            (Next::Person, 'A') => run.intervene(Intervention::Abort, generation, now),
+            (Next::Execute(step), _) => {
+                told.push(match step {
+                    Step::RaiseEpoch { epoch, serving } => {
+                        format!("{epoch}={}", serving.iter().map(RegionName::as_str).collect::<String>())
+                    }
+                    Step::ShiftTraffic { route } => route.to_string(),
+                    other => other.kind().as_str().to_owned(),
+                });
+                run.begin(now);
+                run.finish(
+                    match letter {
+                        '+' => StepResult::Done(String::new()),
+                        'w' => StepResult::NotYet("ttl".into()),
+                        '!' => StepResult::Superseded("newer".into()),
+                        _ => StepResult::Failed("no".into()),
+                    },
+                    now,
+                );
+            }
+            (next, _) => panic!("{letter} at {second} of {tries}: {next:?}"),
+        }
+    }
+    assert_eq!(format!("{} {:?}", told.join(" "), run.state), expected, "{trigger:?} {tries}");
+}
+
+#[test]
+fn a_failover_raises_the_epoch_before_it_shifts_and_verifies_before_it_settles() {
+    check(Trigger::RegionLost, "++++++", "Precheck 8=b inside outside Verify Settle Succeeded");
+}
+
+#[test]
+fn before_anything_was_touched_a_failure_ends_the_run_and_changes_nothing() {
+    check(Trigger::RegionLost, "---", "Precheck Precheck Precheck Compensated");
+    check(Trigger::Manual, "---", "Precheck Precheck Precheck Compensated");
+}
+
+#[test]
+fn a_planned_move_that_fails_before_it_is_verified_is_undone_under_a_newer_epoch() {
+    check(
+        Trigger::Manual,
+        "++++---+++",
+        "Precheck 8=b inside outside Verify Verify Verify 9=a inside outside Compensated",
+    );
+    check(Trigger::Manual, "++---+++", "Precheck 8=b inside inside inside 9=a inside outside Compensated");
+}
+
+#[test]
+fn an_unplanned_move_past_the_epoch_is_tried_again_and_then_asks_a_person() {
+    check(
+        Trigger::MemberDown,
+        "++--------",
+        "Precheck 8=b inside inside inside inside inside inside inside inside Paused",
+    );
+}
+
+#[test]
+fn a_person_resumes_skips_or_aborts_a_paused_run() {
+    let paused = "Precheck 8=b inside inside inside inside inside inside inside inside";
+    check(
+        Trigger::MemberDown,
+        "++--------R++++",
+        &format!("{paused} inside outside Verify Settle Succeeded"),
+    );
+    check(Trigger::MemberDown, "++--------S+++", &format!("{paused} outside Verify Settle Succeeded"));
+    check(Trigger::MemberDown, "++--------A", &format!("{paused} Failed"));
+}
+
+#[test]
+fn waiting_is_not_failing() {
+    check(
+        Trigger::Manual,
+        "++++wwwwwwwwww",
+        &format!("Precheck 8=b inside outside{} Running", " Verify".repeat(10)),
+    );
+}
+
+#[test]
+fn a_newer_epoch_ends_the_run_at_once() {
+    check(Trigger::MemberDown, "++!", "Precheck 8=b inside Failed");
+}
+
+#[test]
+fn a_new_service_is_tried_for_ever() {
+    check(
+        Trigger::Establish,
+        &format!("+{}", "-".repeat(30)),
+        &format!("8=b{} Running", " inside".repeat(30)),
+    );
+}
+
+#[test]
+fn a_word_that_was_heard_is_not_heard_again() {
+    let mut run = run(Trigger::MemberDown);
+    run.state = RunState::Paused;
+    run.heard_generation = 3;
+    run.intervene(Intervention::Abort, 3, Timestamp(0));
+    assert_eq!(run.state, RunState::Paused);
+    run.intervene(Intervention::Abort, 4, Timestamp(0));
+    assert_eq!(run.state, RunState::Failed);
+}
+
+#[test]
+fn traffic_counts_as_shifted_after_the_last_route() {
+    let mut run = run(Trigger::MemberDown);
+    for second in 0..4 {
+        assert_eq!(run.times.shifted, None, "before step {second}");
+        run.begin(Timestamp(second));
+        run.finish(StepResult::Done(String::new()), Timestamp(second));
+    }
+    assert_eq!((run.times.fenced, run.times.shifted), (Some(Timestamp(1)), Some(Timestamp(3))));
+}
