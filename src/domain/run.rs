@@ -1,5 +1,7 @@
 //! One execution of a plan, as the journal keeps it. Pure: the shell writes the intent, does the effect, reports back.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, Plan, RunId, ServiceKey, Step, StepKind, Timestamp, Trigger};
@@ -135,8 +137,8 @@ pub struct Times {
 pub enum StepResult {
     /// It is done; what was seen.
     Done(String),
-    /// It needs more time and nothing is wrong; what it waits for.
-    NotYet(String),
+    /// It needs more time and nothing is wrong; what it waits for, and for how long.
+    NotYet(String, Duration),
     /// It did not work; what was answered, and what to do about it.
     Failed(String),
     /// A newer epoch exists: this run must do nothing more.
@@ -216,7 +218,7 @@ impl Run {
     pub fn finish(&mut self, result: StepResult, now: Timestamp) {
         match result {
             StepResult::Done(seen) => self.step_done(StepState::Done, seen, now),
-            StepResult::NotYet(waits_for) => {
+            StepResult::NotYet(waits_for, _) => {
                 self.note(StepState::Running, waits_for, None);
                 if let Some(record) = self.journal.get_mut(self.cursor) {
                     // Waiting is no failed try.

@@ -58,8 +58,8 @@ fn establish(seen: &Observation) -> Wanted {
     let asked_for = seen.request.as_ref().and_then(|request| request.to.clone());
     let serving = match (&seen.published, asked_for) {
         (_, Some(region)) => BTreeSet::from([region]),
-        (Published::Members { regions, .. }, None) => regions.clone(),
-        (Published::Nothing | Published::Foreign { .. } | Published::Unknown { .. }, None) => by_spec(seen),
+        (Published::Members { regions, .. }, None) if !regions.is_empty() => regions.clone(),
+        (_, None) => by_spec(seen),
     };
     let change = Move { trigger: Trigger::Establish, from: BTreeSet::new(), to: serving };
     Wanted { change: Some(change), trigger: Some(Trigger::Establish), note: None, refused: None }

@@ -70,7 +70,7 @@ fn check(trigger: Trigger, tries: &str, expected: &str) {
                 run.finish(
                     match letter {
                         '+' => StepResult::Done(String::new()),
-                        'w' => StepResult::NotYet("ttl".into()),
+                        'w' => StepResult::NotYet("ttl".into(), Duration::ZERO),
                         '!' => StepResult::Superseded("newer".into()),
                         _ => StepResult::Failed("no".into()),
                     },

@@ -1,0 +1,130 @@
+//! One Bongsu process: watches, votes, and, while it is the leader, decides and acts.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{catalog::Catalog, mirror::Mirror, queue::Queue, tenure::Tenures, traffic::RouteSeen, vantage::Vantage};
+use crate::{
+    domain::{Fleet, Identity, RegionName, RouteName, ServiceKey, Tick, Trigger},
+    observability::Metrics,
+    ports::{Clock, Ledger, Prober, Resources, Traffic},
+};
+
+/// What a process is told at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Region that it runs in.
+    pub region: RegionName,
+    /// Its own name: different for each process and each start.
+    pub identity: Identity,
+    /// Length of the leader's and the region's lease. Renewed at each third of it.
+    pub lease_ttl: Duration,
+    /// Services that are looked at at the same time.
+    pub workers: usize,
+}
+
+/// The outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The custom resources of this cluster.
+    pub resources: Arc<dyn Resources>,
+    /// The store of truth.
+    pub ledger: Arc<dyn Ledger>,
+    /// Makes probes.
+    pub prober: Arc<dyn Prober>,
+    /// Leads clients.
+    pub traffic: Arc<dyn Traffic>,
+    /// What Prometheus reads.
+    pub metrics: Arc<Metrics>,
+}
+
+/// One Bongsu process.
+pub struct Agent {
+    pub(super) settings: Settings,
+    pub(super) ports: Ports,
+    pub(super) mirror: Mirror,
+    pub(super) queue: Queue,
+    pub(super) vantage: Vantage,
+    pub(super) tenures: Tenures,
+    /// Held while a decision is made and counted in the budgets.
+    pub(super) deciding: Mutex<()>,
+    shared: Mutex<Shared>,
+}
+
+/// What the tasks of one process share besides the mirror.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// The resources.
+    pub catalog: Arc<Catalog>,
+    /// The last survey: the mirror's revision, when it was made, and what it found.
+    pub fleet: Option<(u64, Tick, Arc<Fleet>)>,
+    /// Moves that were decided and are not in the mirror yet.
+    pub starting: BTreeMap<ServiceKey, Starting>,
+    /// What was read of each route last.
+    pub routes: BTreeMap<ServiceKey, BTreeMap<RouteName, RouteSeen>>,
+}
+
+/// A move that was decided a moment ago. It counts in the budgets from the decision on.
+#[derive(Clone, Debug)]
+pub(super) struct Starting {
+    pub trigger: Trigger,
+    pub leaving: Vec<RegionName>,
+    pub part_of: Option<Arc<str>>,
+}
+
+impl Agent {
+    /// A process that has not begun. Call [`Agent::run`].
+    #[must_use]
+    pub fn new(settings: Settings, ports: Ports) -> Arc<Self> {
+        let vantage = Vantage::new(ports.clock.clone(), ports.prober.clone(), ports.metrics.clone());
+        let tenures = Tenures::new(ports.clock.clone(), settings.lease_ttl);
+        Arc::new(Self {
+            settings,
+            mirror: Mirror::default(),
+            queue: Queue::default(),
+            vantage,
+            tenures,
+            ports,
+            deciding: Mutex::default(),
+            shared: Mutex::default(),
+        })
+    }
+
+    /// The resources as they were read last.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.shared().catalog.clone()
+    }
+
+    /// Whether this process may decide and act now.
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        self.tenures.leads()
+    }
+
+    /// Whether this process speaks for its region now.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        self.tenures.speaks()
+    }
+
+    pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {
+        // Every holder leaves it whole, so it is good even if one panicked.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at every service again, now.
+    pub(super) fn push_all(&self) {
+        let now = self.ports.clock.tick();
+        let catalog = self.catalog();
+        let known = catalog.services.keys().cloned();
+        let forgotten = self.mirror.services().into_iter().filter(|key| !catalog.services.contains_key(key));
+        for key in known.chain(forgotten) {
+            self.queue.push(key, now);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What stands in the ledger: keys, and records as JSON.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Timestamp, Verdict},
+    ports::{Expect, Key, Ledger, LedgerError, Version},
+};
+
+/// What a key names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Entry {
+    /// `record/NAMESPACE/NAME`: who serves.
+    Record(ServiceKey),
+    /// `run/NAMESPACE/NAME`: one execution of a plan.
+    Run(Arc<str>, RunId),
+    /// `request/NAMESPACE/NAME`: a Failover that a person created.
+    Request(Arc<str>, RunId),
+    /// `verdict/VANTAGE/NAMESPACE/NAME`: what a vantage says of a service's members.
+    Verdict(RegionName, ServiceKey),
+}
+
+impl Entry {
+    /// The key in the ledger.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key::new(match self {
+            Self::Record(service) => format!("record/{service}"),
+            Self::Run(namespace, id) => format!("run/{namespace}/{id}"),
+            Self::Request(namespace, id) => format!("request/{namespace}/{id}"),
+            Self::Verdict(vantage, service) => format!("verdict/{vantage}/{service}"),
+        })
+    }
+
+    /// What a key names; `None` for keys of other parts, such as the name server's answers.
+    #[must_use]
+    pub fn of(key: &Key) -> Option<Self> {
+        let parts: Vec<&str> = key.as_str().split('/').collect();
+        match parts.as_slice() {
+            ["record", namespace, name] => Some(Self::Record(ServiceKey::new(namespace, name))),
+            ["run", namespace, id] => Some(Self::Run(Arc::from(*namespace), RunId::new(id))),
+            ["request", namespace, id] => Some(Self::Request(Arc::from(*namespace), RunId::new(id))),
+            ["verdict", vantage, namespace, name] => {
+                Some(Self::Verdict(RegionName::new(vantage), ServiceKey::new(namespace, name)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A Failover that a person created, as it stands in the ledger.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestEntry {
+    /// The service.
+    pub service: ServiceKey,
+    /// Region that shall stop serving.
+    pub from: Option<RegionName>,
+    /// Region that shall serve.
+    pub to: Option<RegionName>,
+    /// Why.
+    pub reason: String,
+    /// Show the plan, touch nothing.
+    pub dry_run: bool,
+    /// When it was created; older requests come first.
+    pub created_at: Timestamp,
+    /// A person's word on the paused run, and the generation of the Failover that brought it.
+    pub intervention: Option<(Intervention, i64)>,
+}
+
+/// What one vantage says of the members of one service.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerdictEntry {
+    /// The process that says so. Counts only while it holds its region's lease.
+    pub incarnation: Identity,
+    /// By member.
+    pub members: BTreeMap<RegionName, MemberVerdict>,
+}
+
+/// What one vantage says of one member.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberVerdict {
+    /// Its word.
+    pub verdict: Verdict,
+    /// Start of the first bad sample.
+    pub onset: Option<Timestamp>,
+    /// When the verdict became this one.
+    pub since: Timestamp,
+    /// Why, in one line.
+    pub reason: String,
+}
+
+/// Writes a record as JSON.
+///
+/// # Errors
+/// Those of [`Ledger::put`].
+pub async fn put<T: Serialize + Sync>(
+    ledger: &dyn Ledger,
+    entry: &Entry,
+    value: &T,
+    expect: Expect,
+) -> Result<Version, LedgerError> {
+    let key = entry.key();
+    let unavailable = |error: serde_json::Error| LedgerError::Unavailable {
+        what: format!("write {key}"),
+        cause: error.to_string(),
+    };
+    let text = serde_json::to_string(value).map_err(unavailable)?;
+    ledger.put(&key, &text, expect).await
+}
+
+/// Reads a record as JSON.
+///
+/// # Errors
+/// Those of [`Ledger::get`]; and `Unavailable` for a record that this version cannot read.
+pub async fn get<T: DeserializeOwned>(
+    ledger: &dyn Ledger,
+    entry: &Entry,
+) -> Result<Option<(Version, T)>, LedgerError> {
+    let key = entry.key();
+    let Some(found) = ledger.get(&key).await? else { return Ok(None) };
+    let unreadable = |error: serde_json::Error| LedgerError::Unavailable {
+        what: format!("read {key}"),
+        cause: format!("this version of Bongsu cannot read it: {error}"),
+    };
+    let value = serde_json::from_str(&found.value).map_err(unreadable)?;
+    Ok(Some((found.version, value)))
+}

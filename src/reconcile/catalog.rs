@@ -1,0 +1,148 @@
+//! The resources, parsed: what this process knows of the wishes of the users.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::parse::{Parsed, Policies, Violation, key_of, parse};
+use crate::{
+    api::{Region, RegionRole, SharedService},
+    domain::{BudgetLimits, RegionName, ServiceKey},
+    ports::Snapshot,
+};
+
+/// All resources of one moment, parsed.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// Services by key.
+    pub services: BTreeMap<ServiceKey, ServiceEntry>,
+    /// Regions by name.
+    pub regions: BTreeMap<RegionName, RegionEntry>,
+    /// The region that carries the global stop, and why.
+    pub global_stop: Option<(RegionName, Arc<str>)>,
+    /// Services that publish a name of an older service, and that service.
+    pub claimed: BTreeMap<ServiceKey, ServiceKey>,
+    /// The policies in force.
+    pub policies: Policies,
+    /// What it was made from.
+    pub snapshot: Arc<Snapshot>,
+}
+
+/// A service as it was written, and what became of it.
+#[derive(Clone, Debug)]
+pub struct ServiceEntry {
+    /// As it was written.
+    pub object: Arc<SharedService>,
+    /// Parsed, or what is wrong with it.
+    pub parsed: Result<Arc<Parsed>, Vec<Violation>>,
+}
+
+/// A region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionEntry {
+    /// It can hold members.
+    pub full: bool,
+    /// Work is being done in it.
+    pub maintenance: bool,
+    /// Limits of unplanned moves away from it.
+    pub budget: BudgetLimits,
+}
+
+impl Catalog {
+    /// Parses a snapshot. What did not change since `before` is not parsed again.
+    #[must_use]
+    pub fn new(snapshot: Arc<Snapshot>, before: &Self) -> Self {
+        let policies = Policies::new(snapshot.policies.values().map(AsRef::as_ref));
+        let same_policies = policies == before.policies;
+        let services: BTreeMap<ServiceKey, ServiceEntry> = snapshot
+            .services
+            .values()
+            .map(|object| {
+                let key = key_of(object);
+                let known = before.services.get(&key).filter(|entry| same_policies && same_wish(entry, object));
+                let parsed = match known {
+                    Some(entry) => entry.parsed.clone(),
+                    None => parse(object, &policies).map(Arc::new),
+                };
+                (key, ServiceEntry { object: object.clone(), parsed })
+            })
+            .collect();
+        Self {
+            claimed: claimed(&services),
+            regions: snapshot.regions.iter().map(|(name, r)| (RegionName::new(name), region(r))).collect(),
+            global_stop: global_stop(&snapshot),
+            services,
+            policies,
+            snapshot,
+        }
+    }
+
+    /// A service that can be operated.
+    #[must_use]
+    pub fn parsed(&self, service: &ServiceKey) -> Option<&Arc<Parsed>> {
+        self.services.get(service).and_then(|entry| entry.parsed.as_ref().ok())
+    }
+
+    /// Members whose region is not known, or is a witness.
+    pub fn unknown_regions<'a>(&'a self, parsed: &'a Parsed) -> impl Iterator<Item = &'a RegionName> {
+        let known = |region: &RegionName| self.regions.get(region).is_some_and(|entry| entry.full);
+        parsed.service.members.keys().filter(move |region| !known(region))
+    }
+
+    /// Services whose decision may change when this one does: those that need it.
+    pub fn dependents<'a>(&'a self, service: &'a ServiceKey) -> impl Iterator<Item = &'a ServiceKey> {
+        let needs = move |parsed: &Parsed| parsed.service.depends_on.contains(service);
+        self.services.iter().filter(move |(_, e)| e.parsed.as_ref().is_ok_and(|p| needs(p))).map(|(key, _)| key)
+    }
+}
+
+/// The same spec under the same generation; status and labels may differ.
+fn same_wish(entry: &ServiceEntry, object: &SharedService) -> bool {
+    entry.object.metadata.generation == object.metadata.generation && entry.object.spec == object.spec
+}
+
+fn region(region: &Region) -> RegionEntry {
+    let budget = &region.spec.budget;
+    let limit = |number: i32| u32::try_from(number).unwrap_or(0);
+    RegionEntry {
+        full: region.spec.role == RegionRole::Full,
+        maintenance: region.spec.maintenance.is_some(),
+        budget: BudgetLimits {
+            moves: limit(budget.moves),
+            moves_per_group: limit(budget.moves_per_group),
+            per: budget.per.0,
+            evacuating: limit(budget.evacuation.concurrent),
+        },
+    }
+}
+
+fn global_stop(snapshot: &Snapshot) -> Option<(RegionName, Arc<str>)> {
+    snapshot.regions.iter().find_map(|(name, region)| {
+        let stop = region.spec.global_stop.as_ref()?;
+        Some((RegionName::new(name), Arc::from(stop.reason.as_str())))
+    })
+}
+
+/// Of the services that publish one name the oldest keeps it; between equally old ones, the first by key.
+fn claimed(services: &BTreeMap<ServiceKey, ServiceEntry>) -> BTreeMap<ServiceKey, ServiceKey> {
+    let mut by_age: Vec<(&ServiceKey, &ServiceEntry)> = services.iter().collect();
+    by_age.sort_by_key(|(key, e)| (e.object.metadata.creation_timestamp.as_ref().map(|t| t.0), (*key).clone()));
+    let mut owners: BTreeMap<&str, &ServiceKey> = BTreeMap::new();
+    let mut claimed = BTreeMap::new();
+    for (key, entry) in by_age {
+        let Ok(parsed) = &entry.parsed else { continue };
+        let names: BTreeSet<&str> = parsed.routes.values().map(super::parse::RouteSpec::domain_name).collect();
+        for name in names {
+            match owners.get(name) {
+                Some(owner) if *owner != key => {
+                    claimed.insert(key.clone(), (*owner).clone());
+                }
+                _ => {
+                    owners.insert(name, key);
+                }
+            }
+        }
+    }
+    claimed
+}

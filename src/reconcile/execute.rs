@@ -1,0 +1,350 @@
+//! Drives one run: writes the intent, does the effect, writes what it came to, until it has to wait.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use tracing::{info, warn};
+
+use super::{
+    agent::Agent,
+    book::{self, Entry},
+    catalog::Catalog,
+    parse::Parsed,
+    retry,
+};
+use crate::{
+    domain::{
+        Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, Step, StepResult, Trigger,
+    },
+    ports::{Expect, LedgerError, Version},
+};
+
+/// Time between two looks at a run that waits for a person.
+const PERSON_POLL: Duration = Duration::from_secs(5);
+
+impl Agent {
+    /// Goes on with a run until it waits or is over. Returns when to come back.
+    pub(super) async fn drive(
+        &self,
+        mut run: Run,
+        mut version: Version,
+        parsed: Option<&Parsed>,
+        catalog: &Catalog,
+    ) -> Duration {
+        match self.drive_on(&mut run, &mut version, parsed, catalog).await {
+            Ok(again) => again,
+            Err(error) => {
+                // Nothing was done without its intent in the ledger. The mirror will show who wrote.
+                warn!(service = %run.service, failover = %run.id, %error, "journal not written, trying again");
+                retry::delay(1)
+            }
+        }
+    }
+
+    async fn drive_on(
+        &self,
+        run: &mut Run,
+        version: &mut Version,
+        parsed: Option<&Parsed>,
+        catalog: &Catalog,
+    ) -> Result<Duration, LedgerError> {
+        let Some(parsed) = parsed else {
+            return self.give_up(run, version).await;
+        };
+        if !self.claim(run, version).await? {
+            return Ok(retry::delay(1));
+        }
+        loop {
+            let now = self.ports.clock.wall();
+            match run.next() {
+                Next::Over => {
+                    self.close(run).await?;
+                    return Ok(Duration::ZERO);
+                }
+                Next::Person => {
+                    if !self.hear_person(run, version).await? {
+                        return Ok(PERSON_POLL);
+                    }
+                }
+                Next::Execute(step) => {
+                    run.begin(now);
+                    run.heard_generation = self.generation(run).max(run.heard_generation);
+                    self.save(run, version).await?;
+                    // Asked at the effect, not once at the top: the lease may have run out while the journal was written.
+                    if !self.is_leader() {
+                        return Ok(retry::delay(1));
+                    }
+                    let result = self.effect(run, &step, parsed, catalog).await;
+                    self.count_step(&step, &result);
+                    let again = wait_after(&result, run.attempts());
+                    run.finish(result, self.ports.clock.wall());
+                    if run.state.is_over() || run.state == RunState::Paused || again.is_some() {
+                        self.save(run, version).await?;
+                    }
+                    if let Some(again) = again.filter(|_| matches!(run.next(), Next::Execute(_))) {
+                        return Ok(again);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the run; the journal before each effect.
+    async fn save(&self, run: &mut Run, version: &mut Version) -> Result<(), LedgerError> {
+        run.owner = self.settings.identity.clone();
+        let entry = Entry::Run(run.service.namespace.clone(), run.id.clone());
+        *version = book::put(self.ports.ledger.as_ref(), &entry, run, Expect::Version(*version)).await?;
+        self.mirror.wrote(&entry, *version, run);
+        Ok(())
+    }
+
+    /// Makes sure that this run, and no other, is the one that its service's record names.
+    async fn claim(&self, run: &mut Run, version: &mut Version) -> Result<bool, LedgerError> {
+        let Some((record_version, record)) = self.mirror.record(&run.service) else {
+            // A new service: the record is made by the first step, and only one run can make it.
+            return Ok(true);
+        };
+        match &record.run {
+            Some(named) if *named == run.id => Ok(true),
+            Some(other) => {
+                run.give_up(&format!("Failover {other} came first"), self.ports.clock.wall());
+                self.save(run, version).await?;
+                Ok(false)
+            }
+            None if run.state.is_over() => Ok(true),
+            None => {
+                let claimed = Record { run: Some(run.id.clone()), ..(*record).clone() };
+                self.write_record(&run.service, &claimed, Expect::Version(record_version)).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn write_record(
+        &self,
+        service: &crate::domain::ServiceKey,
+        record: &Record,
+        expect: Expect,
+    ) -> Result<(), LedgerError> {
+        let entry = Entry::Record(service.clone());
+        let version = book::put(self.ports.ledger.as_ref(), &entry, record, expect).await?;
+        self.mirror.wrote(&entry, version, record);
+        Ok(())
+    }
+
+    /// Frees the service's record from a run that is over, and arms the cooldown if it was an automatic move.
+    async fn close(&self, run: &Run) -> Result<(), LedgerError> {
+        let entry = Entry::Record(run.service.clone());
+        let Some((version, record)) = book::get::<Record>(self.ports.ledger.as_ref(), &entry).await? else {
+            return Ok(());
+        };
+        if record.run.as_ref() != Some(&run.id) {
+            return Ok(());
+        }
+        let arms = run.state == RunState::Succeeded && run.plan.change.trigger.is_automatic();
+        let last_automatic = if arms { run.times.settled } else { record.last_automatic };
+        let closed = Record { run: None, last_automatic, ..record };
+        self.write_record(&run.service, &closed, Expect::Version(version)).await?;
+        self.observe_phases(run);
+        info!(service = %run.service, failover = %run.id, state = ?run.state, message = run.message, "run is over");
+        Ok(())
+    }
+
+    /// The service was deleted, or can no longer be understood: who serves stays as it is (I8).
+    async fn give_up(&self, run: &mut Run, version: &mut Version) -> Result<Duration, LedgerError> {
+        if !run.state.is_over() {
+            let why = "the SharedService was deleted or is no longer valid; traffic stays as it is";
+            run.give_up(why, self.ports.clock.wall());
+            self.save(run, version).await?;
+        }
+        self.close(run).await?;
+        Ok(PERSON_POLL)
+    }
+
+    fn generation(&self, run: &Run) -> i64 {
+        let request = self.mirror.request(&run.service.namespace, &run.id);
+        request.and_then(|(_, request)| request.intervention).map_or(0, |(_, generation)| generation)
+    }
+
+    /// `true` if a person said something new.
+    async fn hear_person(&self, run: &mut Run, version: &mut Version) -> Result<bool, LedgerError> {
+        let request = self.mirror.request(&run.service.namespace, &run.id);
+        let Some((word, generation)) = request.and_then(|(_, request)| request.intervention) else {
+            return Ok(false);
+        };
+        if generation <= run.heard_generation {
+            return Ok(false);
+        }
+        run.intervene(word, generation, self.ports.clock.wall());
+        info!(service = %run.service, failover = %run.id, ?word, "a person's word on a paused run");
+        self.save(run, version).await?;
+        Ok(true)
+    }
+
+    async fn effect(&self, run: &Run, step: &Step, parsed: &Parsed, catalog: &Catalog) -> StepResult {
+        match step {
+            Step::Precheck => self.precheck(run, parsed, catalog),
+            Step::RaiseEpoch { epoch, serving } => self.raise_epoch(run, *epoch, serving).await,
+            Step::ShiftTraffic { route } => match self.mirror.record(&run.service) {
+                Some((_, record)) if record.epoch > newest_epoch(run) => superseded(&record),
+                Some((_, record)) => self.publish(parsed, route, &record).await,
+                None => StepResult::Failed("the ledger has no record of the service".to_owned()),
+            },
+            Step::Verify => self.verify(run, parsed, catalog).await,
+            Step::Settle => StepResult::Done(String::new()),
+        }
+    }
+
+    /// Looks again: time may have passed since the decision, above all when another process made it.
+    fn precheck(&self, run: &Run, parsed: &Parsed, catalog: &Catalog) -> StepResult {
+        let seen = self.observe(parsed, catalog);
+        let change = &run.plan.change;
+        for region in change.joining() {
+            let refusal = seen.member(region).map(|member| seen.target(member));
+            match refusal {
+                Some(Ok(())) => {}
+                Some(Err(refusal)) => return StepResult::Failed(format!("{region} cannot take over: {refusal}")),
+                None => return StepResult::Failed(format!("{region} is no member any more")),
+            }
+        }
+        let health = |region: &RegionName| seen.member(region).map_or(MemberHealth::Unknown, |m| seen.health(m));
+        if !change.to.iter().any(|region| health(region).carries()) {
+            return StepResult::Failed("nobody who carries load would serve".to_owned());
+        }
+        if change.trigger.is_unplanned() && change.leaving().all(|region| health(region) == MemberHealth::Healthy) {
+            return StepResult::Failed("what was lost is healthy again".to_owned());
+        }
+        StepResult::Done(String::new())
+    }
+
+    /// Read from the ledger and not from the mirror: this is the step that cannot be taken back.
+    async fn raise_epoch(&self, run: &Run, epoch: Epoch, serving: &BTreeSet<RegionName>) -> StepResult {
+        let entry = Entry::Record(run.service.clone());
+        let now = self.ports.clock.wall();
+        let (record, expect) = match book::get::<Record>(self.ports.ledger.as_ref(), &entry).await {
+            Err(error) => return StepResult::Failed(error.to_string()),
+            Ok(Some((_, record))) if record.epoch == epoch && record.serving == *serving => {
+                return StepResult::Done(format!("epoch {epoch} was raised already"));
+            }
+            Ok(Some((_, record))) if record.epoch >= epoch => return superseded(&record),
+            Ok(Some((_, record))) if record.run.as_ref() != Some(&run.id) => {
+                return StepResult::Superseded("another run has the service".to_owned());
+            }
+            Ok(Some((version, record))) => {
+                (record.moved(epoch, serving, run.plan.change.trigger, now), Expect::Version(version))
+            }
+            Ok(None) if run.plan.change.trigger == Trigger::Establish => {
+                (new_record(run, epoch, serving, now), Expect::Absent)
+            }
+            Ok(None) => return StepResult::Failed("the ledger has no record of the service".to_owned()),
+        };
+        match self.write_record(&run.service, &record, expect).await {
+            Ok(()) => StepResult::Done(format!("epoch {epoch}: {}", names(serving))),
+            Err(error) => StepResult::Failed(error.to_string()),
+        }
+    }
+
+    /// Waits until the last resolver has forgotten the old answer, then asks every new member as a client would.
+    async fn verify(&self, run: &Run, parsed: &Parsed, catalog: &Catalog) -> StepResult {
+        let since = run.times.shifted.map(|shifted| self.ports.clock.wall().since(shifted)).unwrap_or_default();
+        if since < parsed.service.ttl {
+            let left = parsed.service.ttl.saturating_sub(since);
+            return StepResult::NotYet(format!("waits for the TTL of {:?} to run out", parsed.service.ttl), left);
+        }
+        let seen = self.observe(parsed, catalog);
+        let down = |region: &RegionName| {
+            seen.member(region).is_some_and(|member| seen.health(member) == MemberHealth::Down)
+        };
+        let mut served = 0_u32;
+        let mut wrong = Vec::new();
+        for region in &run.plan.change.to {
+            let readings = self.vantage.sample_now(&parsed.service.key, region).await;
+            let bad: Vec<String> = readings
+                .iter()
+                .filter(|(_, reading)| reading.outcome.is_bad())
+                .map(|(check, reading)| format!("{region} {check}: {} {}", reading.outcome.as_str(), reading.detail))
+                .collect();
+            served += u32::from(bad.is_empty() && !readings.is_empty());
+            // A member that stays and is down already is no fault of this move.
+            let expected = run.plan.change.joining().any(|joining| joining == region) || !down(region);
+            if expected {
+                wrong.extend(bad);
+            }
+        }
+        match (served, wrong.is_empty()) {
+            (0, _) | (_, false) => StepResult::Failed(format!("not served well: {}", wrong.join("; "))),
+            (members, true) => StepResult::Done(format!("{members} members answered every check")),
+        }
+    }
+
+    fn count_step(&self, step: &Step, result: &StepResult) {
+        let result = match result {
+            StepResult::Done(_) => crate::observability::StepResult::Done,
+            StepResult::NotYet(..) => return,
+            StepResult::Failed(_) => crate::observability::StepResult::Failed,
+            StepResult::Superseded(_) => crate::observability::StepResult::Superseded,
+        };
+        self.ports.metrics.count_step(step.kind().as_str(), result);
+    }
+
+    fn observe_phases(&self, run: &Run) {
+        use crate::observability::Phase;
+        let t = &run.times;
+        let phases = [
+            (Phase::Detect, t.fault, t.detected),
+            (Phase::Decide, t.detected, t.decided),
+            (Phase::Fence, t.decided, t.fenced),
+            (Phase::Promote, t.fenced, t.promoted),
+            (Phase::Shift, t.promoted.or(t.fenced), t.shifted),
+            (Phase::Verify, t.shifted, t.verified),
+        ];
+        for (phase, from, to) in phases {
+            if let (Some(from), Some(to)) = (from, to) {
+                self.ports.metrics.observe_phase(phase, to.since(from));
+            }
+        }
+    }
+}
+
+/// The newest epoch that the steps of a run raise the service to.
+fn newest_epoch(run: &Run) -> Epoch {
+    let raised = run.journal.iter().filter_map(|record| match &record.step {
+        Step::RaiseEpoch { epoch, .. } => Some(*epoch),
+        _ => None,
+    });
+    raised.max().unwrap_or(run.plan.epoch)
+}
+
+fn superseded(record: &Record) -> StepResult {
+    let serving = names(&record.serving);
+    StepResult::Superseded(format!("the ledger is at epoch {} already, where {serving} serves", record.epoch))
+}
+
+fn new_record(
+    run: &Run,
+    epoch: Epoch,
+    serving: &BTreeSet<RegionName>,
+    now: crate::domain::Timestamp,
+) -> Record {
+    Record {
+        epoch,
+        serving: serving.clone(),
+        away: std::collections::BTreeMap::new(),
+        changed_at: now,
+        last_automatic: None,
+        run: Some(run.id.clone()),
+    }
+}
+
+fn names(regions: &BTreeSet<RegionName>) -> String {
+    regions.iter().map(RegionName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// How long to wait after a try that did not get the run further.
+fn wait_after(result: &StepResult, attempts: u32) -> Option<Duration> {
+    match result {
+        StepResult::Done(_) | StepResult::Superseded(_) => None,
+        StepResult::NotYet(_, left) => Some(*left),
+        StepResult::Failed(_) => Some(retry::delay(attempts)),
+    }
+}
+

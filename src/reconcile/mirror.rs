@@ -1,0 +1,278 @@
+//! What this process has seen of the ledger. It may be behind; every write names the version that it was decided on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::de::DeserializeOwned;
+use tracing::warn;
+
+use super::book::{Entry, RequestEntry, VerdictEntry};
+use crate::{
+    domain::{Identity, Record, RegionName, Run, RunId, RunState, ServiceKey},
+    ports::{Change, Key, LeaseState, Version, Versioned},
+};
+
+/// A value and the version under which it was read.
+pub type Seen<T> = (Version, Arc<T>);
+
+/// The mirror. Written by one task from the ledger's watch, and by whoever wrote to the ledger itself.
+#[derive(Default)]
+pub struct Mirror {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    ready: bool,
+    revision: u64,
+    records: BTreeMap<ServiceKey, Seen<Record>>,
+    runs: BTreeMap<ServiceKey, BTreeMap<RunId, Seen<Run>>>,
+    requests: BTreeMap<(Arc<str>, RunId), Seen<RequestEntry>>,
+    verdicts: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
+    leases: Vec<LeaseState>,
+    unreadable: BTreeMap<Key, String>,
+}
+
+/// What a change of the ledger touches.
+#[derive(Debug, Default, PartialEq)]
+pub struct Touched {
+    /// Services that should be looked at again.
+    pub services: BTreeSet<ServiceKey>,
+    /// Everything should.
+    pub all: bool,
+}
+
+impl Mirror {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every method leaves the state whole, so it is good even if a holder of the lock panicked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a change in.
+    pub fn apply(&self, change: Change) -> Touched {
+        let mut state = self.state();
+        state.revision += 1;
+        match change {
+            Change::Reset(all) => {
+                let leases = std::mem::take(&mut state.leases);
+                let revision = state.revision;
+                *state = State { ready: true, revision, leases, ..State::default() };
+                for (key, value) in all {
+                    state.put(&key, &value);
+                }
+                Touched { services: BTreeSet::new(), all: true }
+            }
+            Change::Put(key, value) => Touched { services: state.put(&key, &value), all: false },
+            Change::Deleted(key) => Touched { services: state.remove(&key), all: false },
+        }
+    }
+
+    /// Takes in what this process wrote itself, without waiting for the watch to bring it back.
+    pub fn wrote<T: serde::Serialize>(&self, entry: &Entry, version: Version, value: &T) {
+        // What was written was serialised a moment ago, so it can be again.
+        if let Ok(text) = serde_json::to_string(value) {
+            self.apply(Change::Put(entry.key(), Versioned { version, value: Arc::from(text) }));
+        }
+    }
+
+    /// Takes the leases in; `true` if one of them changed hands, died or came back.
+    pub fn set_leases(&self, leases: Vec<LeaseState>) -> bool {
+        let mut state = self.state();
+        let changed = state.leases != leases;
+        if changed {
+            state.revision += 1;
+            state.leases = leases;
+        }
+        changed
+    }
+
+    /// Whether the ledger was read as a whole once.
+    pub fn is_ready(&self) -> bool {
+        self.state().ready
+    }
+
+    /// Grows with every change.
+    pub fn revision(&self) -> u64 {
+        self.state().revision
+    }
+
+    /// The record of a service.
+    pub fn record(&self, service: &ServiceKey) -> Option<Seen<Record>> {
+        self.state().records.get(service).cloned()
+    }
+
+    /// All runs of a service.
+    pub fn runs(&self, service: &ServiceKey) -> Vec<Seen<Run>> {
+        self.state().runs.get(service).into_iter().flat_map(BTreeMap::values).cloned().collect()
+    }
+
+    /// One run.
+    pub fn run(&self, service: &ServiceKey, id: &RunId) -> Option<Seen<Run>> {
+        self.state().runs.get(service).and_then(|runs| runs.get(id)).cloned()
+    }
+
+    /// The run of a service that is going on: the one that its record names, else any that is not over.
+    pub fn active_run(&self, service: &ServiceKey) -> Option<Seen<Run>> {
+        let state = self.state();
+        let runs = state.runs.get(service)?;
+        let named = state.records.get(service).and_then(|(_, record)| runs.get(record.run.as_ref()?));
+        named.or_else(|| runs.values().find(|(_, run)| !run.state.is_over())).cloned()
+    }
+
+    /// Every unplanned run of every service, for the budgets.
+    pub fn unplanned_runs(&self) -> Vec<Arc<Run>> {
+        let state = self.state();
+        let runs = state.runs.values().flat_map(BTreeMap::values).map(|(_, run)| run);
+        runs.filter(|run| run.plan.change.trigger.is_unplanned()).cloned().collect()
+    }
+
+    /// How long the last succeeded moves took from the verdict to the plan and from the plan to shifted traffic, by
+    /// service; at most the last ten.
+    pub fn succeeded_runs(&self, service: &ServiceKey) -> Vec<Arc<Run>> {
+        let mut runs: Vec<Arc<Run>> = self.runs(service).into_iter().map(|(_, run)| run).collect();
+        runs.retain(|run| run.state == RunState::Succeeded && run.plan.change.trigger.is_unplanned());
+        runs.sort_by_key(|run| std::cmp::Reverse(run.times.settled));
+        runs.truncate(10);
+        runs
+    }
+
+    /// The oldest request for a service that no run has answered.
+    pub fn open_request(&self, service: &ServiceKey) -> Option<(RunId, Arc<RequestEntry>)> {
+        let state = self.state();
+        let answered = |id: &RunId| state.runs.get(service).is_some_and(|runs| runs.contains_key(id));
+        let requests = state.requests.iter().filter(|((_, id), (_, r))| r.service == *service && !answered(id));
+        let oldest = requests.min_by_key(|((_, id), (_, request))| (request.created_at, id.clone()));
+        oldest.map(|((_, id), (_, request))| (id.clone(), request.clone()))
+    }
+
+    /// One request.
+    pub fn request(&self, namespace: &str, id: &RunId) -> Option<Seen<RequestEntry>> {
+        self.state().requests.get(&(Arc::from(namespace), id.clone())).cloned()
+    }
+
+    /// What each vantage says of a service, if the process that said it still holds its region's lease.
+    pub fn verdicts(&self, service: &ServiceKey) -> BTreeMap<RegionName, Arc<VerdictEntry>> {
+        let state = self.state();
+        let said = state.verdicts.get(service).into_iter().flatten();
+        let valid = said.filter(|(vantage, (_, entry))| state.holder_of(vantage) == Some(&entry.incarnation));
+        valid.map(|(vantage, (_, entry))| (vantage.clone(), entry.clone())).collect()
+    }
+
+    /// What this vantage wrote last of a service, whoever wrote it.
+    pub fn verdict_entry(&self, vantage: &RegionName, service: &ServiceKey) -> Option<Seen<VerdictEntry>> {
+        self.state().verdicts.get(service).and_then(|said| said.get(vantage)).cloned()
+    }
+
+    /// Every vantage that ever held its region's lease, and whether it does now.
+    pub fn vantages(&self) -> BTreeMap<RegionName, bool> {
+        let state = self.state();
+        let regions = state.leases.iter().filter_map(|lease| {
+            let region = lease.name.strip_prefix(REGION_LEASE)?;
+            Some((RegionName::new(region), lease.alive))
+        });
+        regions.collect()
+    }
+
+    /// Who holds the leader's lease.
+    pub fn leader(&self) -> Option<Identity> {
+        let state = self.state();
+        let lease = state.leases.iter().find(|lease| lease.name == LEADER_LEASE && lease.alive)?;
+        lease.holder.clone()
+    }
+
+    /// Services that the ledger knows.
+    pub fn services(&self) -> Vec<ServiceKey> {
+        self.state().records.keys().cloned().collect()
+    }
+
+    /// Records that this version cannot read, and why.
+    pub fn unreadable(&self) -> BTreeMap<Key, String> {
+        self.state().unreadable.clone()
+    }
+}
+
+/// Name of the lease of the one process that decides.
+pub const LEADER_LEASE: &str = "leader";
+
+/// Start of the name of the lease of the one process that watches and reports for a region.
+pub const REGION_LEASE: &str = "region-";
+
+impl State {
+    fn holder_of(&self, vantage: &RegionName) -> Option<&Identity> {
+        let lease = self.leases.iter().find(|lease| {
+            lease.alive && lease.name.strip_prefix(REGION_LEASE) == Some(vantage.as_str())
+        })?;
+        lease.holder.as_ref()
+    }
+
+    fn put(&mut self, key: &Key, value: &Versioned) -> BTreeSet<ServiceKey> {
+        let Some(entry) = Entry::of(key) else { return BTreeSet::new() };
+        let service = match &entry {
+            Entry::Record(service) => self.read(key, value).map(|record| {
+                keep_newer(&mut self.records, service.clone(), record);
+                service.clone()
+            }),
+            Entry::Run(_, id) => self.read::<Run>(key, value).map(|run| {
+                let service = run.1.service.clone();
+                keep_newer(self.runs.entry(service.clone()).or_default(), id.clone(), run);
+                service
+            }),
+            Entry::Request(namespace, id) => self.read::<RequestEntry>(key, value).map(|request| {
+                let service = request.1.service.clone();
+                keep_newer(&mut self.requests, (namespace.clone(), id.clone()), request);
+                service
+            }),
+            Entry::Verdict(vantage, service) => self.read(key, value).map(|said| {
+                keep_newer(self.verdicts.entry(service.clone()).or_default(), vantage.clone(), said);
+                service.clone()
+            }),
+        };
+        service.into_iter().collect()
+    }
+
+    /// A record that cannot be read, because a newer version wrote it or a person edited it, is kept apart and told:
+    /// it must neither stop the others nor look like a record that is not there.
+    fn read<T: DeserializeOwned>(&mut self, key: &Key, value: &Versioned) -> Option<Seen<T>> {
+        match serde_json::from_str(&value.value) {
+            Ok(read) => {
+                self.unreadable.remove(key);
+                Some((value.version, Arc::new(read)))
+            }
+            Err(error) => {
+                warn!(%key, %error, "a record of the ledger cannot be read by this version");
+                self.unreadable.insert(key.clone(), error.to_string());
+                None
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &Key) -> BTreeSet<ServiceKey> {
+        self.unreadable.remove(key);
+        let service = match Entry::of(key) {
+            None => None,
+            Some(Entry::Record(service)) => self.records.remove(&service).map(|_| service),
+            Some(Entry::Run(_, id)) => {
+                let found = self.runs.iter_mut().find_map(|(service, runs)| {
+                    runs.remove(&id).map(|_| service.clone())
+                });
+                found
+            }
+            Some(Entry::Request(namespace, id)) => {
+                self.requests.remove(&(namespace, id)).map(|(_, request)| request.service.clone())
+            }
+            Some(Entry::Verdict(vantage, service)) => {
+                self.verdicts.get_mut(&service).and_then(|said| said.remove(&vantage)).map(|_| service)
+            }
+        };
+        service.into_iter().collect()
+    }
+}
+
+/// A watch may bring back an older version after this process wrote a newer one.
+fn keep_newer<K: Ord, T>(map: &mut BTreeMap<K, Seen<T>>, key: K, new: Seen<T>) {
+    if map.get(&key).is_none_or(|(version, _)| *version <= new.0) {
+        map.insert(key, new);
+    }
+}

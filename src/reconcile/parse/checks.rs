@@ -1,0 +1,130 @@
+//! Endpoints and checks.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use url::{Host, Url};
+
+use super::{Violation, unsigned};
+use crate::{
+    api::{self, HttpMethod},
+    domain::RegionName,
+    ports::{CheckKind, CheckSpec, Endpoint, HttpSpec, Scheme, TcpSpec, TlsSpec},
+};
+
+/// Where each member is reached.
+pub(super) fn endpoints(members: &[api::Member], wrong: &mut Vec<Violation>) -> BTreeMap<RegionName, Endpoint> {
+    let mut endpoints = BTreeMap::new();
+    for (index, member) in members.iter().enumerate() {
+        let path = format!("spec.members[{index}]");
+        match endpoint(&member.endpoint) {
+            Ok(endpoint) => {
+                if endpoints.insert(RegionName::new(&member.region), endpoint).is_some() {
+                    let message = format!("a second member in region {}", member.region);
+                    wrong.push(Violation::new(format!("{path}.region"), message));
+                }
+            }
+            Err(message) => wrong.push(Violation::new(format!("{path}.endpoint"), message)),
+        }
+    }
+    endpoints
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    let url = Url::parse(text).map_err(|error| format!("{text:?} is no URL: {error}"))?;
+    let (scheme, default_port) = match url.scheme() {
+        "http" => (Scheme::Http, Some(80)),
+        "https" => (Scheme::Https, Some(443)),
+        "tcp" => (Scheme::Tcp, None),
+        other => return Err(format!("scheme {other:?} is not known: write http, https or tcp")),
+    };
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("{text:?} has a path: write it into the checks, the endpoint is SCHEME://HOST:PORT"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("an endpoint carries no user name or password: use a header from a check".to_owned());
+    }
+    let host: Arc<str> = match url.host() {
+        Some(Host::Ipv6(address)) => address.to_string().into(),
+        // The parser of special schemes knows IPv4; for tcp:// an IPv4 address comes as a name, which is as good.
+        Some(host) => host.to_string().into(),
+        None => return Err(format!("{text:?} names no host")),
+    };
+    let port = url.port().or(default_port).ok_or_else(|| format!("{text:?} names no port"))?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').into();
+    Ok(Endpoint { scheme, host, port })
+}
+
+/// The checks. Whether an expression compiles is asked later, when the probe is prepared: such a check counts as
+/// unknown, and the service is still operated.
+pub(super) fn checks(health: &api::Health, wrong: &mut Vec<Violation>) -> Vec<CheckSpec> {
+    let mut names = std::collections::BTreeSet::new();
+    for (index, check) in health.checks.iter().enumerate() {
+        if !names.insert(&check.name) {
+            let path = format!("spec.health.checks[{index}].name");
+            wrong.push(Violation::new(path, format!("a second check named {:?}", check.name)));
+        }
+    }
+    let each = health.checks.iter().enumerate();
+    each.filter_map(|(index, check)| {
+        let kind = match (&check.http, &check.tcp) {
+            (Some(http), None) => CheckKind::Http(http_spec(http)),
+            (None, Some(tcp)) => CheckKind::Tcp(TcpSpec {
+                port: tcp.port.map(port),
+                max_latency: tcp.max_latency.map(Into::into),
+            }),
+            _ => {
+                let path = format!("spec.health.checks[{index}]");
+                wrong.push(Violation::new(path, "set exactly one of http and tcp"));
+                return None;
+            }
+        };
+        Some(CheckSpec { name: Arc::from(check.name.as_str()), timeout: health.timeout.0, kind })
+    })
+    .collect()
+}
+
+fn port(port: i32) -> u16 {
+    u16::try_from(port).unwrap_or(u16::MAX)
+}
+
+fn http_spec(http: &api::HttpCheck) -> HttpSpec {
+    HttpSpec {
+        method: match http.method {
+            HttpMethod::Get => "GET",
+            HttpMethod::Head => "HEAD",
+            HttpMethod::Post => "POST",
+            HttpMethod::Put => "PUT",
+        },
+        path: Arc::from(http.path.as_str()),
+        headers: http.headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
+        body: body(http),
+        expected_status: http.expected_status.iter().map(|status| port(*status)).collect(),
+        expect: http.expect.as_deref().map(Arc::from),
+        max_latency: http.max_latency.map(Into::into),
+        max_body_bytes: usize::try_from(http.max_body_bytes).unwrap_or(0),
+        keep_alive: http.keep_alive,
+        tls: http.tls.as_ref().map_or_else(TlsSpec::default, |tls| TlsSpec {
+            server_name: tls.server_name.as_deref().map(Arc::from),
+            ca_bundle: tls.ca_bundle.as_deref().map(Arc::from),
+        }),
+    }
+}
+
+/// A generated body is text that no compression on the path makes small: the alphabet in steps that do not repeat soon.
+fn body(http: &api::HttpCheck) -> Bytes {
+    match (&http.body, &http.generated_body) {
+        (Some(body), _) => Bytes::from(body.clone().into_bytes()),
+        (None, Some(generated)) => {
+            let size: u32 = unsigned(generated.size);
+            let mut state = 1_u32;
+            let letters = (0..size).map(|_| {
+                // A linear congruential generator (Numerical Recipes): the same bytes at each start.
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                b'a' + u8::try_from((state >> 24) % 26).unwrap_or(0)
+            });
+            letters.collect()
+        }
+        (None, None) => Bytes::new(),
+    }
+}

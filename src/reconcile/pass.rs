@@ -1,0 +1,253 @@
+//! One pass over one service: observe, decide, start or go on, report.
+
+use std::{sync::Arc, time::Duration};
+
+use tracing::{info, warn};
+
+use super::{
+    agent::{Agent, Starting},
+    book::{self, Entry},
+    catalog::Catalog,
+    observe::published,
+    parse::Parsed,
+    retry,
+};
+use crate::{
+    domain::{
+        Action, Decision, Move, Observation, Plan, RegionName, Run, RunId, RunState, ServiceKey, Times, Trigger, Why,
+        decide,
+    },
+    ports::{Expect, LedgerError},
+};
+
+/// Longest time between two passes over one service, for what no event tells: a cooldown that ends, stability that has
+/// lasted long enough.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Moves of one service under one epoch that may be tried, one after another.
+const RUNS_PER_EPOCH: u32 = 1_000;
+
+impl Agent {
+    /// One pass. Returns how long to wait before the next.
+    pub(super) async fn pass(&self, key: &ServiceKey) -> Duration {
+        if !self.mirror.is_ready() {
+            return LONGEST_WAIT;
+        }
+        let catalog = self.catalog();
+        let again = self.act(key, &catalog).await;
+        self.report(key, &catalog).await;
+        again.min(LONGEST_WAIT)
+    }
+
+    async fn act(&self, key: &ServiceKey, catalog: &Catalog) -> Duration {
+        let parsed = catalog.parsed(key);
+        if let Some((version, run)) = self.mirror.active_run(key) {
+            return match self.is_leader() {
+                true => self.drive((*run).clone(), version, parsed.map(AsRef::as_ref), catalog).await,
+                false => LONGEST_WAIT,
+            };
+        }
+        let Some(parsed) = parsed else { return LONGEST_WAIT };
+        if self.is_leader() {
+            match self.decide_and_start(parsed, catalog).await {
+                Ok(Some(again)) => return again,
+                Ok(None) => {}
+                Err(error) => {
+                    warn!(service = %key, %error, "a decision could not be written to the ledger, deciding again");
+                    return retry::delay(1);
+                }
+            }
+        }
+        match self.mirror.record(key) {
+            Some((_, record)) => self.sync_routes(parsed, &record).await,
+            None => LONGEST_WAIT,
+        }
+    }
+
+    /// What would be decided now.
+    pub(super) async fn look(&self, parsed: &Parsed, catalog: &Catalog) -> Observation {
+        let unestablished = self.mirror.record(&parsed.service.key).is_none();
+        let answers = match unestablished {
+            true => Some(self.read_routes(parsed).await),
+            false => None,
+        };
+        let mut seen = self.observe(parsed, catalog);
+        if let Some((read, unread)) = answers {
+            seen.published = published(parsed, &read, unread.as_deref());
+        }
+        seen
+    }
+
+    /// Decides; writes a run if one starts or a request was answered. `None`: nothing happened.
+    async fn decide_and_start(&self, parsed: &Parsed, catalog: &Catalog) -> Result<Option<Duration>, LedgerError> {
+        let key = &parsed.service.key;
+        let mut seen = self.look(parsed, catalog).await;
+        let decision = self.decide_and_reserve(&mut seen, parsed, catalog);
+        self.ports.metrics.count_decision((&decision.action).into());
+        for blocker in decision.blockers() {
+            self.ports.metrics.count_rule_block(blocker.rule.as_str(), blocker.outcome.as_str());
+        }
+        let started = self.write_decision(&seen, &decision).await;
+        self.shared().starting.remove(key);
+        match started? {
+            Some(run) if run.state == RunState::Running => Ok(Some(Duration::ZERO)),
+            Some(_) => Ok(Some(Duration::ZERO)),
+            None => Ok(waiting_time(&decision)),
+        }
+    }
+
+    /// Decides and, if a move starts, counts it in the budgets in the same breath: two passes that decide at the same
+    /// time must not both take the last free place.
+    fn decide_and_reserve(&self, seen: &mut Observation, parsed: &Parsed, catalog: &Catalog) -> Decision {
+        let _gate = self.deciding.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        seen.budgets = self.observe(parsed, catalog).budgets;
+        let decision = decide(seen);
+        if let Action::Start(plan) = &decision.action
+            && plan.change.trigger.is_unplanned()
+        {
+            let starting = Starting {
+                trigger: plan.change.trigger,
+                leaving: plan.change.leaving().cloned().collect(),
+                part_of: parsed.service.part_of.clone(),
+            };
+            self.shared().starting.insert(parsed.service.key.clone(), starting);
+        }
+        decision
+    }
+
+    async fn write_decision(&self, seen: &Observation, decision: &Decision) -> Result<Option<Run>, LedgerError> {
+        let request = seen.request.as_ref();
+        let (state, plan) = match (&decision.action, request) {
+            (Action::Start(plan), Some(request)) if request.dry_run => (RunState::Planned, (**plan).clone()),
+            (Action::Start(plan), _) => (RunState::Running, (**plan).clone()),
+            (Action::Hold | Action::Recommend(_), Some(_)) if seen.record.is_some() => {
+                (RunState::Refused, decision.plan(seen).unwrap_or_else(|| no_plan(seen)))
+            }
+            (Action::Hold | Action::Recommend(_), _) => return Ok(None),
+        };
+        let run = self.new_run(seen, decision, state, plan);
+        let entry = Entry::Run(run.service.namespace.clone(), run.id.clone());
+        let version = match book::put(self.ports.ledger.as_ref(), &entry, &run, Expect::Absent).await {
+            Ok(version) => version,
+            // Another process decided the same a moment ago; its run is on its way to the mirror.
+            Err(LedgerError::Conflict { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        self.mirror.wrote(&entry, version, &run);
+        log_decision(&run, decision);
+        Ok(Some(run))
+    }
+
+    fn new_run(&self, seen: &Observation, decision: &Decision, state: RunState, plan: Plan) -> Run {
+        let service = seen.service.key.clone();
+        let now = self.ports.clock.wall();
+        let lost = plan.change.leaving().filter_map(|region| seen.member(region));
+        let fault = lost.filter_map(crate::domain::MemberView::onset).min();
+        let unplanned = plan.change.trigger.is_unplanned();
+        let times = Times {
+            fault: fault.filter(|_| unplanned),
+            detected: unplanned.then_some(seen.wall),
+            decided: Some(now),
+            ..Times::default()
+        };
+        let id = match &seen.request {
+            Some(request) => request.run.clone(),
+            None => self.free_id(&service, &plan),
+        };
+        let mut run = Run::new(id, service, plan, self.settings.identity.clone(), times);
+        run.rules = decision.rules.iter().map(rule_text).collect();
+        run.reason = self.reason(seen, &run);
+        run.state = state;
+        run.message = match state {
+            RunState::Refused => refusal(decision),
+            RunState::Planned => "dry run: nothing was touched".to_owned(),
+            _ => String::new(),
+        };
+        if state != RunState::Running {
+            run.times.settled = Some(now);
+        }
+        run
+    }
+
+    /// The same for all processes that see the same ledger: `SERVICE-eEPOCH`, and a count if that was tried before.
+    fn free_id(&self, service: &ServiceKey, plan: &Plan) -> RunId {
+        let first = format!("{}-e{}", service.name, plan.epoch);
+        let taken = |id: &RunId| {
+            self.mirror.run(service, id).is_some() || self.mirror.request(&service.namespace, id).is_some()
+        };
+        let later = (2..RUNS_PER_EPOCH).map(|count| RunId::new(format!("{first}-{count}")));
+        std::iter::once(RunId::new(&first)).chain(later).find(|id| !taken(id)).unwrap_or_else(|| RunId::new(&first))
+    }
+
+    fn reason(&self, seen: &Observation, run: &Run) -> String {
+        if let Some(request) = &seen.request
+            && let Some((_, entry)) = self.mirror.request(&run.service.namespace, &request.run)
+        {
+            return entry.reason.clone();
+        }
+        let names = |regions: Vec<&RegionName>| regions.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(", ");
+        let leaving = names(run.plan.change.leaving().collect());
+        let joining = names(run.plan.change.joining().collect());
+        match run.plan.change.trigger {
+            Trigger::Establish => format!("first sight of the service: {joining} serves"),
+            Trigger::MemberDown => format!("the member in {leaving} is down"),
+            Trigger::RegionLost => format!("region {leaving} is lost"),
+            Trigger::Failback => format!("{joining} is good again"),
+            Trigger::SpecChanged => "the members or their weights were changed".to_owned(),
+            Trigger::Manual => "a person asked".to_owned(),
+        }
+    }
+}
+
+fn rule_text(evaluation: &crate::domain::Evaluation) -> (String, String, String) {
+    let outcome = evaluation.outcome.as_str().to_owned();
+    (evaluation.rule.as_str().to_owned(), outcome, evaluation.why.to_string())
+}
+
+fn refusal(decision: &Decision) -> String {
+    let blockers: Vec<String> =
+        decision.blockers().map(|e| format!("{} ({})", e.why, e.rule.as_str())).collect();
+    format!("not started: {}", blockers.join("; "))
+}
+
+/// A wish that leads nowhere still gets an answer with its place in the record.
+fn no_plan(seen: &Observation) -> Plan {
+    let serving = seen.record.as_ref().map(|record| record.serving.clone()).unwrap_or_default();
+    let change = Move { trigger: Trigger::Manual, from: serving.clone(), to: serving };
+    let epoch = seen.record.as_ref().map(|record| record.epoch).unwrap_or_default();
+    Plan { steps: Vec::new(), compensation: Vec::new(), ..crate::domain::plan_for(&seen.service, change, epoch, &seen.timings) }
+}
+
+/// When time alone can change the decision.
+fn waiting_time(decision: &Decision) -> Option<Duration> {
+    decision.blockers().find_map(|evaluation| match evaluation.why {
+        Why::Cooldown { left } => Some(left),
+        _ => None,
+    })
+}
+
+fn log_decision(run: &Run, decision: &Decision) {
+    let rules: Vec<String> =
+        decision.rules.iter().map(|e| format!("{}={}", e.rule.as_str(), e.outcome.as_str())).collect();
+    info!(
+        service = %run.service,
+        failover = %run.id,
+        epoch = %run.plan.epoch,
+        trigger = run.plan.change.trigger.as_str(),
+        state = ?run.state,
+        reason = run.reason,
+        rules = rules.join(" "),
+        "decided"
+    );
+}
+
+impl Agent {
+    /// A plan as it would be made now, with what every rule says, for a service.
+    pub async fn preview(&self, key: &ServiceKey) -> Option<(Arc<Parsed>, Observation, Decision)> {
+        let catalog = self.catalog();
+        let parsed = catalog.parsed(key)?.clone();
+        let seen = self.look(&parsed, &catalog).await;
+        let decision = decide(&seen);
+        Some((parsed, seen, decision))
+    }
+}

@@ -1,0 +1,85 @@
+//! Failovers that a person created, brought from the cluster into the ledger.
+
+use tracing::{info, warn};
+
+use super::{
+    agent::Agent,
+    book::{self, Entry, RequestEntry},
+    catalog::Catalog,
+};
+use crate::{
+    api::{self, Failover, FailoverPhase},
+    domain::{Intervention, RegionName, RunId, ServiceKey, Timestamp},
+    ports::Expect,
+};
+
+impl Agent {
+    /// Puts every new wish, and every new word on a paused run, into the ledger. Which region's Bongsu does it makes no
+    /// difference: the key is the same.
+    pub(super) async fn bring_requests(&self, catalog: &Catalog) {
+        for failover in catalog.snapshot.failovers.values() {
+            let Some((id, wish)) = wish(failover) else { continue };
+            let known = self.mirror.request(&wish.service.namespace, &id);
+            let made_here = known.is_none() && self.mirror.run(&wish.service, &id).is_some();
+            let expect = match &known {
+                Some((_, entry)) if **entry == wish => continue,
+                Some((version, entry)) if entry.intervention != wish.intervention => Expect::Version(*version),
+                Some(_) => continue,
+                // Bongsu's own run: only a person's word on it is news.
+                None if made_here && wish.intervention.is_none() => continue,
+                None if is_over(failover) => continue,
+                None => Expect::Absent,
+            };
+            let entry = Entry::Request(wish.service.namespace.clone(), id.clone());
+            match book::put(self.ports.ledger.as_ref(), &entry, &wish, expect).await {
+                Ok(version) => {
+                    info!(service = %wish.service, failover = %id, reason = wish.reason, "a person's wish is in the ledger");
+                    self.mirror.wrote(&entry, version, &wish);
+                    self.queue.push(wish.service.clone(), self.ports.clock.tick());
+                }
+                Err(error) => warn!(failover = %id, %error, "a person's wish is not in the ledger yet, trying again"),
+            }
+        }
+    }
+}
+
+/// A Failover that ended long ago is no wish, even if the ledger has forgotten its run.
+fn is_over(failover: &Failover) -> bool {
+    let phase = failover.status.as_ref().and_then(|status| status.phase);
+    matches!(
+        phase,
+        Some(
+            FailoverPhase::Succeeded
+                | FailoverPhase::Compensated
+                | FailoverPhase::Failed
+                | FailoverPhase::Refused
+                | FailoverPhase::Planned
+        )
+    )
+}
+
+fn wish(failover: &Failover) -> Option<(RunId, RequestEntry)> {
+    let name = failover.metadata.name.as_deref()?;
+    let namespace = failover.metadata.namespace.as_deref().unwrap_or("default");
+    let spec = &failover.spec;
+    let created = failover.metadata.creation_timestamp.as_ref().map(|time| time.0.as_millisecond());
+    let generation = failover.metadata.generation.unwrap_or(1);
+    let entry = RequestEntry {
+        service: ServiceKey::new(namespace, &spec.service_name),
+        from: spec.from.as_deref().map(RegionName::new),
+        to: spec.to.as_deref().map(RegionName::new),
+        reason: spec.reason.clone(),
+        dry_run: spec.dry_run,
+        created_at: Timestamp(created.unwrap_or_default()),
+        intervention: spec.intervention.map(|word| (intervention(word), generation)),
+    };
+    Some((RunId::new(name), entry))
+}
+
+const fn intervention(word: api::Intervention) -> Intervention {
+    match word {
+        api::Intervention::Resume => Intervention::Resume,
+        api::Intervention::Skip => Intervention::Skip,
+        api::Intervention::Abort => Intervention::Abort,
+    }
+}

@@ -1,0 +1,237 @@
+//! The tasks of one process: follow the ledger and the resources, keep the leases, report verdicts, run passes.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use tokio::{sync::Semaphore, task::JoinSet};
+use tracing::{Instrument, error, info, info_span, warn};
+
+use super::{
+    agent::Agent,
+    book::{self, Entry, MemberVerdict, VerdictEntry},
+    catalog::Catalog,
+    queue::Offer,
+    vantage::Watched,
+};
+use crate::{
+    domain::{RegionName, ServiceKey},
+    ports::{Expect, LedgerError},
+};
+
+/// How long changes of resources are gathered before they are parsed: a thousand objects that are applied at once come
+/// as a thousand changes.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// How long a stopping process waits for its running passes: longer than any single effect's limit, shorter than the
+/// 30 s after which Kubernetes kills it.
+const STOPPING: Duration = Duration::from_secs(20);
+
+impl Agent {
+    /// Works until `shutdown`, then lets running passes end and gives the leases back.
+    pub async fn run(self: &Arc<Self>, shutdown: impl Future<Output = ()> + Send) {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.clone().follow_ledger());
+        tasks.spawn(self.clone().follow_resources());
+        tasks.spawn(self.clone().keep_leases());
+        tasks.spawn(self.clone().report_verdicts());
+        tasks.spawn(self.clone().run_passes());
+        tokio::select! {
+            biased;
+            () = shutdown => info!(identity = %self.settings.identity, "stopping"),
+            // A task that ends is a fault of ours: the process ends too and is started again, rather than watch on
+            // with one eye closed.
+            Some(ended) = tasks.join_next() => error!(?ended, "a task ended by itself, stopping"),
+        }
+        tasks.shutdown().await;
+        self.tenures.release(self.ports.ledger.as_ref(), &self.settings.region, &self.settings.identity).await;
+    }
+
+    async fn follow_ledger(self: Arc<Self>) {
+        let mut changes = self.ports.ledger.watch("");
+        while let Some(change) = changes.next().await {
+            let touched = self.mirror.apply(change);
+            if touched.all {
+                self.push_all();
+            }
+            let now = self.ports.clock.tick();
+            let catalog = self.catalog();
+            for service in touched.services {
+                for dependent in catalog.dependents(&service) {
+                    self.queue.push(dependent.clone(), now);
+                }
+                self.queue.push(service, now);
+            }
+        }
+    }
+
+    async fn follow_resources(self: Arc<Self>) {
+        let mut changes = self.ports.resources.changes();
+        loop {
+            if let Some(snapshot) = self.ports.resources.snapshot() {
+                let before = self.catalog();
+                let catalog = Arc::new(Catalog::new(snapshot, &before));
+                self.vantage.watch(watched(&catalog));
+                self.forget_metrics(&before, &catalog);
+                self.shared().catalog = catalog.clone();
+                if self.mirror.is_ready() {
+                    self.bring_requests(&catalog).await;
+                }
+                self.push_all();
+            }
+            // Woken by a change, and once a lease's third for wishes that could not be written before.
+            tokio::select! {
+                biased;
+                changed = changes.changed() => if changed.is_err() { return },
+                () = self.ports.clock.sleep(self.tenures.renewal_interval()) => {}
+            }
+            self.ports.clock.sleep(GATHER).await;
+        }
+    }
+
+    async fn keep_leases(self: Arc<Self>) {
+        let ledger = self.ports.ledger.clone();
+        loop {
+            let before = (self.is_leader(), self.speaks());
+            self.tenures.renew(ledger.as_ref(), &self.settings.region, &self.settings.identity).await;
+            match ledger.leases().await {
+                Ok(leases) => {
+                    if self.mirror.set_leases(leases) {
+                        self.push_all();
+                    }
+                }
+                Err(error) => warn!(%error, "leases not read"),
+            }
+            if before != (self.is_leader(), self.speaks()) {
+                self.vantage.tell_all();
+                self.push_all();
+            }
+            self.report_standing().await;
+            self.ports.clock.sleep(self.tenures.renewal_interval()).await;
+        }
+    }
+
+    /// Writes a verdict to the ledger when it changes, and all of them when this process begins to speak.
+    async fn report_verdicts(self: Arc<Self>) {
+        loop {
+            let service = self.vantage.changed().await;
+            if !self.speaks() {
+                continue;
+            }
+            if let Err(error) = self.write_verdicts(&service).await {
+                warn!(%service, %error, "verdict not written, trying again");
+                self.ports.clock.sleep(super::retry::delay(1)).await;
+                self.vantage.tell(service);
+            }
+        }
+    }
+
+    async fn write_verdicts(&self, service: &ServiceKey) -> Result<(), LedgerError> {
+        let region = &self.settings.region;
+        let entry = Entry::Verdict(region.clone(), service.clone());
+        let members: BTreeMap<RegionName, MemberVerdict> = self.vantage.verdicts(service);
+        let said = VerdictEntry { incarnation: self.settings.identity.clone(), members };
+        let expect = match self.mirror.verdict_entry(region, service) {
+            Some((_, known)) if *known == said => return Ok(()),
+            Some((version, _)) => Expect::Version(version),
+            None => Expect::Absent,
+        };
+        let ledger = self.ports.ledger.as_ref();
+        let version = match book::put(ledger, &entry, &said, expect).await {
+            Ok(version) => version,
+            // The mirror is behind; only this region writes this key, so what is there may be replaced.
+            Err(LedgerError::Conflict { .. }) => {
+                let found = ledger.get(&entry.key()).await?;
+                let expect = found.map_or(Expect::Absent, |found| Expect::Version(found.version));
+                book::put(ledger, &entry, &said, expect).await?
+            }
+            Err(error) => return Err(error),
+        };
+        self.mirror.wrote(&entry, version, &said);
+        self.queue.push(service.clone(), self.ports.clock.tick());
+        Ok(())
+    }
+
+    /// Hands due services to workers. A pass that panics is counted and tried again; the others go on.
+    async fn run_passes(self: Arc<Self>) {
+        let places = Arc::new(Semaphore::new(self.settings.workers));
+        let mut passes = JoinSet::new();
+        loop {
+            while let Some(ended) = passes.try_join_next() {
+                if let Err(panic) = ended {
+                    error!(%panic, "a pass broke off");
+                }
+            }
+            let now = self.ports.clock.tick();
+            match self.queue.next(now) {
+                Offer::Now(service) => {
+                    let Ok(place) = places.clone().acquire_owned().await else { return };
+                    let agent = self.clone();
+                    let span = info_span!("pass", %service, region = %self.settings.region);
+                    passes.spawn(
+                        async move {
+                            agent.one_pass(service).await;
+                            drop(place);
+                        }
+                        .instrument(span),
+                    );
+                }
+                Offer::At(tick) => {
+                    tokio::select! {
+                        biased;
+                        () = self.queue.woken() => {}
+                        () = self.ports.clock.sleep(tick.since(now)) => {}
+                    }
+                }
+                Offer::Empty => self.queue.woken().await,
+            }
+        }
+    }
+
+    async fn one_pass(self: Arc<Self>, service: ServiceKey) {
+        let start = self.ports.clock.tick();
+        // Given back even if the pass panics.
+        let mut guard = GiveBack { agent: &self, service: Some(service.clone()), again: super::retry::delay(1) };
+        guard.again = self.pass(&service).await;
+        let took = self.ports.clock.tick().since(start);
+        self.ports.metrics.observe_pass(crate::observability::PassOutcome::Ok, took);
+    }
+
+    fn forget_metrics(&self, before: &Catalog, now: &Catalog) {
+        for gone in before.services.keys().filter(|key| !now.services.contains_key(*key)) {
+            self.ports.metrics.forget_service(gone);
+        }
+    }
+
+    /// How long a stopping process may take.
+    #[must_use]
+    pub const fn stopping_time() -> Duration {
+        STOPPING
+    }
+}
+
+struct GiveBack<'a> {
+    agent: &'a Agent,
+    service: Option<ServiceKey>,
+    again: Duration,
+}
+
+impl Drop for GiveBack<'_> {
+    fn drop(&mut self) {
+        if let Some(service) = self.service.take() {
+            let again = self.agent.ports.clock.tick().plus(self.again);
+            self.agent.queue.done(service, Some(again));
+        }
+    }
+}
+
+fn watched(catalog: &Catalog) -> Vec<Watched> {
+    let valid = catalog.services.values().filter_map(|entry| entry.parsed.as_ref().ok());
+    valid
+        .map(|parsed| Watched {
+            service: parsed.service.key.clone(),
+            health: parsed.service.health,
+            members: parsed.endpoints.clone(),
+            checks: parsed.checks.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,123 @@
+//! The two leases of a process, and until when it may rely on them.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tracing::{info, warn};
+
+use super::mirror::{LEADER_LEASE, REGION_LEASE};
+use crate::{
+    domain::{Identity, RegionName, Tenure},
+    ports::{Clock, Ledger},
+};
+
+/// The leases that this process holds.
+pub struct Tenures {
+    clock: Arc<dyn Clock>,
+    ttl: Duration,
+    held: Mutex<Held>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Held {
+    region: Option<Tenure>,
+    leader: Option<Tenure>,
+}
+
+/// Which lease.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Lease {
+    Region,
+    Leader,
+}
+
+impl Tenures {
+    /// No leases yet.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, ttl: Duration) -> Self {
+        Self { clock, ttl, held: Mutex::default() }
+    }
+
+    /// Whether this process may decide and act. Asked again before each effect.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.holds(self.held().leader)
+    }
+
+    /// Whether this process speaks for its region: reports its verdicts and writes its status.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        self.holds(self.held().region)
+    }
+
+    /// Time between two renewals: a lease survives the loss of one of them, and most of another.
+    #[must_use]
+    pub fn renewal_interval(&self) -> Duration {
+        self.ttl / 3
+    }
+
+    /// Renews both leases, or tries to take them. Only who speaks for a region tries to lead.
+    pub async fn renew(&self, ledger: &dyn Ledger, region: &RegionName, me: &Identity) {
+        let region_lease = format!("{REGION_LEASE}{region}");
+        self.renew_one(ledger, Lease::Region, &region_lease, me).await;
+        if self.speaks() {
+            self.renew_one(ledger, Lease::Leader, LEADER_LEASE, me).await;
+        }
+    }
+
+    /// Gives both leases back: forgets them first, so that nothing is done under a lease that another may hold.
+    pub async fn release(&self, ledger: &dyn Ledger, region: &RegionName, me: &Identity) {
+        let held = std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner));
+        let leases = [
+            (held.leader, LEADER_LEASE.to_owned()),
+            (held.region, format!("{REGION_LEASE}{region}")),
+        ];
+        for (_, name) in leases.into_iter().filter(|(tenure, _)| tenure.is_some()) {
+            if let Err(error) = ledger.release(&name, me).await {
+                warn!(lease = name, %error, "lease not given back, it runs out by itself");
+            }
+        }
+    }
+
+    async fn renew_one(&self, ledger: &dyn Ledger, which: Lease, name: &str, me: &Identity) {
+        // Counted from before the call: the ledger's own count starts later.
+        let sent_at = self.clock.tick();
+        match ledger.acquire(name, me, self.ttl).await {
+            Ok(true) => {
+                let before = self.set(which, Some(Tenure { sent_at, ttl: self.ttl }));
+                if !self.holds(before) {
+                    info!(lease = name, holder = %me, "lease taken");
+                }
+            }
+            Ok(false) => {
+                let before = self.set(which, None);
+                if before.is_some() {
+                    warn!(lease = name, holder = %me, "lease lost to another process");
+                }
+            }
+            // Kept until it runs out: the renewal may have arrived.
+            Err(error) => warn!(lease = name, %error, "lease not renewed"),
+        }
+    }
+
+    fn set(&self, which: Lease, tenure: Option<Tenure>) -> Option<Tenure> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = match which {
+            Lease::Region => &mut held.region,
+            Lease::Leader => &mut held.leader,
+        };
+        std::mem::replace(place, tenure)
+    }
+
+    fn held(&self) -> Held {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn holds(&self, tenure: Option<Tenure>) -> bool {
+        // A tenth to spare: an effect that begins at the last moment must be over before another process may act. What
+        // takes longer is refused by the ledger and by the name server, which compare the epoch.
+        tenure.is_some_and(|tenure| tenure.valid_at(self.clock.tick(), self.ttl / 10))
+    }
+}

@@ -1,0 +1,176 @@
+//! Traffic of one service: what is published, what should be, and catching up those that are behind.
+
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+
+use tracing::{info, warn};
+
+use super::{
+    agent::Agent,
+    parse::{Parsed, RouteSpec},
+};
+use crate::{
+    domain::{Record, RouteName, StepResult, Tick},
+    ports::{Answer, Route, ServerState, TrafficError},
+};
+
+/// Time between two looks at what a name server publishes while nothing moves. Half a minute finds a name server that
+/// came back from an old backup soon enough, and costs a thousand services 33 look-ups a second.
+const LOOK_INTERVAL: Duration = Duration::from_secs(30);
+
+/// What was seen of a route last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouteSeen {
+    /// Servers that answered.
+    pub servers: Vec<ServerState>,
+    /// What the others said.
+    pub errors: Vec<String>,
+    /// When.
+    pub at: Tick,
+    /// All servers show what the ledger says.
+    pub in_sync: bool,
+    /// Servers that do not, and why.
+    pub behind: Vec<String>,
+}
+
+impl Agent {
+    /// Reads what all routes of a service publish. The second part is what could not be read.
+    pub(super) async fn read_routes(&self, parsed: &Parsed) -> (Vec<ServerState>, Option<String>) {
+        let mut read = Vec::new();
+        let mut unread = Vec::new();
+        for spec in parsed.routes.values() {
+            match spec.with_secret(self.ports.resources.as_ref()).await {
+                Ok(route) => {
+                    let (good, bad) = split(self.ports.traffic.read(&route).await);
+                    if good.is_empty() {
+                        unread.extend(bad.iter().map(ToString::to_string));
+                    }
+                    read.extend(good);
+                }
+                Err(error) => unread.push(error),
+            }
+        }
+        (read, (!unread.is_empty()).then(|| unread.join("; ")))
+    }
+
+    /// Publishes on one route what the ledger says.
+    pub(super) async fn publish(&self, parsed: &Parsed, name: &RouteName, record: &Record) -> StepResult {
+        let Some(spec) = parsed.routes.get(name) else {
+            return StepResult::Done(format!("{name} is no longer part of spec.traffic"));
+        };
+        let (route, answer) = match self.prepare(spec, parsed, record).await {
+            Ok(prepared) => prepared,
+            Err(error) => return StepResult::Failed(error),
+        };
+        let results = self.ports.traffic.publish(&route, &answer).await;
+        let stale = results.iter().find_map(|result| match result {
+            Err(error @ TrafficError::Stale { .. }) => Some(error.to_string()),
+            _ => None,
+        });
+        let (good, bad) = split(results);
+        let errors: Vec<String> = bad.iter().map(ToString::to_string).collect();
+        let published = !good.is_empty();
+        self.note_route(parsed, name, good, errors.clone(), &answer);
+        match (published, stale) {
+            (_, Some(stale)) => StepResult::Superseded(stale),
+            (true, None) if errors.is_empty() => StepResult::Done(format!("published {}", list(answer.addresses()))),
+            (true, None) => {
+                let text = format!("published {}; behind: {}", list(answer.addresses()), errors.join("; "));
+                StepResult::Done(text)
+            }
+            (false, None) => StepResult::Failed(errors.join("; ")),
+        }
+    }
+
+    async fn prepare(&self, spec: &RouteSpec, parsed: &Parsed, record: &Record) -> Result<(Route, Answer), String> {
+        let route = spec.with_secret(self.ports.resources.as_ref()).await?;
+        Ok((route, answer(parsed, record)?))
+    }
+
+    /// Looks at every route if the last look is old, and, as leader, brings up to date what is behind: a name server
+    /// that was down during a move, one that came back from a backup, an answer that somebody edited, an address that
+    /// was changed in the spec. Returns when to look again.
+    pub(super) async fn sync_routes(&self, parsed: &Parsed, record: &Record) -> Duration {
+        let Ok(wanted) = answer(parsed, record) else { return LOOK_INTERVAL };
+        for (name, spec) in &parsed.routes {
+            if !self.look_is_due(parsed, name, &wanted) {
+                continue;
+            }
+            let route = match spec.with_secret(self.ports.resources.as_ref()).await {
+                Ok(route) => route,
+                Err(error) => {
+                    self.note_route(parsed, name, Vec::new(), vec![error], &wanted);
+                    continue;
+                }
+            };
+            let (read, failed) = split(self.ports.traffic.read(&route).await);
+            let behind = read.iter().any(|server| !server.shows(&wanted));
+            let errors = failed.iter().map(ToString::to_string).collect();
+            self.note_route(parsed, name, read, errors, &wanted);
+            if behind && self.is_leader() {
+                self.catch_up(parsed, name, record).await;
+            }
+        }
+        LOOK_INTERVAL
+    }
+
+    async fn catch_up(&self, parsed: &Parsed, name: &RouteName, record: &Record) {
+        let service = &parsed.service.key;
+        match self.publish(parsed, name, record).await {
+            StepResult::Done(seen) => info!(%service, route = %name, epoch = %record.epoch, seen, "traffic brought up to date"),
+            StepResult::NotYet(answer, _) | StepResult::Failed(answer) | StepResult::Superseded(answer) => {
+                warn!(%service, route = %name, epoch = %record.epoch, answer, "traffic is behind and was not brought up to date");
+            }
+        }
+    }
+
+    fn look_is_due(&self, parsed: &Parsed, name: &RouteName, wanted: &Answer) -> bool {
+        let now = self.ports.clock.tick();
+        let shared = self.shared();
+        let seen = shared.routes.get(&parsed.service.key).and_then(|routes| routes.get(name));
+        seen.is_none_or(|seen| {
+            let known_wrong = seen.servers.iter().any(|server| !server.shows(wanted));
+            known_wrong || now.since(seen.at) >= LOOK_INTERVAL
+        })
+    }
+
+    fn note_route(&self, parsed: &Parsed, name: &RouteName, servers: Vec<ServerState>, errors: Vec<String>, wanted: &Answer) {
+        let mut behind: Vec<String> = servers
+            .iter()
+            .filter(|server| !server.shows(wanted))
+            .map(|s| format!("{} answers {} under {}", s.server, list(&s.addresses), epoch_text(s)))
+            .collect();
+        behind.extend(errors.iter().cloned());
+        let in_sync = behind.is_empty();
+        let seen = RouteSeen { servers, errors, at: self.ports.clock.tick(), in_sync, behind };
+        let mut shared = self.shared();
+        shared.routes.entry(parsed.service.key.clone()).or_default().insert(name.clone(), seen);
+    }
+}
+
+fn epoch_text(server: &ServerState) -> String {
+    server.epoch.map_or_else(|| "no epoch".to_owned(), |epoch| format!("epoch {epoch}"))
+}
+
+/// Addresses of the members that serve, under the epoch of the ledger.
+fn answer(parsed: &Parsed, record: &Record) -> Result<Answer, String> {
+    let serving = record.serving.iter().filter_map(|region| parsed.addresses.get(region));
+    let addresses: BTreeSet<IpAddr> = serving.flatten().copied().collect();
+    Answer::new(record.epoch, addresses).map_err(|error| error.to_string())
+}
+
+fn split(results: Vec<Result<ServerState, TrafficError>>) -> (Vec<ServerState>, Vec<TrafficError>) {
+    let mut good = Vec::new();
+    let mut bad = Vec::new();
+    for result in results {
+        match result {
+            Ok(state) => good.push(state),
+            Err(error) => bad.push(error),
+        }
+    }
+    (good, bad)
+}
+
+fn list(addresses: &BTreeSet<IpAddr>) -> String {
+    let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") }
+}
