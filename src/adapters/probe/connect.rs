@@ -1,0 +1,75 @@
+//! From a host name to an open TCP connection.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+
+use super::{Bad, Phase, line::line, tls::tls_bad};
+
+/// Addresses tried for one name. 4: two of each family; each gets its share of the timeout, and a smaller share would
+/// be less than the retransmission of a lost first packet (1 s) at the usual timeouts.
+const ADDRESSES_MAX: usize = 4;
+
+/// Where to connect.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) host: Arc<str>,
+    pub(super) port: u16,
+    /// Time of the whole sample.
+    pub(super) limit: Duration,
+}
+
+impl Target {
+    /// Opens a connection to the first address that answers.
+    pub(super) async fn connect(&self, phase: &Phase) -> Result<TcpStream, Bad> {
+        let addresses = self.addresses(phase).await?;
+        phase.enter("connect");
+        // One black hole among several addresses must not use up the time of the others.
+        let share = self.limit / u32::try_from(addresses.len()).unwrap_or(1);
+        let mut last = Bad::unreachable(line(format_args!("name look-up of {}: no address", self.host)));
+        for address in addresses {
+            match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    // A request is one or two writes; waiting for the peer's acknowledgement would show as its latency.
+                    let _unchanged = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => last = io_bad("connect", &error),
+                Err(_) => last = Bad::unreachable(line(format_args!("no answer within {share:?} (connect)"))),
+            }
+        }
+        Err(last)
+    }
+
+    async fn addresses(&self, phase: &Phase) -> Result<Vec<SocketAddr>, Bad> {
+        phase.enter("name look-up");
+        let found = lookup_host((&*self.host, self.port)).await;
+        let found = found.map_err(|error| {
+            Bad::unreachable(line(format_args!("name look-up of {}: {error}", self.host)))
+        })?;
+        Ok(found.take(ADDRESSES_MAX).collect())
+    }
+}
+
+/// Judges a failed call on a connection: somebody who says no is `Refused`, nobody there is `Unreachable`.
+pub(super) fn io_bad(doing: &str, error: &io::Error) -> Bad {
+    // With TLS 1.3 the peer's refusal may come after the handshake is over on this side.
+    if let Some(bad) = tls_bad(error) {
+        return bad;
+    }
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, NotConnected, UnexpectedEof,
+    };
+    let detail = match error.kind() {
+        ConnectionRefused => line(format_args!("{doing}: connection refused")),
+        ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected => {
+            line(format_args!("{doing}: connection reset"))
+        }
+        UnexpectedEof => line(format_args!("{doing}: closed early")),
+        _ => return Bad::unreachable(line(format_args!("{doing}: {error}"))),
+    };
+    Bad::refused(detail)
+}

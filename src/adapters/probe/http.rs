@@ -1,0 +1,291 @@
+//! An HTTP/1.1 request whose answer's body is the judge. Redirects are not followed: where they lead is another check.
+
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::{Either, select};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    body::{Body, Incoming},
+    client::conn::http1::{self, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Bad, NetworkProber, Phase, connect::Target, expect::Expect, line::line, sample, tls::Tls};
+use crate::{
+    domain::Outcome,
+    ports::{CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Reading, Scheme},
+};
+
+/// Bytes of an answer's head, and of what is read from the connection at once. 64 KiB: servers refuse requests with
+/// more than 8 to 16 KiB of head, and answers have smaller ones; 2,000 samples in flight stay below 128 MiB even if
+/// every member floods.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Headers of an answer; hyper's own limit, written down because it is ours to promise.
+const HEADERS_MAX: usize = 100;
+
+/// Headers that the probe or the connection sets: another value would break the request or hide who sent it.
+const RESERVED: [HeaderName; 8] = [
+    header::HOST,
+    header::USER_AGENT,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::UPGRADE,
+    header::EXPECT,
+    MARK,
+];
+
+/// Marks canary traffic, so that a service can leave it out of its statistics and legal records.
+const MARK: HeaderName = HeaderName::from_static("bongsu-probe");
+
+/// The `http` check of one member.
+pub(super) struct HttpProbe {
+    target: Target,
+    tls: Option<Tls>,
+    request: Request<Full<Bytes>>,
+    judge: Judge,
+    max_latency: Option<Duration>,
+    keep_alive: bool,
+    kept: Mutex<Option<Open>>,
+}
+
+/// What makes an answer good.
+struct Judge {
+    expected_status: Vec<u16>,
+    expect: Option<Arc<Expect>>,
+    max_body_bytes: usize,
+    has_body: bool,
+}
+
+/// A connection that goes on by itself between samples, until it is dropped.
+struct Open {
+    sender: SendRequest<Full<Bytes>>,
+    _driver: AbortOnDropHandle<()>,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+type Connection = http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
+
+impl HttpProbe {
+    pub(super) fn new(
+        prober: &NetworkProber,
+        endpoint: &Endpoint,
+        check: &CheckSpec,
+        spec: &HttpSpec,
+    ) -> Result<Self, ProbeError> {
+        let tls = match endpoint.scheme {
+            Scheme::Https => Some(prober.tls.prepare(&check.name, &endpoint.host, &spec.tls)?),
+            Scheme::Http | Scheme::Tcp => None,
+        };
+        let expect = spec.expect.as_ref().map(|source| prober.expressions.compile(source)).transpose();
+        let expect = expect.map_err(|cause| ProbeError::Expect { check: check.name.to_string(), cause })?;
+        Ok(Self {
+            target: Target { host: endpoint.host.clone(), port: endpoint.port, limit: check.timeout },
+            tls,
+            request: request(endpoint, check, spec)?,
+            judge: Judge {
+                expected_status: spec.expected_status.clone(),
+                expect,
+                max_body_bytes: spec.max_body_bytes,
+                has_body: spec.method != Method::HEAD.as_str(),
+            },
+            max_latency: spec.max_latency,
+            keep_alive: spec.keep_alive,
+            kept: Mutex::new(None),
+        })
+    }
+
+    async fn once(&self, phase: &Phase) -> Result<(), Bad> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(open) = kept {
+            match self.exchange_and_keep(open, phase).await {
+                // The server may close an idle connection at any time: only a fresh one says something about it.
+                Err(bad) if bad.transport => {}
+                judged => return judged,
+            }
+        }
+        let (mut sender, connection) = self.open(phase).await?;
+        if self.keep_alive {
+            let driver = AbortOnDropHandle::new(tokio::spawn(async move {
+                // Its error also reaches the exchange, where it is judged.
+                let _ended = connection.await;
+            }));
+            return self.exchange_and_keep(Open { sender, _driver: driver }, phase).await;
+        }
+        match select(pin!(self.exchange(&mut sender, phase)), pin!(connection)).await {
+            Either::Left((judged, _)) => judged,
+            Either::Right((_, exchange)) => exchange.await,
+        }
+    }
+
+    async fn open(&self, phase: &Phase) -> Result<(SendRequest<Full<Bytes>>, Connection), Bad> {
+        let stream = self.target.connect(phase).await?;
+        let stream: Box<dyn Stream> = match &self.tls {
+            Some(tls) => Box::new(tls.handshake(stream, phase).await?),
+            None => Box::new(stream),
+        };
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
+        builder.handshake(TokioIo::new(stream)).await.map_err(|error| http_bad(&error))
+    }
+
+    /// Keeps the connection only if the answer was read to its end: what is left of it would be taken for the next one.
+    async fn exchange_and_keep(&self, mut open: Open, phase: &Phase) -> Result<(), Bad> {
+        let judged = self.exchange(&mut open.sender, phase).await;
+        if judged.is_ok() && !open.sender.is_closed() {
+            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
+        }
+        judged
+    }
+
+    async fn exchange(&self, sender: &mut SendRequest<Full<Bytes>>, phase: &Phase) -> Result<(), Bad> {
+        phase.enter("request");
+        sender.ready().await.map_err(|error| http_bad(&error))?;
+        let answer = sender.send_request(self.request.clone()).await.map_err(|error| http_bad(&error))?;
+        phase.enter("body");
+        self.judge.answer(answer).await
+    }
+}
+
+#[async_trait]
+impl Probe for HttpProbe {
+    async fn run(&self) -> Reading {
+        sample(self.target.limit, self.max_latency, |phase| async move { self.once(&phase).await }).await
+    }
+}
+
+impl Judge {
+    async fn answer(&self, answer: Response<Incoming>) -> Result<(), Bad> {
+        let (head, body) = answer.into_parts();
+        let status = head.status.as_u16();
+        if !self.expected_status.contains(&status) {
+            return Err(Bad::wrong(line(format_args!(
+                "status {status}, expected {:?}",
+                self.expected_status
+            ))));
+        }
+        let bytes = self.read(body).await?;
+        match &self.expect {
+            Some(expect) => expect.judge(status, &head.headers, self.parse(&bytes)?).map_err(Bad::wrong),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the body to its end; without an expression it is counted and dropped.
+    async fn read(&self, mut body: Incoming) -> Result<Vec<u8>, Bad> {
+        let mut kept = Vec::new();
+        let mut seen = body.size_hint().lower();
+        let limit = self.max_body_bytes as u64;
+        let too_large = || Bad::wrong(format!("body larger than {limit} bytes"));
+        if seen > limit {
+            return Err(too_large());
+        }
+        seen = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| http_bad(&error))?;
+            let Some(data) = frame.data_ref() else { continue };
+            seen += data.len() as u64;
+            if seen > limit {
+                return Err(too_large());
+            }
+            if self.expect.is_some() {
+                kept.extend_from_slice(data);
+            }
+        }
+        Ok(kept)
+    }
+
+    fn parse(&self, bytes: &[u8]) -> Result<serde_json::Value, Bad> {
+        if !self.has_body {
+            return Ok(serde_json::Value::Null);
+        }
+        let text =
+            std::str::from_utf8(bytes).map_err(|error| Bad::wrong(line(format_args!("body: {error}"))))?;
+        // serde_json refuses more than 128 levels: the judgement, which recurses too, sees no deeper value.
+        serde_json::from_str(text)
+            .map_err(|error| Bad::wrong(line(format_args!("body is not JSON: {error}"))))
+    }
+}
+
+fn http_bad(error: &hyper::Error) -> Bad {
+    if error.is_parse() {
+        let detail = line(format_args!("not an HTTP answer: {error}"));
+        // Also what a server sends into an idle connection before it closes it.
+        return Bad { outcome: Outcome::Wrong, detail, transport: true };
+    }
+    let cause = std::error::Error::source(error);
+    match cause.and_then(|cause| cause.downcast_ref::<std::io::Error>()) {
+        Some(cause) => super::connect::io_bad("http", cause),
+        None if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => {
+            Bad::refused("http: closed early".to_owned())
+        }
+        None => Bad::refused(line(format_args!("http: {error}"))),
+    }
+}
+
+fn request(
+    endpoint: &Endpoint,
+    check: &CheckSpec,
+    spec: &HttpSpec,
+) -> Result<Request<Full<Bytes>>, ProbeError> {
+    let wrong = |field, cause| ProbeError::Field { check: check.name.to_string(), field, cause };
+    let method =
+        Method::from_bytes(spec.method.as_bytes()).map_err(|error| wrong("method", error.to_string()))?;
+    if !spec.path.starts_with('/') {
+        return Err(wrong("path", line(format_args!("{} does not start with /", spec.path))));
+    }
+    let path: Uri =
+        spec.path.parse().map_err(|error| wrong("path", line(format_args!("{}: {error}", spec.path))))?;
+    let mut request = Request::new(Full::new(spec.body.clone()));
+    *request.method_mut() = method;
+    *request.uri_mut() = path;
+    let headers = request.headers_mut();
+    own_headers(headers, endpoint, check).map_err(|cause| wrong("endpoint", cause))?;
+    if !spec.keep_alive {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    for (name, value) in &spec.headers {
+        let (name, value) = user_header(name, value).map_err(|cause| wrong("headers", cause))?;
+        headers.append(name, value);
+    }
+    Ok(request)
+}
+
+fn own_headers(headers: &mut HeaderMap, endpoint: &Endpoint, check: &CheckSpec) -> Result<(), String> {
+    let host = match endpoint.host.contains(':') {
+        true => format!("[{}]:{}", endpoint.host, endpoint.port),
+        false => format!("{}:{}", endpoint.host, endpoint.port),
+    };
+    let default_port = matches!((endpoint.scheme, endpoint.port), (Scheme::Http, 80) | (Scheme::Https, 443));
+    let host = if default_port { host.rsplit_once(':').map_or(&*host, |(name, _)| name) } else { &*host };
+    let value =
+        |text: &str| HeaderValue::from_str(text).map_err(|error| line(format_args!("{text}: {error}")));
+    headers.insert(header::HOST, value(host)?);
+    headers.insert(header::USER_AGENT, value(concat!("bongsu/", env!("CARGO_PKG_VERSION")))?);
+    headers.insert(MARK, value(&check.name)?);
+    Ok(())
+}
+
+fn user_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed =
+        HeaderName::from_bytes(name.as_bytes()).map_err(|error| line(format_args!("{name}: {error}")))?;
+    if RESERVED.contains(&parsed) {
+        return Err(line(format_args!("{parsed} is set by the probe")));
+    }
+    // The value may be a secret: the error does not repeat it.
+    let value =
+        HeaderValue::from_str(value).map_err(|_| line(format_args!("{parsed}: not a header value")))?;
+    Ok((parsed, value))
+}

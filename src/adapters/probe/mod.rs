@@ -1,0 +1,113 @@
+//! Probes over the network: takes one sample of one member and judges it. What comes from the member is hostile until
+//! judged: every read has a limit, every sample a deadline, every text that goes on is cut and cleaned.
+//!
+//! Absent: schedules, windows and verdicts (`reconcile::vantage`), and any process-wide TLS default.
+
+mod connect;
+mod expect;
+mod http;
+mod line;
+mod shared;
+mod tcp;
+mod tls;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    domain::Outcome,
+    ports::{CheckKind, CheckSpec, Endpoint, Probe, ProbeError, Prober, Reading},
+};
+use expect::Expressions;
+use line::line;
+use tls::TlsConfigs;
+
+/// Makes probes that use this host's network. Keep one for the whole process: probes share what is equal among them.
+#[derive(Default)]
+pub struct NetworkProber {
+    tls: TlsConfigs,
+    expressions: Expressions,
+}
+
+impl NetworkProber {
+    /// A prober.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Prober for NetworkProber {
+    fn prepare(&self, endpoint: &Endpoint, check: &CheckSpec) -> Result<Arc<dyn Probe>, ProbeError> {
+        Ok(match &check.kind {
+            CheckKind::Http(spec) => Arc::new(http::HttpProbe::new(self, endpoint, check, spec)?),
+            CheckKind::Tcp(spec) => Arc::new(tcp::TcpProbe::new(endpoint, check, *spec)),
+        })
+    }
+}
+
+/// A sample that is not good.
+#[derive(Debug)]
+struct Bad {
+    outcome: Outcome,
+    detail: String,
+    /// The connection failed, not the answer: on a connection that was kept, this says nothing about the member.
+    transport: bool,
+}
+
+impl Bad {
+    fn wrong(detail: String) -> Self {
+        Self { outcome: Outcome::Wrong, detail, transport: false }
+    }
+
+    fn refused(detail: String) -> Self {
+        Self { outcome: Outcome::Refused, detail, transport: true }
+    }
+
+    fn unreachable(detail: String) -> Self {
+        Self { outcome: Outcome::Unreachable, detail, transport: true }
+    }
+}
+
+/// How far a sample has come: what a timeout is blamed on.
+struct Phase(Mutex<&'static str>);
+
+impl Phase {
+    fn enter(&self, phase: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    fn name(&self) -> &'static str {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs one sample within its limits and turns its end into a reading.
+async fn sample<W>(
+    limit: Duration,
+    max_latency: Option<Duration>,
+    work: impl FnOnce(Arc<Phase>) -> W,
+) -> Reading
+where
+    W: Future<Output = Result<(), Bad>>,
+{
+    let phase = Arc::new(Phase(Mutex::new("start")));
+    let start = Instant::now();
+    let ended = timeout(limit, work(Arc::clone(&phase))).await;
+    let latency = start.elapsed();
+    let (outcome, detail) = match ended {
+        Err(_) => (Outcome::Unreachable, line(format_args!("no answer within {limit:?} ({})", phase.name()))),
+        Ok(Err(bad)) => (bad.outcome, bad.detail),
+        Ok(Ok(())) => match max_latency.filter(|max| latency > *max) {
+            Some(max) => {
+                (Outcome::Slow, line(format_args!("took {} ms, limit {max:?}", latency.as_millis())))
+            }
+            None => (Outcome::Ok, String::new()),
+        },
+    };
+    Reading { outcome, latency, detail }
+}

@@ -1,0 +1,32 @@
+//! A TCP connection, opened and closed.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{connect::Target, sample};
+use crate::ports::{CheckSpec, Endpoint, Probe, Reading, TcpSpec};
+
+/// The `tcp` check of one member.
+pub(super) struct TcpProbe {
+    target: Target,
+    max_latency: Option<Duration>,
+}
+
+impl TcpProbe {
+    pub(super) fn new(endpoint: &Endpoint, check: &CheckSpec, spec: TcpSpec) -> Self {
+        let port = spec.port.unwrap_or(endpoint.port);
+        let target = Target { host: endpoint.host.clone(), port, limit: check.timeout };
+        Self { target, max_latency: spec.max_latency }
+    }
+}
+
+#[async_trait]
+impl Probe for TcpProbe {
+    async fn run(&self) -> Reading {
+        sample(self.target.limit, self.max_latency, |phase| async move {
+            self.target.connect(&phase).await.map(drop)
+        })
+        .await
+    }
+}

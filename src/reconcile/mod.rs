@@ -1,0 +1,3 @@
+//! One pass: observe, parse, decide, execute, report.
+
+pub mod vantage;

@@ -1,0 +1,148 @@
+//! One member: its checks, their windows, and what they say together.
+
+use std::{
+    fmt::Write,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{MemberVerdict, Watched};
+use crate::{
+    domain::{CheckWindow, Outcome, RegionName, Sample, ServiceKey, Tick, Timestamp, Verdict, worst},
+    ports::{Clock, Endpoint, Probe, ProbeError, Prober, Reading},
+};
+
+/// Bytes of a reason. 1,000: an event's note has 1,024.
+const REASON_BYTES_MAX: usize = 1_000;
+
+/// A member under watch.
+pub(super) struct Member {
+    pub(super) service: ServiceKey,
+    pub(super) region: RegionName,
+    pub(super) checks: Vec<Check>,
+    state: Mutex<State>,
+}
+
+/// A check, prepared or not.
+pub(super) struct Check {
+    pub(super) name: Arc<str>,
+    pub(super) timeout: std::time::Duration,
+    pub(super) probe: Result<Arc<dyn Probe>, ProbeError>,
+}
+
+struct State {
+    windows: Vec<CheckWindow>,
+    /// The last sample of each check that was not good, in words.
+    complaints: Vec<String>,
+    verdict: Verdict,
+    since: Timestamp,
+}
+
+impl Member {
+    pub(super) fn new(
+        watched: &Watched,
+        region: &RegionName,
+        endpoint: &Endpoint,
+        prober: &dyn Prober,
+        clock: &dyn Clock,
+    ) -> Self {
+        let checks: Vec<Check> = watched
+            .checks
+            .iter()
+            .map(|spec| Check {
+                name: Arc::clone(&spec.name),
+                timeout: spec.timeout,
+                probe: prober.prepare(endpoint, spec),
+            })
+            .collect();
+        let state = State {
+            windows: checks.iter().map(|_| CheckWindow::new(watched.health)).collect(),
+            complaints: vec![String::new(); checks.len()],
+            verdict: Verdict::Unknown,
+            since: clock.wall(),
+        };
+        Self { service: watched.service.clone(), region: region.clone(), checks, state: Mutex::new(state) }
+    }
+
+    /// Takes a sample in; the member's new verdict if it changed.
+    pub(super) fn record(&self, check: usize, sample: Sample, reading: &Reading) -> Option<Verdict> {
+        let mut state = self.state();
+        state.windows.get_mut(check)?.record(sample);
+        let complaint = state.complaints.get_mut(check)?;
+        complaint.clear();
+        if reading.outcome != Outcome::Ok {
+            // Writing to a String cannot fail.
+            let _written = write!(complaint, "{}: {}", reading.outcome.as_str(), reading.detail);
+        }
+        state.judge(sample.wall)
+    }
+
+    /// Forgets what is too old, because a sample is missing; the member's new verdict if it changed.
+    pub(super) fn expire(&self, check: usize, now: Tick, wall: Timestamp) -> Option<Verdict> {
+        let mut state = self.state();
+        if state.windows.get_mut(check)?.expire(now) {
+            state.complaints.get_mut(check)?.clear();
+        }
+        state.judge(wall)
+    }
+
+    /// What is said now.
+    pub(super) fn verdict(&self) -> MemberVerdict {
+        let state = self.state();
+        let failed = state.windows.iter().filter(|window| window.verdict() == state.verdict);
+        MemberVerdict {
+            verdict: state.verdict,
+            onset: failed.filter_map(CheckWindow::onset).min(),
+            since: state.since,
+            reason: self.reason(&state),
+        }
+    }
+
+    /// One part for each check that is as bad as the member, or that cannot be run.
+    fn reason(&self, state: &State) -> String {
+        let mut reason = String::new();
+        let seen = self.checks.iter().zip(&state.windows).zip(&state.complaints);
+        for ((check, window), complaint) in seen {
+            let part = match &check.probe {
+                Err(error) => error.to_string(),
+                Ok(_) if state.verdict == Verdict::Healthy || window.verdict() != state.verdict => continue,
+                Ok(_) if complaint.is_empty() => {
+                    format!("check {}: {}", check.name, quiet_reason(window.verdict()))
+                }
+                Ok(_) => format!("check {}: {complaint}", check.name),
+            };
+            if reason.len() + part.len() + 2 > REASON_BYTES_MAX {
+                break;
+            }
+            let separator = if reason.is_empty() { "" } else { "; " };
+            reason.push_str(separator);
+            reason.push_str(&part);
+        }
+        reason
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change leaves the state whole, so it is good even if a holder of the lock panicked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn judge(&mut self, wall: Timestamp) -> Option<Verdict> {
+        let verdict = worst(self.windows.iter().map(CheckWindow::verdict));
+        if verdict == self.verdict {
+            return None;
+        }
+        self.verdict = verdict;
+        self.since = wall;
+        Some(verdict)
+    }
+}
+
+/// Why a check is not healthy although its last sample was good.
+const fn quiet_reason(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Healthy => "good",
+        Verdict::Degraded | Verdict::Failed => "good again, not yet for long enough",
+        Verdict::Unknown => "not enough samples",
+    }
+}

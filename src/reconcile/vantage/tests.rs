@@ -1,0 +1,316 @@
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::domain::{Recovery, Tick, Window};
+use crate::ports::{CheckKind, Probe, Scheme, TcpSpec};
+
+/// Time that tokio moves on by itself when nothing can run, plus a jump that each wake-up makes: a process that stands
+/// still.
+struct TestClock {
+    start: Instant,
+    jumped: AtomicU64,
+    jump_at_wake: AtomicU64,
+}
+
+#[async_trait]
+impl Clock for TestClock {
+    fn tick(&self) -> Tick {
+        let elapsed = u64::try_from(self.start.elapsed().as_millis()).unwrap();
+        Tick(elapsed + self.jumped.load(Ordering::SeqCst))
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp(i64::try_from(self.tick().0).unwrap())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    async fn sleep(&self, time: Duration) {
+        sleep(time).await;
+        self.jumped.fetch_add(self.jump_at_wake.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+/// What a probe does at one run.
+#[derive(Clone, Copy)]
+enum Does {
+    Answer(Outcome),
+    HangUntilTimeout,
+    HangForEver,
+    Panic,
+}
+
+/// Probes that follow a script, and then its last line; every start is noted.
+struct Scripted {
+    clock: Arc<TestClock>,
+    script: Mutex<VecDeque<Does>>,
+    starts: Mutex<Vec<(Arc<str>, u64)>>,
+}
+
+struct ScriptedProbe(Arc<Scripted>, CheckSpec);
+
+impl Prober for Arc<Scripted> {
+    fn prepare(&self, _: &Endpoint, check: &CheckSpec) -> Result<Arc<dyn Probe>, ProbeError> {
+        if &*check.name == "broken" {
+            return Err(ProbeError::Expect { check: "broken".to_owned(), cause: "line 1".to_owned() });
+        }
+        Ok(Arc::new(ScriptedProbe(Arc::clone(self), check.clone())))
+    }
+}
+
+#[async_trait]
+impl Probe for ScriptedProbe {
+    async fn run(&self) -> Reading {
+        let Self(scripted, check) = self;
+        scripted.starts.lock().unwrap().push((check.name.clone(), scripted.clock.tick().0));
+        let does = {
+            let mut script = scripted.script.lock().unwrap();
+            if script.len() > 1 { script.pop_front() } else { script.front().copied() }
+        };
+        let outcome = match does.unwrap() {
+            Does::Answer(outcome) => outcome,
+            Does::HangUntilTimeout => {
+                scripted.clock.sleep(check.timeout).await;
+                Outcome::Unreachable
+            }
+            Does::HangForEver => std::future::pending().await,
+            Does::Panic => panic!("the probe is broken"),
+        };
+        Reading { outcome, latency: Duration::ZERO, detail: "as written".to_owned() }
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    samples: AtomicUsize,
+    late: AtomicUsize,
+    busy: AtomicUsize,
+    broken: AtomicUsize,
+}
+
+impl VantageObserver for Counts {
+    fn sample(&self, _: &ServiceKey, _: &RegionName, _: &str, _: Outcome, _: Duration) {
+        self.samples.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn skipped(&self, reason: Skipped) {
+        let count = match reason {
+            Skipped::Late => &self.late,
+            Skipped::Busy => &self.busy,
+            Skipped::Broken => &self.broken,
+        };
+        count.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn verdict(&self, _: &ServiceKey, _: &RegionName, _: Verdict) {}
+}
+
+struct Bench {
+    clock: Arc<TestClock>,
+    scripted: Arc<Scripted>,
+    counts: Arc<Counts>,
+    vantage: Vantage,
+}
+
+impl Bench {
+    fn new(script: &[Does]) -> Self {
+        let clock = Arc::new(TestClock {
+            start: Instant::now(),
+            jumped: AtomicU64::new(0),
+            jump_at_wake: AtomicU64::new(0),
+        });
+        let scripted = Arc::new(Scripted {
+            clock: clock.clone(),
+            script: Mutex::new(script.iter().copied().collect()),
+            starts: Mutex::default(),
+        });
+        let counts = Arc::new(Counts::default());
+        let vantage = Vantage::new(clock.clone(), Arc::new(scripted.clone()), counts.clone());
+        Self { clock, scripted, counts, vantage }
+    }
+
+    /// Virtual time goes by; not a wait for something that happens in real time.
+    #[expect(clippy::disallowed_methods, reason = "moves the paused clock")]
+    async fn pass(&self, seconds: u64) {
+        sleep(Duration::from_secs(seconds)).await;
+    }
+
+    fn verdict(&self, service: &str) -> MemberVerdict {
+        self.vantage.verdicts(&ServiceKey::new("gpki", service)).remove(&RegionName::new("daejeon")).unwrap()
+    }
+
+    fn starts(&self) -> Vec<u64> {
+        self.scripted.starts.lock().unwrap().iter().map(|(_, at)| *at).collect()
+    }
+}
+
+fn watched(service: &str, checks: &[&str]) -> Watched {
+    let endpoint = Endpoint { scheme: Scheme::Tcp, host: "member".into(), port: 1 };
+    let spec = |name: &&str| CheckSpec {
+        name: Arc::from(*name),
+        timeout: Duration::from_millis(800),
+        kind: CheckKind::Tcp(TcpSpec { port: None, max_latency: None }),
+    };
+    Watched {
+        service: ServiceKey::new("gpki", service),
+        health: HealthPolicy {
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_millis(800),
+            window: Window { size: 5, failures: 3 },
+            recovery: Recovery { successes: 3, stable_for: Duration::from_secs(10) },
+            quorum: 2,
+        },
+        members: BTreeMap::from([(RegionName::new("daejeon"), endpoint)]),
+        checks: checks.iter().map(spec).collect(),
+    }
+}
+
+const OK: Does = Does::Answer(Outcome::Ok);
+const WRONG: Does = Does::Answer(Outcome::Wrong);
+
+#[tokio::test(start_paused = true)]
+async fn good_samples_make_a_member_healthy_and_bad_ones_failed_with_their_onset() {
+    let bench = Bench::new(&[OK, OK, OK, OK, WRONG]);
+    bench.vantage.watch(vec![watched("verify", &["deep"])]);
+    bench.pass(4).await;
+    assert_eq!(bench.verdict("verify").verdict, Verdict::Healthy);
+    bench.pass(3).await;
+    let verdict = bench.verdict("verify");
+    assert_eq!(verdict.verdict, Verdict::Failed);
+    assert_eq!(verdict.onset, Some(Timestamp(i64::try_from(bench.starts()[4]).unwrap())));
+    assert_eq!(verdict.reason, "check deep: wrong: as written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hung_target_counts_at_its_timeout_and_does_not_shift_the_next_check() {
+    let bench = Bench::new(&[Does::HangUntilTimeout]);
+    bench.vantage.watch(vec![watched("verify", &["deep"])]);
+    bench.pass(6).await;
+    let starts = bench.starts();
+    assert!(starts.windows(2).all(|pair| pair[1] - pair[0] == 1_000), "{starts:?}");
+    assert_eq!(bench.verdict("verify").verdict, Verdict::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_never_ends_or_panics_is_no_sample_and_does_not_stop_the_check() {
+    let bench = Bench::new(&[OK, OK, OK, Does::HangForEver, Does::Panic, OK]);
+    bench.vantage.watch(vec![watched("verify", &["deep"])]);
+    bench.pass(8).await;
+    assert_eq!(bench.counts.broken.load(Ordering::SeqCst), 2);
+    assert_eq!(bench.verdict("verify").verdict, Verdict::Healthy);
+    assert!(bench.counts.samples.load(Ordering::SeqCst) >= 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_vantage_makes_no_samples_and_its_verdict_becomes_unknown() {
+    let bench = Bench::new(&[OK]);
+    bench.vantage.watch(vec![watched("verify", &["deep"])]);
+    bench.pass(5).await;
+    assert_eq!(bench.verdict("verify").verdict, Verdict::Healthy);
+    let before = bench.counts.samples.load(Ordering::SeqCst);
+    bench.clock.jump_at_wake.store(600, Ordering::SeqCst);
+    bench.pass(20).await;
+    assert_eq!(bench.counts.samples.load(Ordering::SeqCst), before);
+    assert!(bench.counts.late.load(Ordering::SeqCst) > 0);
+    let verdict = bench.verdict("verify");
+    assert_eq!(verdict.verdict, Verdict::Unknown);
+    assert_eq!(verdict.reason, "check deep: not enough samples");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_while_the_process_stood_still_is_no_sample() {
+    let bench = Bench::new(&[OK, OK, OK, OK, Does::HangUntilTimeout]);
+    bench.vantage.watch(vec![watched("verify", &["deep"])]);
+    bench.pass(3).await;
+    let fifth_due = bench.starts()[0] + 4_000;
+    bench.clock.sleep(Duration::from_millis(fifth_due + 100 - bench.clock.tick().0)).await;
+    assert_eq!(bench.starts().len(), 5);
+    bench.clock.jumped.fetch_add(3_000, Ordering::SeqCst);
+    let samples = bench.counts.samples.load(Ordering::SeqCst);
+    bench.pass(1).await;
+    assert_eq!(bench.counts.samples.load(Ordering::SeqCst), samples);
+    assert_eq!(bench.counts.late.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sample_that_finds_too_much_in_flight_is_none() {
+    let bench = Bench::new(&[OK]);
+    bench.vantage.watch(vec![watched("verify", &["deep"])]);
+    let all =
+        bench.vantage.shared.in_flight.acquire_many(u32::try_from(IN_FLIGHT_MAX).unwrap()).await.unwrap();
+    bench.pass(3).await;
+    assert_eq!(bench.starts().len(), 0);
+    assert_eq!(bench.counts.busy.load(Ordering::SeqCst), 3);
+    drop(all);
+    bench.pass(1).await;
+    assert_eq!(bench.starts().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_did_not_change_keeps_its_window_and_a_removed_one_stops() {
+    let bench = Bench::new(&[OK]);
+    bench.vantage.watch(vec![watched("verify", &["deep"]), watched("issue", &["other"])]);
+    bench.pass(4).await;
+    let since = bench.verdict("verify").since;
+    bench.vantage.watch(vec![watched("verify", &["deep"]), watched("revoke", &["third"])]);
+    assert_eq!(bench.verdict("verify").verdict, Verdict::Healthy);
+    assert_eq!(bench.verdict("revoke").verdict, Verdict::Unknown);
+    assert!(bench.vantage.verdicts(&ServiceKey::new("gpki", "issue")).is_empty());
+    bench.scripted.starts.lock().unwrap().clear();
+    bench.pass(5).await;
+    assert!(bench.scripted.starts.lock().unwrap().iter().all(|(name, _)| &**name != "other"));
+    assert_eq!(bench.verdict("verify").since, since);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_service_starts_with_nothing_seen() {
+    let bench = Bench::new(&[OK]);
+    bench.vantage.watch(vec![watched("verify", &["deep"])]);
+    bench.pass(4).await;
+    bench.vantage.watch(vec![watched("verify", &["deep", "second"])]);
+    assert_eq!(bench.verdict("verify").verdict, Verdict::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_cannot_be_run_keeps_its_member_unknown_and_says_why() {
+    let bench = Bench::new(&[OK]);
+    bench.vantage.watch(vec![watched("verify", &["deep", "broken"])]);
+    bench.pass(6).await;
+    let verdict = bench.verdict("verify");
+    assert_eq!(verdict.verdict, Verdict::Unknown);
+    assert_eq!(verdict.reason, "check broken: expect does not compile: line 1");
+    let readings =
+        bench.vantage.sample_now(&ServiceKey::new("gpki", "verify"), &RegionName::new("daejeon")).await;
+    let said: Vec<_> = readings.iter().map(|(name, reading)| (&**name, reading.is_ok())).collect();
+    assert_eq!(said, [("deep", true), ("broken", false)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_come_once_for_each_service_and_none_is_lost() {
+    let bench = Bench::new(&[OK]);
+    let changes = bench.vantage.changes();
+    bench.vantage.watch(vec![watched("a", &["x", "y"]), watched("b", &["x"])]);
+    bench.pass(5).await;
+    assert_eq!(changes.next().await, ServiceKey::new("gpki", "a"));
+    assert_eq!(changes.next().await, ServiceKey::new("gpki", "b"));
+    assert!(changes.next().now_or_never().is_none());
+    bench.vantage.watch(vec![watched("b", &["x"])]);
+    assert_eq!(changes.next().await, ServiceKey::new("gpki", "a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extra_sample_does_not_count_for_the_verdict() {
+    let bench = Bench::new(&[WRONG]);
+    bench.vantage.watch(vec![watched("verify", &["deep"])]);
+    for _ in 0..9 {
+        bench.vantage.sample_now(&ServiceKey::new("gpki", "verify"), &RegionName::new("daejeon")).await;
+    }
+    assert_eq!(bench.verdict("verify").verdict, Verdict::Unknown);
+    assert_eq!(bench.counts.samples.load(Ordering::SeqCst), 0);
+}
