@@ -6,4 +6,5 @@
 pub mod adapters;
 pub mod api;
 pub mod domain;
+pub mod observability;
 pub mod ports;
