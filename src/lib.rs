@@ -6,5 +6,6 @@
 pub mod adapters;
 pub mod api;
 pub mod domain;
+pub mod observability;
 pub mod ports;
 pub mod reconcile;

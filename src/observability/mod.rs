@@ -1,0 +1,18 @@
+//! What operators of Bongsu see: metrics, health pages and logs. Nothing here decides.
+
+mod family;
+mod http;
+mod labels;
+mod logs;
+mod metrics;
+mod readiness;
+
+pub use family::Description;
+pub use http::{Pages, StatusProvider, serve};
+pub use labels::{
+    CallResult, DecisionOutcome, LedgerOperation, NextMoveOutcome, PassOutcome, Phase, ServiceHealth,
+    SkipReason, StepResult,
+};
+pub use logs::{LogError, LogFormat, init, subscriber};
+pub use metrics::{Build, Metrics};
+pub use readiness::{Part, Readiness};
