@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod ledger;
 pub mod probe;
+pub mod traffic;

@@ -56,6 +56,8 @@ label! {
         Late = "late",
         /// Too many checks were running.
         Busy = "busy",
+        /// The probe panicked or did not end after its timeout.
+        Broken = "broken",
     }
 }
 
@@ -72,18 +74,16 @@ label! {
 }
 
 label! {
-    /// How one try of a step ended.
+    /// What one try of a step came to.
     StepResult {
         /// Its effect was seen.
         Done = "done",
+        /// It needs more time.
+        NotYet = "not_yet",
         /// It did not work.
         Failed = "failed",
-        /// No answer came: the effect may have happened.
-        Unknown = "unknown",
-        /// A person said to go on without it.
-        Skipped = "skipped",
-        /// It was undone.
-        Compensated = "compensated",
+        /// A newer epoch exists.
+        Superseded = "superseded",
     }
 }
 

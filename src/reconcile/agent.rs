@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use super::{catalog::Catalog, mirror::Mirror, queue::Queue, tenure::Tenures, traffic::RouteSeen, vantage::Vantage};
+use super::{
+    catalog::Catalog, mirror::Mirror, queue::Queue, tenure::Tenures, traffic::RouteSeen, vantage::Vantage,
+};
 use crate::{
     domain::{Fleet, Identity, RegionName, RouteName, ServiceKey, Tick, Trigger},
     observability::Metrics,

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::vantage::MemberVerdict;
 use crate::{
-    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Timestamp, Verdict},
+    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Timestamp},
     ports::{Expect, Key, Ledger, LedgerError, Version},
 };
 
@@ -78,20 +79,6 @@ pub struct VerdictEntry {
     pub incarnation: Identity,
     /// By member.
     pub members: BTreeMap<RegionName, MemberVerdict>,
-}
-
-/// What one vantage says of one member.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MemberVerdict {
-    /// Its word.
-    pub verdict: Verdict,
-    /// Start of the first bad sample.
-    pub onset: Option<Timestamp>,
-    /// When the verdict became this one.
-    pub since: Timestamp,
-    /// Why, in one line.
-    pub reason: String,
 }
 
 /// Writes a record as JSON.

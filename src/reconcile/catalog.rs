@@ -60,7 +60,8 @@ impl Catalog {
             .values()
             .map(|object| {
                 let key = key_of(object);
-                let known = before.services.get(&key).filter(|entry| same_policies && same_wish(entry, object));
+                let known =
+                    before.services.get(&key).filter(|entry| same_policies && same_wish(entry, object));
                 let parsed = match known {
                     Some(entry) => entry.parsed.clone(),
                     None => parse(object, &policies).map(Arc::new),
@@ -93,7 +94,10 @@ impl Catalog {
     /// Services whose decision may change when this one does: those that need it.
     pub fn dependents<'a>(&'a self, service: &'a ServiceKey) -> impl Iterator<Item = &'a ServiceKey> {
         let needs = move |parsed: &Parsed| parsed.service.depends_on.contains(service);
-        self.services.iter().filter(move |(_, e)| e.parsed.as_ref().is_ok_and(|p| needs(p))).map(|(key, _)| key)
+        self.services
+            .iter()
+            .filter(move |(_, e)| e.parsed.as_ref().is_ok_and(|p| needs(p)))
+            .map(|(key, _)| key)
     }
 }
 
@@ -127,12 +131,14 @@ fn global_stop(snapshot: &Snapshot) -> Option<(RegionName, Arc<str>)> {
 /// Of the services that publish one name the oldest keeps it; between equally old ones, the first by key.
 fn claimed(services: &BTreeMap<ServiceKey, ServiceEntry>) -> BTreeMap<ServiceKey, ServiceKey> {
     let mut by_age: Vec<(&ServiceKey, &ServiceEntry)> = services.iter().collect();
-    by_age.sort_by_key(|(key, e)| (e.object.metadata.creation_timestamp.as_ref().map(|t| t.0), (*key).clone()));
+    by_age
+        .sort_by_key(|(key, e)| (e.object.metadata.creation_timestamp.as_ref().map(|t| t.0), (*key).clone()));
     let mut owners: BTreeMap<&str, &ServiceKey> = BTreeMap::new();
     let mut claimed = BTreeMap::new();
     for (key, entry) in by_age {
         let Ok(parsed) = &entry.parsed else { continue };
-        let names: BTreeSet<&str> = parsed.routes.values().map(super::parse::RouteSpec::domain_name).collect();
+        let names: BTreeSet<&str> =
+            parsed.routes.values().map(super::parse::RouteSpec::domain_name).collect();
         for name in names {
             match owners.get(name) {
                 Some(owner) if *owner != key => {

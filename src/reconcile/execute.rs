@@ -8,14 +8,13 @@ use super::{
     agent::Agent,
     book::{self, Entry},
     catalog::Catalog,
+    meter,
     parse::Parsed,
     retry,
 };
 use crate::{
-    domain::{
-        Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, Step, StepResult, Trigger,
-    },
-    ports::{Expect, LedgerError, Version},
+    domain::{Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, Step, StepResult, Trigger},
+    ports::{Expect, LedgerError, ProbeError, Reading, Version},
 };
 
 /// Time between two looks at a run that waits for a person.
@@ -202,15 +201,20 @@ impl Agent {
             let refusal = seen.member(region).map(|member| seen.target(member));
             match refusal {
                 Some(Ok(())) => {}
-                Some(Err(refusal)) => return StepResult::Failed(format!("{region} cannot take over: {refusal}")),
+                Some(Err(refusal)) => {
+                    return StepResult::Failed(format!("{region} cannot take over: {refusal}"));
+                }
                 None => return StepResult::Failed(format!("{region} is no member any more")),
             }
         }
-        let health = |region: &RegionName| seen.member(region).map_or(MemberHealth::Unknown, |m| seen.health(m));
+        let health =
+            |region: &RegionName| seen.member(region).map_or(MemberHealth::Unknown, |m| seen.health(m));
         if !change.to.iter().any(|region| health(region).carries()) {
             return StepResult::Failed("nobody who carries load would serve".to_owned());
         }
-        if change.trigger.is_unplanned() && change.leaving().all(|region| health(region) == MemberHealth::Healthy) {
+        if change.trigger.is_unplanned()
+            && change.leaving().all(|region| health(region) == MemberHealth::Healthy)
+        {
             return StepResult::Failed("what was lost is healthy again".to_owned());
         }
         StepResult::Done(String::new())
@@ -245,10 +249,14 @@ impl Agent {
 
     /// Waits until the last resolver has forgotten the old answer, then asks every new member as a client would.
     async fn verify(&self, run: &Run, parsed: &Parsed, catalog: &Catalog) -> StepResult {
-        let since = run.times.shifted.map(|shifted| self.ports.clock.wall().since(shifted)).unwrap_or_default();
+        let since =
+            run.times.shifted.map(|shifted| self.ports.clock.wall().since(shifted)).unwrap_or_default();
         if since < parsed.service.ttl {
             let left = parsed.service.ttl.saturating_sub(since);
-            return StepResult::NotYet(format!("waits for the TTL of {:?} to run out", parsed.service.ttl), left);
+            return StepResult::NotYet(
+                format!("waits for the TTL of {:?} to run out", parsed.service.ttl),
+                left,
+            );
         }
         let seen = self.observe(parsed, catalog);
         let down = |region: &RegionName| {
@@ -260,8 +268,7 @@ impl Agent {
             let readings = self.vantage.sample_now(&parsed.service.key, region).await;
             let bad: Vec<String> = readings
                 .iter()
-                .filter(|(_, reading)| reading.outcome.is_bad())
-                .map(|(check, reading)| format!("{region} {check}: {} {}", reading.outcome.as_str(), reading.detail))
+                .filter_map(|(check, reading)| Some(format!("{region} {check}: {}", complaint(reading)?)))
                 .collect();
             served += u32::from(bad.is_empty() && !readings.is_empty());
             // A member that stays and is down already is no fault of this move.
@@ -277,13 +284,7 @@ impl Agent {
     }
 
     fn count_step(&self, step: &Step, result: &StepResult) {
-        let result = match result {
-            StepResult::Done(_) => crate::observability::StepResult::Done,
-            StepResult::NotYet(..) => return,
-            StepResult::Failed(_) => crate::observability::StepResult::Failed,
-            StepResult::Superseded(_) => crate::observability::StepResult::Superseded,
-        };
-        self.ports.metrics.count_step(step.kind().as_str(), result);
+        self.ports.metrics.count_step(step.kind().as_str(), meter::step(result));
     }
 
     fn observe_phases(&self, run: &Run) {
@@ -302,6 +303,15 @@ impl Agent {
                 self.ports.metrics.observe_phase(phase, to.since(from));
             }
         }
+    }
+}
+
+/// What is wrong with an answer; `None`: it is good enough for a member that shall serve.
+fn complaint(reading: &Result<Reading, ProbeError>) -> Option<String> {
+    match reading {
+        Ok(reading) if !reading.outcome.is_bad() => None,
+        Ok(reading) => Some(format!("{} {}", reading.outcome.as_str(), reading.detail)),
+        Err(error) => Some(error.to_string()),
     }
 }
 
@@ -347,4 +357,3 @@ fn wait_after(result: &StepResult, attempts: u32) -> Option<Duration> {
         StepResult::Failed(_) => Some(retry::delay(attempts)),
     }
 }
-

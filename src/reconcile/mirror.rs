@@ -142,7 +142,8 @@ impl Mirror {
     pub fn open_request(&self, service: &ServiceKey) -> Option<(RunId, Arc<RequestEntry>)> {
         let state = self.state();
         let answered = |id: &RunId| state.runs.get(service).is_some_and(|runs| runs.contains_key(id));
-        let requests = state.requests.iter().filter(|((_, id), (_, r))| r.service == *service && !answered(id));
+        let requests =
+            state.requests.iter().filter(|((_, id), (_, r))| r.service == *service && !answered(id));
         let oldest = requests.min_by_key(|((_, id), (_, request))| (request.created_at, id.clone()));
         oldest.map(|((_, id), (_, request))| (id.clone(), request.clone()))
     }
@@ -201,9 +202,10 @@ pub const REGION_LEASE: &str = "region-";
 
 impl State {
     fn holder_of(&self, vantage: &RegionName) -> Option<&Identity> {
-        let lease = self.leases.iter().find(|lease| {
-            lease.alive && lease.name.strip_prefix(REGION_LEASE) == Some(vantage.as_str())
-        })?;
+        let lease = self
+            .leases
+            .iter()
+            .find(|lease| lease.alive && lease.name.strip_prefix(REGION_LEASE) == Some(vantage.as_str()))?;
         lease.holder.as_ref()
     }
 
@@ -254,9 +256,10 @@ impl State {
             None => None,
             Some(Entry::Record(service)) => self.records.remove(&service).map(|_| service),
             Some(Entry::Run(_, id)) => {
-                let found = self.runs.iter_mut().find_map(|(service, runs)| {
-                    runs.remove(&id).map(|_| service.clone())
-                });
+                let found = self
+                    .runs
+                    .iter_mut()
+                    .find_map(|(service, runs)| runs.remove(&id).map(|_| service.clone()));
                 found
             }
             Some(Entry::Request(namespace, id)) => {

@@ -1,3 +1,26 @@
 //! One pass: observe, parse, decide, execute, report.
+//!
+//! `agent` is one process, `tasks` what it does all the time, `pass` what it does for one service. `observe` reads,
+//! `parse` turns wishes into values of the core, `execute` drives a run, `report` shows it to people. Absent: any
+//! knowledge of Kubernetes calls, name servers or sockets; those are behind the ports.
 
+mod agent;
+mod book;
+mod catalog;
+mod execute;
+mod meter;
+mod mirror;
+mod observe;
+pub mod parse;
+mod pass;
+mod queue;
+mod report;
+mod requests;
+mod retry;
+mod tasks;
+mod tenure;
+mod traffic;
 pub mod vantage;
+
+pub use agent::{Agent, Ports, Settings};
+pub use catalog::Catalog;

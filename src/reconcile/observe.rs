@@ -10,8 +10,9 @@ use std::{
 use super::{agent::Agent, book::VerdictEntry, catalog::Catalog, parse::Parsed};
 use crate::{
     domain::{
-        BudgetLimits, BudgetUse, Epoch, Fleet, MemberHealth, MemberView, Observation, Published, RegionName, Report,
-        Request, Service, ServiceKey, ServiceReports, Switches, Timings, Trigger, VantageView, judge, survey,
+        BudgetLimits, BudgetUse, Epoch, Fleet, MemberHealth, MemberView, Observation, Published, RegionName,
+        Report, Request, Service, ServiceKey, ServiceReports, Switches, Timings, Trigger, VantageView, judge,
+        survey,
     },
     ports::ServerState,
 };
@@ -160,9 +161,14 @@ impl Agent {
     /// The longest times of the last moves of this service, or the defaults.
     fn timings(&self, service: &ServiceKey) -> Timings {
         let runs = self.mirror.succeeded_runs(service);
-        let longest = |from: fn(&crate::domain::Times) -> Option<_>, to: fn(&crate::domain::Times) -> Option<_>| {
+        let longest = |from: fn(&crate::domain::Times) -> Option<_>,
+                       to: fn(&crate::domain::Times) -> Option<_>| {
             let times = runs.iter().map(|run| &run.times);
-            times.filter_map(|t| Some(to(t)?).zip(from(t)).map(|(to, from): (crate::domain::Timestamp, _)| to.since(from))).max()
+            times
+                .filter_map(|t| {
+                    Some(to(t)?).zip(from(t)).map(|(to, from): (crate::domain::Timestamp, _)| to.since(from))
+                })
+                .max()
         };
         let defaults = Timings::default();
         Timings {
@@ -201,7 +207,8 @@ pub(super) fn published(parsed: &Parsed, read: &[ServerState], unread: Option<&s
     }
     let found: BTreeSet<IpAddr> = read.iter().flat_map(|state| state.addresses.iter().copied()).collect();
     let epoch: Option<Epoch> = read.iter().filter_map(|state| state.epoch).max();
-    let owner = |address: &IpAddr| parsed.addresses.iter().find(|(_, own)| own.contains(address)).map(|(r, _)| r);
+    let owner =
+        |address: &IpAddr| parsed.addresses.iter().find(|(_, own)| own.contains(address)).map(|(r, _)| r);
     let regions: BTreeSet<RegionName> = found.iter().filter_map(owner).cloned().collect();
     let foreign: Vec<String> = found.iter().filter(|a| owner(a).is_none()).map(ToString::to_string).collect();
     match (found.is_empty(), epoch) {

@@ -14,8 +14,8 @@ use std::{
 use crate::{
     api::{self, SharedService},
     domain::{
-        FailoverPolicy, HealthPolicy, Member, Mode, Recovery, RegionName, RouteName, Service, ServiceKey, Topology,
-        Window,
+        FailoverPolicy, HealthPolicy, Member, Mode, Recovery, RegionName, RouteName, Service, ServiceKey,
+        Topology, Window,
     },
     ports::{CheckSpec, Endpoint},
 };
@@ -95,7 +95,12 @@ pub fn parse(object: &SharedService, policies: &Policies) -> Result<Parsed, Vec<
         members: members(&spec.members),
         health: health(&spec.health),
         failover: failover(&spec.failover, policy),
-        rto: spec.objectives.as_ref().and_then(|o| o.rto).or_else(|| policy.and_then(|p| p.rto)).map(Into::into),
+        rto: spec
+            .objectives
+            .as_ref()
+            .and_then(|o| o.rto)
+            .or_else(|| policy.and_then(|p| p.rto))
+            .map(Into::into),
         peak_load: spec.peak_load.map(unsigned),
         depends_on: spec.depends_on.iter().map(|reference| dependency(reference, &key)).collect(),
         routes: spec.traffic.iter().map(|traffic| RouteName::new(&traffic.name)).collect(),

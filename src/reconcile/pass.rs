@@ -8,14 +8,15 @@ use super::{
     agent::{Agent, Starting},
     book::{self, Entry},
     catalog::Catalog,
+    meter,
     observe::published,
     parse::Parsed,
     retry,
 };
 use crate::{
     domain::{
-        Action, Decision, Move, Observation, Plan, RegionName, Run, RunId, RunState, ServiceKey, Times, Trigger, Why,
-        decide,
+        Action, Decision, Move, Observation, Plan, RegionName, Run, RunId, RunState, ServiceKey, Times,
+        Trigger, Why, decide,
     },
     ports::{Expect, LedgerError},
 };
@@ -79,11 +80,15 @@ impl Agent {
     }
 
     /// Decides; writes a run if one starts or a request was answered. `None`: nothing happened.
-    async fn decide_and_start(&self, parsed: &Parsed, catalog: &Catalog) -> Result<Option<Duration>, LedgerError> {
+    async fn decide_and_start(
+        &self,
+        parsed: &Parsed,
+        catalog: &Catalog,
+    ) -> Result<Option<Duration>, LedgerError> {
         let key = &parsed.service.key;
         let mut seen = self.look(parsed, catalog).await;
         let decision = self.decide_and_reserve(&mut seen, parsed, catalog);
-        self.ports.metrics.count_decision((&decision.action).into());
+        self.ports.metrics.count_decision(meter::decision(&decision.action));
         for blocker in decision.blockers() {
             self.ports.metrics.count_rule_block(blocker.rule.as_str(), blocker.outcome.as_str());
         }
@@ -115,7 +120,11 @@ impl Agent {
         decision
     }
 
-    async fn write_decision(&self, seen: &Observation, decision: &Decision) -> Result<Option<Run>, LedgerError> {
+    async fn write_decision(
+        &self,
+        seen: &Observation,
+        decision: &Decision,
+    ) -> Result<Option<Run>, LedgerError> {
         let request = seen.request.as_ref();
         let (state, plan) = match (&decision.action, request) {
             (Action::Start(plan), Some(request)) if request.dry_run => (RunState::Planned, (**plan).clone()),
@@ -176,7 +185,10 @@ impl Agent {
             self.mirror.run(service, id).is_some() || self.mirror.request(&service.namespace, id).is_some()
         };
         let later = (2..RUNS_PER_EPOCH).map(|count| RunId::new(format!("{first}-{count}")));
-        std::iter::once(RunId::new(&first)).chain(later).find(|id| !taken(id)).unwrap_or_else(|| RunId::new(&first))
+        std::iter::once(RunId::new(&first))
+            .chain(later)
+            .find(|id| !taken(id))
+            .unwrap_or_else(|| RunId::new(&first))
     }
 
     fn reason(&self, seen: &Observation, run: &Run) -> String {
@@ -185,7 +197,8 @@ impl Agent {
         {
             return entry.reason.clone();
         }
-        let names = |regions: Vec<&RegionName>| regions.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(", ");
+        let names =
+            |regions: Vec<&RegionName>| regions.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(", ");
         let leaving = names(run.plan.change.leaving().collect());
         let joining = names(run.plan.change.joining().collect());
         match run.plan.change.trigger {
@@ -215,7 +228,11 @@ fn no_plan(seen: &Observation) -> Plan {
     let serving = seen.record.as_ref().map(|record| record.serving.clone()).unwrap_or_default();
     let change = Move { trigger: Trigger::Manual, from: serving.clone(), to: serving };
     let epoch = seen.record.as_ref().map(|record| record.epoch).unwrap_or_default();
-    Plan { steps: Vec::new(), compensation: Vec::new(), ..crate::domain::plan_for(&seen.service, change, epoch, &seen.timings) }
+    Plan {
+        steps: Vec::new(),
+        compensation: Vec::new(),
+        ..crate::domain::plan_for(&seen.service, change, epoch, &seen.timings)
+    }
 }
 
 /// When time alone can change the decision.

@@ -23,7 +23,9 @@ impl Agent {
             let made_here = known.is_none() && self.mirror.run(&wish.service, &id).is_some();
             let expect = match &known {
                 Some((_, entry)) if **entry == wish => continue,
-                Some((version, entry)) if entry.intervention != wish.intervention => Expect::Version(*version),
+                Some((version, entry)) if entry.intervention != wish.intervention => {
+                    Expect::Version(*version)
+                }
                 Some(_) => continue,
                 // Bongsu's own run: only a person's word on it is news.
                 None if made_here && wish.intervention.is_none() => continue,
@@ -37,7 +39,9 @@ impl Agent {
                     self.mirror.wrote(&entry, version, &wish);
                     self.queue.push(wish.service.clone(), self.ports.clock.tick());
                 }
-                Err(error) => warn!(failover = %id, %error, "a person's wish is not in the ledger yet, trying again"),
+                Err(error) => {
+                    warn!(failover = %id, %error, "a person's wish is not in the ledger yet, trying again")
+                }
             }
         }
     }

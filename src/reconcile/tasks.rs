@@ -1,6 +1,6 @@
 //! The tasks of one process: follow the ledger and the resources, keep the leases, report verdicts, run passes.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -8,13 +8,14 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
     agent::Agent,
-    book::{self, Entry, MemberVerdict, VerdictEntry},
+    book::{self, Entry, VerdictEntry},
     catalog::Catalog,
     queue::Offer,
     vantage::Watched,
 };
 use crate::{
-    domain::{RegionName, ServiceKey},
+    domain::ServiceKey,
+    observability::PassOutcome,
     ports::{Expect, LedgerError},
 };
 
@@ -43,7 +44,9 @@ impl Agent {
             Some(ended) = tasks.join_next() => error!(?ended, "a task ended by itself, stopping"),
         }
         tasks.shutdown().await;
-        self.tenures.release(self.ports.ledger.as_ref(), &self.settings.region, &self.settings.identity).await;
+        self.tenures
+            .release(self.ports.ledger.as_ref(), &self.settings.region, &self.settings.identity)
+            .await;
     }
 
     async fn follow_ledger(self: Arc<Self>) {
@@ -112,8 +115,9 @@ impl Agent {
 
     /// Writes a verdict to the ledger when it changes, and all of them when this process begins to speak.
     async fn report_verdicts(self: Arc<Self>) {
+        let changes = self.vantage.changes();
         loop {
-            let service = self.vantage.changed().await;
+            let service = changes.next().await;
             if !self.speaks() {
                 continue;
             }
@@ -128,7 +132,7 @@ impl Agent {
     async fn write_verdicts(&self, service: &ServiceKey) -> Result<(), LedgerError> {
         let region = &self.settings.region;
         let entry = Entry::Verdict(region.clone(), service.clone());
-        let members: BTreeMap<RegionName, MemberVerdict> = self.vantage.verdicts(service);
+        let members = self.vantage.verdicts(service);
         let said = VerdictEntry { incarnation: self.settings.identity.clone(), members };
         let expect = match self.mirror.verdict_entry(region, service) {
             Some((_, known)) if *known == said => return Ok(()),
@@ -190,10 +194,11 @@ impl Agent {
     async fn one_pass(self: Arc<Self>, service: ServiceKey) {
         let start = self.ports.clock.tick();
         // Given back even if the pass panics.
-        let mut guard = GiveBack { agent: &self, service: Some(service.clone()), again: super::retry::delay(1) };
+        let mut guard =
+            GiveBack { agent: &self, service: Some(service.clone()), again: super::retry::delay(1) };
         guard.again = self.pass(&service).await;
         let took = self.ports.clock.tick().since(start);
-        self.ports.metrics.observe_pass(crate::observability::PassOutcome::Ok, took);
+        self.ports.metrics.observe_pass(PassOutcome::Changed, took);
     }
 
     fn forget_metrics(&self, before: &Catalog, now: &Catalog) {

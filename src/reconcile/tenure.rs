@@ -70,10 +70,8 @@ impl Tenures {
     /// Gives both leases back: forgets them first, so that nothing is done under a lease that another may hold.
     pub async fn release(&self, ledger: &dyn Ledger, region: &RegionName, me: &Identity) {
         let held = std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner));
-        let leases = [
-            (held.leader, LEADER_LEASE.to_owned()),
-            (held.region, format!("{REGION_LEASE}{region}")),
-        ];
+        let leases =
+            [(held.leader, LEADER_LEASE.to_owned()), (held.region, format!("{REGION_LEASE}{region}"))];
         for (_, name) in leases.into_iter().filter(|(tenure, _)| tenure.is_some()) {
             if let Err(error) = ledger.release(&name, me).await {
                 warn!(lease = name, %error, "lease not given back, it runs out by itself");

@@ -72,7 +72,9 @@ impl Agent {
         self.note_route(parsed, name, good, errors.clone(), &answer);
         match (published, stale) {
             (_, Some(stale)) => StepResult::Superseded(stale),
-            (true, None) if errors.is_empty() => StepResult::Done(format!("published {}", list(answer.addresses()))),
+            (true, None) if errors.is_empty() => {
+                StepResult::Done(format!("published {}", list(answer.addresses())))
+            }
             (true, None) => {
                 let text = format!("published {}; behind: {}", list(answer.addresses()), errors.join("; "));
                 StepResult::Done(text)
@@ -81,7 +83,12 @@ impl Agent {
         }
     }
 
-    async fn prepare(&self, spec: &RouteSpec, parsed: &Parsed, record: &Record) -> Result<(Route, Answer), String> {
+    async fn prepare(
+        &self,
+        spec: &RouteSpec,
+        parsed: &Parsed,
+        record: &Record,
+    ) -> Result<(Route, Answer), String> {
         let route = spec.with_secret(self.ports.resources.as_ref()).await?;
         Ok((route, answer(parsed, record)?))
     }
@@ -116,7 +123,9 @@ impl Agent {
     async fn catch_up(&self, parsed: &Parsed, name: &RouteName, record: &Record) {
         let service = &parsed.service.key;
         match self.publish(parsed, name, record).await {
-            StepResult::Done(seen) => info!(%service, route = %name, epoch = %record.epoch, seen, "traffic brought up to date"),
+            StepResult::Done(seen) => {
+                info!(%service, route = %name, epoch = %record.epoch, seen, "traffic brought up to date")
+            }
             StepResult::NotYet(answer, _) | StepResult::Failed(answer) | StepResult::Superseded(answer) => {
                 warn!(%service, route = %name, epoch = %record.epoch, answer, "traffic is behind and was not brought up to date");
             }
@@ -133,7 +142,14 @@ impl Agent {
         })
     }
 
-    fn note_route(&self, parsed: &Parsed, name: &RouteName, servers: Vec<ServerState>, errors: Vec<String>, wanted: &Answer) {
+    fn note_route(
+        &self,
+        parsed: &Parsed,
+        name: &RouteName,
+        servers: Vec<ServerState>,
+        errors: Vec<String>,
+        wanted: &Answer,
+    ) {
         let mut behind: Vec<String> = servers
             .iter()
             .filter(|server| !server.shows(wanted))

@@ -3,3 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod architecture;
+mod dns_bind;
+mod dns_hostile;
+mod dns_knot;
+mod dns_scenarios;
+mod dns_served;
+mod support;

@@ -13,7 +13,10 @@ use crate::{
 };
 
 /// Where each member is reached.
-pub(super) fn endpoints(members: &[api::Member], wrong: &mut Vec<Violation>) -> BTreeMap<RegionName, Endpoint> {
+pub(super) fn endpoints(
+    members: &[api::Member],
+    wrong: &mut Vec<Violation>,
+) -> BTreeMap<RegionName, Endpoint> {
     let mut endpoints = BTreeMap::new();
     for (index, member) in members.iter().enumerate() {
         let path = format!("spec.members[{index}]");
@@ -39,7 +42,9 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
         other => return Err(format!("scheme {other:?} is not known: write http, https or tcp")),
     };
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("{text:?} has a path: write it into the checks, the endpoint is SCHEME://HOST:PORT"));
+        return Err(format!(
+            "{text:?} has a path: write it into the checks, the endpoint is SCHEME://HOST:PORT"
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("an endpoint carries no user name or password: use a header from a check".to_owned());

@@ -42,13 +42,17 @@ impl Policies {
 pub(super) fn beyond(spec: &SharedServiceSpec, policy: &GradePolicySpec) -> Vec<Violation> {
     let objectives = spec.objectives.clone().unwrap_or_default();
     let mut found = Vec::new();
-    let mut longer = |path: &str, stated: Option<crate::api::Duration>, limit: Option<crate::api::Duration>| {
-        if let (Some(stated), Some(limit)) = (stated, limit)
-            && stated > limit
-        {
-            found.push(Violation::new(path, format!("{stated} is more than the {limit} of the grade's policy")));
-        }
-    };
+    let mut longer =
+        |path: &str, stated: Option<crate::api::Duration>, limit: Option<crate::api::Duration>| {
+            if let (Some(stated), Some(limit)) = (stated, limit)
+                && stated > limit
+            {
+                found.push(Violation::new(
+                    path,
+                    format!("{stated} is more than the {limit} of the grade's policy"),
+                ));
+            }
+        };
     longer("spec.objectives.rto", objectives.rto, policy.rto);
     longer("spec.objectives.rpo", objectives.rpo, policy.rpo);
     longer("spec.health.interval", Some(spec.health.interval), policy.max_interval);
@@ -56,7 +60,10 @@ pub(super) fn beyond(spec: &SharedServiceSpec, policy: &GradePolicySpec) -> Vec<
         if let (Some(stated), Some(limit)) = (stated, limit)
             && stated < limit
         {
-            found.push(Violation::new(path, format!("{stated} is less than the {limit} of the grade's policy")));
+            found.push(Violation::new(
+                path,
+                format!("{stated} is less than the {limit} of the grade's policy"),
+            ));
         }
     };
     fewer("spec.health.vantages.quorum", Some(spec.health.vantages.quorum), policy.min_vantage_quorum);

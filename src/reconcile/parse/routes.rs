@@ -65,7 +65,10 @@ impl RouteSpec {
         let text = read.map_err(|error| format!("the TSIG key cannot be read: {error}"))?;
         let decoded = decode_base64(&text);
         let decoded = decoded.filter(|secret| !secret.is_empty()).ok_or_else(|| {
-            format!("key {} of Secret {namespace}/{} is not base64, as name servers print it", at.key, at.name)
+            format!(
+                "key {} of Secret {namespace}/{} is not base64, as name servers print it",
+                at.key, at.name
+            )
         })?;
         Ok(decoded.into())
     }
@@ -104,7 +107,8 @@ pub(super) fn addresses(
             of_member.insert(address);
             match owner.insert(address, &member.region) {
                 Some(other) if other != member.region => {
-                    let message = format!("{address} is the address of {other} as well: a move would lead nowhere");
+                    let message =
+                        format!("{address} is the address of {other} as well: a move would lead nowhere");
                     wrong.push(Violation::new(path, message));
                 }
                 _ => {}
@@ -128,7 +132,10 @@ pub(super) fn routes(
         let ttl = u32::try_from(entry.ttl.0.as_secs()).unwrap_or(u32::MAX);
         let route = RouteSpec { service: service.clone(), name: name.clone(), ttl, kind };
         if routes.insert(name, route).is_some() {
-            wrong.push(Violation::new(format!("{path}.name"), format!("a second entry named {:?}", entry.name)));
+            wrong.push(Violation::new(
+                format!("{path}.name"),
+                format!("a second entry named {:?}", entry.name),
+            ));
         }
     }
     routes

@@ -17,6 +17,7 @@ use std::{
 };
 
 use futures::future::join_all;
+use serde::{Deserialize, Serialize};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
@@ -49,7 +50,8 @@ pub struct Watched {
 }
 
 /// What this vantage says of one member.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct MemberVerdict {
     /// The verdict: as good as the worst check.
     pub verdict: Verdict,
@@ -148,6 +150,17 @@ impl Vantage {
         Self { shared, prober, services: Mutex::default(), _own: own }
     }
 
+    /// Lets `changes` bring a service once more, for example because what was said of it did not arrive.
+    pub fn tell(&self, service: ServiceKey) {
+        self.shared.changes.add(service);
+    }
+
+    /// Lets `changes` bring every service once more.
+    pub fn tell_all(&self) {
+        let services: Vec<ServiceKey> = self.services().keys().cloned().collect();
+        services.into_iter().for_each(|service| self.tell(service));
+    }
+
     /// Replaces what is watched. A service that is equal to one before goes on with what it has seen; every other one
     /// starts with nothing seen, and those that are missing stop at once.
     pub fn watch(&self, all: Vec<Watched>) {
@@ -178,6 +191,15 @@ impl Vantage {
         let services = self.services();
         let members = services.get(service).into_iter().flat_map(|service| &service.members);
         members.map(|(region, member)| (region.clone(), member.verdict())).collect()
+    }
+
+    /// Checks that cannot be run at all, each with the reason once. Such a check is unknown for ever.
+    pub fn broken(&self, service: &ServiceKey) -> Vec<String> {
+        let services = self.services();
+        let members = services.get(service).into_iter().flat_map(|service| service.members.values());
+        let errors = members.flat_map(|member| &member.checks).filter_map(|check| check.probe.as_ref().err());
+        let texts: BTreeSet<String> = errors.map(ToString::to_string).collect();
+        texts.into_iter().collect()
     }
 
     /// Which services to ask about again. Each change goes to one receiver; take one.

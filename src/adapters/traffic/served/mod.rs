@@ -1,0 +1,202 @@
+//! Publishes through the ledger: Bongsu answers for a delegated zone itself, in every region.
+//!
+//! `ServedTraffic` writes an answer into the ledger, one record for each route; `NameServer` runs in every region,
+//! follows these records and answers from its memory. The writer and the answering servers never talk to each other.
+
+mod book;
+mod handler;
+mod name_server;
+mod record;
+mod zones;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+
+use crate::{
+    domain::{Epoch, ServiceKey},
+    ports::{
+        Answer, Change, Expect, Key, Ledger, LedgerError, Route, ServedRoute, ServerState, TrafficError,
+        Version,
+    },
+};
+pub use name_server::NameServer;
+use record::{PREFIX, Record};
+
+/// Name under which this adapter speaks of itself.
+const SERVER: &str = "served";
+
+/// Longest time of one call. 5 s: three attempts of three ledger calls, each of which ends within its own limit; a call
+/// that takes longer says so instead of holding up the pass.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
+
+/// Attempts when others write in between; see the adapter `dns`.
+const ATTEMPTS: u32 = 3;
+
+/// The adapter.
+pub struct ServedTraffic {
+    ledger: Arc<dyn Ledger>,
+}
+
+/// A record as it was read, with the version to write under.
+struct Held {
+    version: Version,
+    record: Record,
+}
+
+impl ServedTraffic {
+    /// An adapter that publishes through this ledger.
+    #[must_use]
+    pub fn new(ledger: Arc<dyn Ledger>) -> Self {
+        Self { ledger }
+    }
+
+    /// Publishes by compare-and-set on the record's version; the epoch never goes down.
+    ///
+    /// # Errors
+    /// `Stale`, `Claimed`, `ReadBack` as the port says; `Unreachable` if the ledger did not answer: the write may have
+    /// happened.
+    pub async fn publish(
+        &self,
+        route: &Route,
+        served: &ServedRoute,
+        answer: &Answer,
+    ) -> Result<ServerState, TrafficError> {
+        within_limit(async {
+            let key = record::key(route);
+            let wanted = Record::new(route, served, answer);
+            for _ in 0..ATTEMPTS {
+                let held = self.held(&key).await?;
+                refuse_if_stale(held.as_ref(), answer)?;
+                if held.as_ref().is_some_and(|held| held.record == wanted) {
+                    return Ok(state(&wanted));
+                }
+                self.refuse_if_claimed(&key, &wanted).await?;
+                if self.put(&key, &wanted, held.as_ref()).await? {
+                    return self.read_back(&key, &wanted, answer).await;
+                }
+            }
+            Err(contended(&key))
+        })
+        .await
+    }
+
+    /// Reads what the ledger holds for the route.
+    ///
+    /// # Errors
+    /// `Unreachable` if the ledger did not answer: nothing is known. `Refused` if its record cannot be read.
+    pub async fn read(&self, route: &Route, _served: &ServedRoute) -> Result<ServerState, TrafficError> {
+        within_limit(async {
+            let held = self.held(&record::key(route)).await?;
+            Ok(held.map_or_else(nothing, |held| state(&held.record)))
+        })
+        .await
+    }
+
+    async fn held(&self, key: &Key) -> Result<Option<Held>, TrafficError> {
+        let Some(found) = self.ledger.get(key).await.map_err(unreachable)? else { return Ok(None) };
+        let record = Record::parse(&found.value).map_err(|cause| TrafficError::Refused {
+            server: SERVER.to_owned(),
+            answer: format!("a record that cannot be read ({cause})"),
+            remedy: format!("look at {key} in the ledger; a newer Bongsu may have written it"),
+        })?;
+        Ok(Some(Held { version: found.version, record }))
+    }
+
+    /// `false`: somebody else wrote in between.
+    async fn put(&self, key: &Key, wanted: &Record, held: Option<&Held>) -> Result<bool, TrafficError> {
+        let expect = held.map_or(Expect::Absent, |held| Expect::Version(held.version));
+        match self.ledger.put(key, &wanted.json(), expect).await {
+            Ok(_) => Ok(true),
+            Err(LedgerError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(unreachable(error)),
+        }
+    }
+
+    async fn read_back(
+        &self,
+        key: &Key,
+        wanted: &Record,
+        answer: &Answer,
+    ) -> Result<ServerState, TrafficError> {
+        let held = self.held(key).await?;
+        refuse_if_stale(held.as_ref(), answer)?;
+        // Two services that claim one name at the same moment both find it free. One of them wins in every name server
+        // (see `Book`); the other learns it here.
+        self.refuse_if_claimed(key, wanted).await?;
+        match held {
+            Some(held) if held.record == *wanted => Ok(state(wanted)),
+            other => Err(TrafficError::ReadBack {
+                server: SERVER.to_owned(),
+                found: other.map_or_else(|| "nothing".to_owned(), |held| held.record.json()),
+            }),
+        }
+    }
+
+    /// The ledger has no list, but a watch begins with one.
+    async fn refuse_if_claimed(&self, key: &Key, wanted: &Record) -> Result<(), TrafficError> {
+        let Some(Change::Reset(records)) = self.ledger.watch(PREFIX).next().await else {
+            return Err(unreachable(LedgerError::Unavailable {
+                what: format!("list {PREFIX}"),
+                cause: "the watch did not begin with the whole content".to_owned(),
+            }));
+        };
+        let others = records.iter().filter(|(other, _)| other != key);
+        let parsed = others.filter_map(|(_, found)| Record::parse(&found.value).ok());
+        match parsed.into_iter().find(|other| other.name == wanted.name) {
+            Some(other) => Err(claimed(&other.service)),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn within_limit(
+    call: impl Future<Output = Result<ServerState, TrafficError>>,
+) -> Result<ServerState, TrafficError> {
+    tokio::time::timeout(CALL_LIMIT, call).await.unwrap_or_else(|_| {
+        let what = "publish through the ledger".to_owned();
+        Err(unreachable(LedgerError::Timeout { what, limit: CALL_LIMIT }))
+    })
+}
+
+fn refuse_if_stale(held: Option<&Held>, answer: &Answer) -> Result<(), TrafficError> {
+    match held.map(|held| held.record.epoch) {
+        Some(held) if held > answer.epoch() => {
+            Err(TrafficError::Stale { server: SERVER.to_owned(), held, tried: answer.epoch() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn state(record: &Record) -> ServerState {
+    published(Some(record.epoch), record.addresses.clone())
+}
+
+fn nothing() -> ServerState {
+    published(None, std::collections::BTreeSet::new())
+}
+
+fn published(epoch: Option<Epoch>, addresses: std::collections::BTreeSet<std::net::IpAddr>) -> ServerState {
+    ServerState { server: SERVER.to_owned(), epoch, addresses }
+}
+
+fn claimed(owner: &ServiceKey) -> TrafficError {
+    TrafficError::Claimed { server: SERVER.to_owned(), owner: owner.to_string() }
+}
+
+fn contended(key: &Key) -> TrafficError {
+    TrafficError::Refused {
+        server: SERVER.to_owned(),
+        answer: format!("that {key} changed during {ATTEMPTS} attempts"),
+        remedy: "find out what else writes it and stop it".to_owned(),
+    }
+}
+
+fn unreachable(error: LedgerError) -> TrafficError {
+    TrafficError::Unreachable {
+        server: SERVER.to_owned(),
+        cause: format!(
+            "the ledger, {error}: name servers go on with the last answer; look at the ledger's members"
+        ),
+    }
+}

@@ -1,0 +1,70 @@
+//! Shows people what is known and what would happen: status, conditions, events, metrics.
+
+mod changes;
+mod conditions;
+mod failover;
+mod service;
+mod standing;
+
+use tracing::{info, warn};
+
+use super::{agent::Agent, catalog::Catalog};
+use crate::{
+    domain::ServiceKey,
+    ports::{Event, EventKind, StatusUpdate},
+};
+
+impl Agent {
+    /// Writes the status of one service and of its Failovers into this cluster. Every region does so for its own; the
+    /// ledger makes them say the same.
+    pub(super) async fn report(&self, key: &ServiceKey, catalog: &Catalog) {
+        if !self.speaks() {
+            return;
+        }
+        self.report_failovers(key, catalog).await;
+        let Some(entry) = catalog.services.get(key) else { return };
+        let status = match &entry.parsed {
+            Ok(parsed) => self.service_status(parsed, catalog),
+            Err(violations) => service::invalid(&entry.object, violations, self.now()),
+        };
+        let before = entry.object.status.clone().unwrap_or_default();
+        for event in changes::of_service(key, &before, &status) {
+            self.tell(event).await;
+        }
+        self.write(StatusUpdate::Service(key.clone(), Box::new(status))).await;
+    }
+
+    pub(super) async fn write(&self, update: StatusUpdate) {
+        if let Err(error) = self.ports.resources.write_status(update).await {
+            warn!(%error, "status not written, trying again at the next pass");
+        }
+    }
+
+    /// An event for those who read `kubectl describe`, and a log line for those who read logs.
+    pub(super) async fn tell(&self, event: Event) {
+        let object = format!("{} {}/{}", event.object.kind, event.object.namespace, event.object.name);
+        match event.kind {
+            EventKind::Normal => {
+                info!(object, reason = event.reason, action = event.action, "{}", event.note)
+            }
+            EventKind::Warning => {
+                warn!(object, reason = event.reason, action = event.action, "{}", event.note)
+            }
+        }
+        self.ports.resources.emit(event).await;
+    }
+
+    pub(super) fn now(&self) -> k8s_openapi::jiff::Timestamp {
+        timestamp(self.ports.clock.wall())
+    }
+}
+
+/// The same moment for Kubernetes.
+fn timestamp(at: crate::domain::Timestamp) -> k8s_openapi::jiff::Timestamp {
+    k8s_openapi::jiff::Timestamp::from_millisecond(at.0).unwrap_or_default()
+}
+
+/// RFC 3339 with milliseconds.
+fn rfc3339(at: crate::domain::Timestamp) -> String {
+    format!("{:.3}", timestamp(at))
+}

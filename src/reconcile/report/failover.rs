@@ -1,0 +1,181 @@
+//! Status of Failovers: the journal of the ledger, as people read it.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{changes, rfc3339};
+use crate::{
+    api::{
+        self, ConditionType, Failover, FailoverPhase, FailoverSpec, FailoverStatus, PhaseTimes, RuleStatus,
+        StepStatus, condition,
+    },
+    domain::{Run, RunState, ServiceKey, Step, StepRecord, StepState, Timestamp, Trigger},
+    ports::StatusUpdate,
+    reconcile::{agent::Agent, catalog::Catalog},
+};
+
+/// A finished run whose Failover is missing is shown if it ended within this time; older ones were deleted by somebody.
+const SHOW_FINISHED: Duration = Duration::from_secs(600);
+
+impl Agent {
+    /// Shows every run of a service as a Failover in this cluster.
+    pub(super) async fn report_failovers(&self, key: &ServiceKey, catalog: &Catalog) {
+        for (_, run) in self.mirror.runs(key) {
+            let at = (key.namespace.to_string(), run.id.to_string());
+            let Some(object) = catalog.snapshot.failovers.get(&at) else {
+                if self.is_news(&run)
+                    && let Err(error) = self.ports.resources.create_failover(object_of(&run)).await
+                {
+                    tracing::warn!(failover = %run.id, %error, "Failover not created, trying again");
+                }
+                continue;
+            };
+            let before = object.status.clone().unwrap_or_default();
+            let status = status(&run, &before, object.metadata.generation, self.now());
+            if let Some(event) = changes::of_failover(&run, &before, &status) {
+                self.tell(event).await;
+            }
+            self.write(StatusUpdate::Failover(at.0, at.1, Box::new(status))).await;
+        }
+    }
+
+    fn is_news(&self, run: &Run) -> bool {
+        let ended = run.times.settled.unwrap_or_default();
+        !run.state.is_over() || self.ports.clock.wall().since(ended) < SHOW_FINISHED
+    }
+}
+
+/// The Failover of a run that Bongsu started.
+fn object_of(run: &Run) -> Failover {
+    let change = &run.plan.change;
+    let spec = FailoverSpec {
+        service_name: run.service.name.to_string(),
+        from: change.leaving().next().map(ToString::to_string),
+        to: change.joining().next().or_else(|| change.to.iter().next()).map(ToString::to_string),
+        reason: run.reason.clone(),
+        dry_run: false,
+        intervention: None,
+    };
+    let mut failover = Failover::new(run.id.as_str(), spec);
+    failover.metadata.namespace = Some(run.service.namespace.to_string());
+    let labels =
+        [("bongsu.io/service", run.service.name.as_ref()), ("bongsu.io/trigger", change.trigger.as_str())];
+    failover.metadata.labels = Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+    failover
+}
+
+fn status(
+    run: &Run,
+    before: &FailoverStatus,
+    generation: Option<i64>,
+    now: k8s_openapi::jiff::Timestamp,
+) -> FailoverStatus {
+    let change = &run.plan.change;
+    let t = &run.times;
+    let text = |at: Option<Timestamp>| at.map(rfc3339);
+    let measured = t.verified.zip(t.fault.or(t.decided)).map(|(verified, fault)| verified.since(fault));
+    let (done, all) = run.progress();
+    let current = run.current().map_or("Done", |record| record.step.kind().as_str());
+    FailoverStatus {
+        observed_generation: generation,
+        phase: Some(phase(run.state)),
+        trigger: Some(change.trigger.as_str().to_owned()),
+        from: change.from.iter().map(ToString::to_string).collect(),
+        to: change.to.iter().map(ToString::to_string).collect(),
+        epoch: i64::try_from(run.plan.epoch.0).ok(),
+        progress: Some(format!("{current} {done}/{all}")),
+        steps: run.journal.iter().map(step).collect(),
+        times: Some(PhaseTimes {
+            fault: text(t.fault),
+            detected: text(t.detected),
+            decided: text(t.decided),
+            fenced: text(t.fenced),
+            promoted: text(t.promoted),
+            shifted: text(t.shifted),
+            verified: text(t.verified),
+            settled: text(t.settled),
+        }),
+        rto: measured.map(api::Duration),
+        predicted_rto: Some(api::Duration(run.plan.predicted_rto())),
+        rules: run.rules.iter().map(rule).collect(),
+        message: Some(message(run)),
+        conditions: api::merge_conditions(&before.conditions, conditions(run, generation, now)),
+    }
+}
+
+fn message(run: &Run) -> String {
+    match (run.state, run.message.is_empty()) {
+        (_, false) => run.message.clone(),
+        (RunState::Running, true) => run.reason.clone(),
+        (_, true) => String::new(),
+    }
+}
+
+fn rule((rule, outcome, message): &(String, String, String)) -> RuleStatus {
+    RuleStatus { rule: rule.clone(), outcome: outcome.clone(), message: message.clone() }
+}
+
+fn step(record: &StepRecord) -> StepStatus {
+    StepStatus {
+        name: record.step.kind().as_str().to_owned(),
+        state: match record.state {
+            StepState::Pending => api::StepState::Pending,
+            StepState::Running => api::StepState::Running,
+            StepState::Done => api::StepState::Done,
+            StepState::Failed => api::StepState::Failed,
+            StepState::Skipped => api::StepState::Skipped,
+        },
+        detail: detail(&record.step),
+        attempts: i32::try_from(record.attempts).unwrap_or(i32::MAX),
+        started_at: record.started_at.map(rfc3339),
+        finished_at: record.finished_at.map(rfc3339),
+        message: record.message.clone(),
+    }
+}
+
+fn detail(step: &Step) -> Option<String> {
+    match step {
+        Step::RaiseEpoch { epoch, serving } => {
+            let serving: Vec<&str> = serving.iter().map(crate::domain::RegionName::as_str).collect();
+            Some(format!("epoch {epoch}: {} serves", serving.join(", ")))
+        }
+        Step::ShiftTraffic { route } => Some(format!("spec.traffic {route}")),
+        Step::Precheck | Step::Verify | Step::Settle => None,
+    }
+}
+
+const fn phase(state: RunState) -> FailoverPhase {
+    match state {
+        RunState::Planned => FailoverPhase::Planned,
+        RunState::Refused => FailoverPhase::Refused,
+        RunState::Running => FailoverPhase::Running,
+        RunState::Compensating => FailoverPhase::Compensating,
+        RunState::Paused => FailoverPhase::Paused,
+        RunState::Succeeded => FailoverPhase::Succeeded,
+        RunState::Compensated => FailoverPhase::Compensated,
+        RunState::Failed => FailoverPhase::Failed,
+    }
+}
+
+fn conditions(run: &Run, generation: Option<i64>, now: k8s_openapi::jiff::Timestamp) -> Vec<Condition> {
+    use ConditionType::{Complete, Failed, Paused, Progressing};
+    let good = matches!(run.state, RunState::Succeeded | RunState::Planned);
+    let bad = matches!(run.state, RunState::Failed | RunState::Compensated | RunState::Refused);
+    let values = [
+        (Complete, good),
+        (Failed, bad),
+        (Paused, run.state == RunState::Paused),
+        (Progressing, matches!(run.state, RunState::Running | RunState::Compensating)),
+    ];
+    let reason = format!("{:?}", run.state);
+    let each = values.into_iter();
+    each.map(|(kind, value)| condition(kind, Some(value), &reason, message(run), generation, now)).collect()
+}
+
+/// Whether a Failover should be looked at by a person once it ended like this.
+pub(super) const fn is_alarming(run: &Run) -> bool {
+    matches!(run.state, RunState::Paused | RunState::Failed | RunState::Compensated)
+        || (matches!(run.state, RunState::Running)
+            && matches!(run.plan.change.trigger, Trigger::RegionLost | Trigger::MemberDown))
+}

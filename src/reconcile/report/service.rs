@@ -1,0 +1,253 @@
+//! Status of a SharedService.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::conditions;
+use crate::{
+    api::{
+        self, MemberStatus, NextMove, RuleStatus, SharedService, SharedServiceStatus, TrafficStatus,
+        VantageStatus,
+    },
+    domain::{
+        Action, Decision, Evaluation, MemberHealth, Observation, RegionName, decide, predict, suppose_lost,
+    },
+    observability::NextMoveOutcome,
+    reconcile::{
+        agent::Agent,
+        catalog::Catalog,
+        meter,
+        parse::{Parsed, Violation},
+    },
+};
+
+impl Agent {
+    pub(super) fn service_status(&self, parsed: &Parsed, catalog: &Catalog) -> SharedServiceStatus {
+        let key = &parsed.service.key;
+        let seen = self.observe(parsed, catalog);
+        let decision = decide(&seen);
+        let next = next_move(&seen, &decision);
+        let prediction = predict(&parsed.service, &seen.timings);
+        let run = self.mirror.active_run(key).map(|(_, run)| run);
+        let health = service_health(&seen);
+        let traffic = self.traffic_status(parsed);
+        let mut status = SharedServiceStatus {
+            observed_generation: parsed.generation,
+            epoch: seen.record.as_ref().map(|record| i64::try_from(record.epoch.0).unwrap_or(i64::MAX)),
+            serving: seen.record.iter().flat_map(|r| &r.serving).map(ToString::to_string).collect(),
+            health: Some(health.to_string()),
+            members: self.members(&seen),
+            predicted_rto: Some(seconds(prediction.total())),
+            rules: decision.rules.iter().map(rule).collect(),
+            run: run.as_ref().map(|run| run.id.to_string()),
+            traffic,
+            next_move: next,
+            conditions: Vec::new(),
+        };
+        let told = conditions::Told {
+            parsed,
+            catalog,
+            seen: &seen,
+            run: run.as_deref(),
+            prediction: &prediction,
+            health,
+            unready: self.broken_checks(key),
+            now: self.now(),
+        };
+        let before = catalog.services.get(key).and_then(|entry| entry.object.status.as_ref());
+        let before = before.map(|status| status.conditions.as_slice()).unwrap_or_default();
+        status.conditions = api::merge_conditions(before, conditions::of_service(&told, &status));
+        self.measure(&seen, &status, health);
+        status
+    }
+
+    fn members(&self, seen: &Observation) -> Vec<MemberStatus> {
+        let said = self.mirror.verdicts(&seen.service.key);
+        let serving = |region: &RegionName| seen.record.as_ref().is_some_and(|r| r.serving.contains(region));
+        let members = seen.members.iter();
+        members
+            .map(|member| {
+                let vantages = seen.vantages.iter().zip(&member.reports);
+                let refusal = seen.target(member).err();
+                MemberStatus {
+                    region: member.region.to_string(),
+                    serving: serving(&member.region),
+                    health: seen.health(member).to_string(),
+                    target: refusal.is_none(),
+                    reason: refusal.map(|refusal| refusal.to_string()),
+                    vantages: vantages
+                        .map(|(vantage, report)| {
+                            let entry = said.get(&vantage.region).and_then(|e| e.members.get(&member.region));
+                            VantageStatus {
+                                vantage: vantage.region.to_string(),
+                                verdict: report.verdict.as_str().to_owned(),
+                                reason: match (vantage.alive, vantage.suspect) {
+                                    (false, _) => Some("its lease is not renewed".to_owned()),
+                                    (true, true) => {
+                                        Some("suspect: sees several regions turn bad at once".to_owned())
+                                    }
+                                    (true, false) => {
+                                        entry.map(|e| e.reason.clone()).filter(|r| !r.is_empty())
+                                    }
+                                },
+                            }
+                        })
+                        .collect(),
+                }
+            })
+            .collect()
+    }
+
+    fn traffic_status(&self, parsed: &Parsed) -> Vec<TrafficStatus> {
+        let shared = self.shared();
+        let seen = shared.routes.get(&parsed.service.key);
+        let routes = parsed.service.routes.iter();
+        routes
+            .map(|name| {
+                let seen = seen.and_then(|routes| routes.get(name)).cloned().unwrap_or_default();
+                let addresses: BTreeSet<String> =
+                    seen.servers.iter().flat_map(|s| &s.addresses).map(ToString::to_string).collect();
+                TrafficStatus {
+                    name: name.to_string(),
+                    epoch: seen
+                        .servers
+                        .iter()
+                        .filter_map(|s| s.epoch)
+                        .max()
+                        .and_then(|e| i64::try_from(e.0).ok()),
+                    addresses: addresses.into_iter().collect(),
+                    message: (!seen.behind.is_empty()).then(|| seen.behind.join("; ")),
+                    behind: seen.behind,
+                }
+            })
+            .collect()
+    }
+
+    /// Checks that cannot be run at all, with the reason: such a member is unknown.
+    fn broken_checks(&self, key: &crate::domain::ServiceKey) -> Vec<String> {
+        self.vantage.broken(key)
+    }
+
+    fn measure(&self, seen: &Observation, status: &SharedServiceStatus, health: MemberHealth) {
+        let (metrics, key) = (&self.ports.metrics, &seen.service.key);
+        metrics.set_service_health(key, meter::health(health));
+        if let Some(record) = &seen.record {
+            metrics.set_epoch(key, record.epoch);
+            for member in &seen.members {
+                metrics.set_serving(key, &member.region, record.serving.contains(&member.region));
+            }
+        }
+        let outcome = status.next_move.as_ref().map(|next| match next.outcome.as_str() {
+            READY => NextMoveOutcome::Ready,
+            RECOMMEND => NextMoveOutcome::Recommend,
+            _ => NextMoveOutcome::Blocked,
+        });
+        if let Some(outcome) = outcome {
+            metrics.set_next_move(key, outcome);
+        }
+        for condition in &status.conditions {
+            let known = conditions::OF_SERVICE.iter().find(|kind| kind.as_str() == condition.type_);
+            let value = match condition.status.as_str() {
+                "True" => Some(true),
+                "False" => Some(false),
+                _ => None,
+            };
+            if let Some(kind) = known {
+                metrics.set_service_condition(key, kind.as_str(), value);
+            }
+        }
+    }
+}
+
+pub(super) const READY: &str = "Ready";
+pub(super) const RECOMMEND: &str = "Recommend";
+pub(super) const BLOCKED: &str = "Blocked";
+
+/// Whole seconds, rounded up: shown to people, and does not change with every measured millisecond.
+fn seconds(time: Duration) -> api::Duration {
+    api::Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+}
+
+pub(super) fn rule(evaluation: &Evaluation) -> RuleStatus {
+    RuleStatus {
+        rule: evaluation.rule.as_str().to_owned(),
+        outcome: evaluation.outcome.as_str().to_owned(),
+        message: evaluation.why.to_string(),
+    }
+}
+
+/// Health of what serves: as good as its best member while any serves, for then citizens get through; `Degraded` if
+/// another one does not.
+fn service_health(seen: &Observation) -> MemberHealth {
+    let serving = seen.record.iter().flat_map(|record| &record.serving);
+    let of = |region: &RegionName| seen.member(region).map_or(MemberHealth::Unknown, |m| seen.health(m));
+    let all: Vec<MemberHealth> = serving.map(of).collect();
+    match (all.iter().min(), all.iter().max()) {
+        (Some(MemberHealth::Healthy), Some(MemberHealth::Down)) => MemberHealth::Degraded,
+        (Some(best), _) => *best,
+        (None, _) => MemberHealth::Unknown,
+    }
+}
+
+/// What would happen if a serving region were lost now, or what happens because one is.
+fn next_move(seen: &Observation, decision: &Decision) -> Option<NextMove> {
+    let record = seen.record.as_ref()?;
+    let down =
+        |region: &&RegionName| seen.member(region).is_some_and(|m| seen.health(m) == MemberHealth::Down);
+    let real = record.serving.iter().find(down);
+    let from = real.or_else(|| record.serving.iter().next())?;
+    let (decision, supposed) = match real {
+        Some(_) => (decision.clone(), false),
+        None => (decide(&suppose_lost(seen, from, seen.wall)), true),
+    };
+    let to: Vec<String> =
+        decision.wanted.iter().flat_map(|change| &change.to).map(ToString::to_string).collect();
+    // The run that answers the loss is going on already: that is progress and no obstacle.
+    let blockers: Vec<&Evaluation> = decision.blockers().collect();
+    let outcome = match decision.action {
+        Action::Hold => BLOCKED,
+        Action::Recommend(_) => RECOMMEND,
+        Action::Start(_) => READY,
+    };
+    let intro = if supposed { format!("if {from} were lost now") } else { format!("{from} is down") };
+    let reasons: Vec<String> = blockers.iter().map(|e| format!("{} ({})", e.why, e.rule.as_str())).collect();
+    let message = match (&decision.action, reasons.is_empty()) {
+        (Action::Start(plan), _) => {
+            format!("{intro}, {} would serve within {:?}", to.join(", "), plan.predicted_rto())
+        }
+        (Action::Recommend(_), _) => {
+            format!(
+                "{intro}, a person would have to create a Failover to {}: {}",
+                to.join(", "),
+                reasons.join("; ")
+            )
+        }
+        (Action::Hold, false) => format!("{intro}, nothing would be moved: {}", reasons.join("; ")),
+        (Action::Hold, true) => format!("{intro}, nothing would have to move"),
+    };
+    Some(NextMove {
+        from: from.to_string(),
+        to,
+        outcome: outcome.to_owned(),
+        blocked_by: blockers.iter().map(|e| e.rule.as_str().to_owned()).collect(),
+        message,
+    })
+}
+
+/// Status of a service that cannot be understood: who serves stays as it is, and nothing is known to be well.
+pub(super) fn invalid(
+    object: &SharedService,
+    violations: &[Violation],
+    now: Timestamp,
+) -> SharedServiceStatus {
+    let before = object.status.clone().unwrap_or_default();
+    let conditions = conditions::of_invalid(violations, object.metadata.generation, now);
+    SharedServiceStatus {
+        observed_generation: object.metadata.generation,
+        next_move: None,
+        rules: Vec::new(),
+        conditions: api::merge_conditions(&before.conditions, conditions),
+        ..before
+    }
+}

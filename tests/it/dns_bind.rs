@@ -1,0 +1,24 @@
+//! Dynamic update of BIND: every scenario of `dns_scenarios`.
+
+use crate::{dns_scenarios, support::named};
+
+dns_scenarios! { named::start:
+    a_fresh_name_is_published_with_the_ttl_of_the_route
+    a_name_that_was_never_written_reads_as_no_epoch
+    a_higher_epoch_replaces_the_addresses_of_both_families
+    a_changed_ttl_is_written_under_the_same_epoch
+    the_same_answer_again_changes_nothing
+    a_lower_epoch_is_stale
+    an_update_decided_before_anothers_is_refused_by_the_name_server
+    an_update_whose_mark_did_not_change_is_taken
+    of_many_writers_at_once_the_highest_epoch_stays
+    a_name_of_another_service_is_left_alone
+    a_wrong_secret_is_named
+    an_unknown_key_is_named
+    a_wrong_clock_is_named
+    a_key_that_may_not_update_is_named
+    a_zone_that_the_server_does_not_have_is_named
+    an_alias_at_the_name_is_named
+    a_second_server_that_is_down_does_not_hold_up_the_first
+    a_server_that_never_answers_ends_within_the_limit
+}

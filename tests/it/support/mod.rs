@@ -1,0 +1,7 @@
+//! Real parts that tests start, and how tests wait for them.
+
+pub mod ask;
+pub mod dns_server;
+pub mod knot;
+pub mod named;
+pub mod poll;

@@ -1,0 +1,26 @@
+//! BIND 9.
+
+use std::path::Path;
+
+use super::dns_server::{DnsServer, SECRET_BASE64, ZONE};
+
+/// Starts `named` as primary of the zone.
+pub async fn start() -> DnsServer {
+    DnsServer::start("/usr/sbin/named", configure).await
+}
+
+fn configure(dir: &Path, port: u16) -> Vec<String> {
+    let home = dir.display();
+    let key = |name: &str| format!("key {name} {{ algorithm hmac-sha256; secret \"{SECRET_BASE64}\"; }};\n");
+    let options = format!(
+        "options {{ directory \"{home}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; \
+         pid-file none; lock-file none; session-keyfile \"{home}/session.key\"; recursion no; \
+         dnssec-validation no; notify no; }};\ncontrols {{ }};\n"
+    );
+    let zone = format!(
+        "zone \"{ZONE}\" {{ type primary; file \"{home}/zone\"; allow-update {{ key bongsu; }}; }};\n"
+    );
+    let file = dir.join("named.conf");
+    std::fs::write(&file, [options, key("bongsu"), key("reader"), zone].concat()).unwrap();
+    ["-f", "-g", "-4", "-n", "1", "-c", &file.display().to_string()].map(str::to_owned).to_vec()
+}
