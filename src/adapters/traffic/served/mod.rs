@@ -9,12 +9,12 @@ mod name_server;
 mod record;
 mod zones;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 
 use crate::{
-    domain::{Epoch, ServiceKey},
+    domain::Epoch,
     ports::{
         Answer, Change, Expect, Key, Ledger, LedgerError, Route, ServedRoute, ServerState, TrafficError,
         Version,
@@ -26,7 +26,7 @@ use record::{PREFIX, Record};
 /// Name under which this adapter speaks of itself.
 const SERVER: &str = "served";
 
-/// Longest time of one call. 5 s: three attempts of three ledger calls, each of which ends within its own limit; a call
+/// Longest time of one call. 5 s: three attempts of three ledger calls and three to read back, each of which ends within its own limit; a call
 /// that takes longer says so instead of holding up the pass.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 
@@ -71,8 +71,9 @@ impl ServedTraffic {
                 if held.as_ref().is_some_and(|held| held.record == wanted) {
                     return Ok(state(&wanted));
                 }
-                self.refuse_if_claimed(&key, &wanted).await?;
-                if self.put(&key, &wanted, held.as_ref()).await? {
+                refuse_if_claimed(self.claimants(&key, &wanted).await?.first())?;
+                if let Some(version) = self.put(&key, &wanted, held.as_ref()).await? {
+                    self.yield_if_beaten(&key, &wanted, version, held.as_ref()).await?;
                     return self.read_back(&key, &wanted, answer).await;
                 }
             }
@@ -103,12 +104,17 @@ impl ServedTraffic {
         Ok(Some(Held { version: found.version, record }))
     }
 
-    /// `false`: somebody else wrote in between.
-    async fn put(&self, key: &Key, wanted: &Record, held: Option<&Held>) -> Result<bool, TrafficError> {
+    /// `None`: somebody else wrote in between.
+    async fn put(
+        &self,
+        key: &Key,
+        wanted: &Record,
+        held: Option<&Held>,
+    ) -> Result<Option<Version>, TrafficError> {
         let expect = held.map_or(Expect::Absent, |held| Expect::Version(held.version));
         match self.ledger.put(key, &wanted.json(), expect).await {
-            Ok(_) => Ok(true),
-            Err(LedgerError::Conflict { .. }) => Ok(false),
+            Ok(version) => Ok(Some(version)),
+            Err(LedgerError::Conflict { .. }) => Ok(None),
             Err(error) => Err(unreachable(error)),
         }
     }
@@ -121,9 +127,6 @@ impl ServedTraffic {
     ) -> Result<ServerState, TrafficError> {
         let held = self.held(key).await?;
         refuse_if_stale(held.as_ref(), answer)?;
-        // Two services that claim one name at the same moment both find it free. One of them wins in every name server
-        // (see `Book`); the other learns it here.
-        self.refuse_if_claimed(key, wanted).await?;
         match held {
             Some(held) if held.record == *wanted => Ok(state(wanted)),
             other => Err(TrafficError::ReadBack {
@@ -133,20 +136,41 @@ impl ServedTraffic {
         }
     }
 
-    /// The ledger has no list, but a watch begins with one.
-    async fn refuse_if_claimed(&self, key: &Key, wanted: &Record) -> Result<(), TrafficError> {
+    /// Two services that claim one name at the same moment both find it free. The one whose key comes first wins in
+    /// every name server (see `Book`); the other takes back what it wrote, so that its next attempt finds the name
+    /// taken.
+    async fn yield_if_beaten(
+        &self,
+        key: &Key,
+        wanted: &Record,
+        version: Version,
+        before: Option<&Held>,
+    ) -> Result<(), TrafficError> {
+        let claimants = self.claimants(key, wanted).await?;
+        let winner = claimants.iter().find(|(other, _)| other < key);
+        if winner.is_some() {
+            let undone = match before {
+                None => self.ledger.delete(key, version).await,
+                Some(held) => {
+                    self.ledger.put(key, &held.record.json(), Expect::Version(version)).await.map(drop)
+                }
+            };
+            undone.map_err(unreachable)?;
+        }
+        refuse_if_claimed(winner)
+    }
+
+    /// Records of others that have the same name. The ledger has no list, but a watch begins with one.
+    async fn claimants(&self, key: &Key, wanted: &Record) -> Result<Vec<(Key, Record)>, TrafficError> {
         let Some(Change::Reset(records)) = self.ledger.watch(PREFIX).next().await else {
             return Err(unreachable(LedgerError::Unavailable {
                 what: format!("list {PREFIX}"),
                 cause: "the watch did not begin with the whole content".to_owned(),
             }));
         };
-        let others = records.iter().filter(|(other, _)| other != key);
-        let parsed = others.filter_map(|(_, found)| Record::parse(&found.value).ok());
-        match parsed.into_iter().find(|other| other.name == wanted.name) {
-            Some(other) => Err(claimed(&other.service)),
-            None => Ok(()),
-        }
+        let others = records.into_iter().filter(|(other, _)| other != key);
+        let parsed = others.filter_map(|(other, found)| Some((other, Record::parse(&found.value).ok()?)));
+        Ok(parsed.filter(|(_, other)| other.name == wanted.name).collect())
     }
 }
 
@@ -173,15 +197,20 @@ fn state(record: &Record) -> ServerState {
 }
 
 fn nothing() -> ServerState {
-    published(None, std::collections::BTreeSet::new())
+    published(None, BTreeSet::new())
 }
 
-fn published(epoch: Option<Epoch>, addresses: std::collections::BTreeSet<std::net::IpAddr>) -> ServerState {
+fn published(epoch: Option<Epoch>, addresses: BTreeSet<IpAddr>) -> ServerState {
     ServerState { server: SERVER.to_owned(), epoch, addresses }
 }
 
-fn claimed(owner: &ServiceKey) -> TrafficError {
-    TrafficError::Claimed { server: SERVER.to_owned(), owner: owner.to_string() }
+fn refuse_if_claimed(by: Option<&(Key, Record)>) -> Result<(), TrafficError> {
+    match by {
+        Some((_, other)) => {
+            Err(TrafficError::Claimed { server: SERVER.to_owned(), owner: other.service.to_string() })
+        }
+        None => Ok(()),
+    }
 }
 
 fn contended(key: &Key) -> TrafficError {
