@@ -3,3 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod architecture;
+mod probe_http;
+mod probe_tcp;
+mod probe_tls;
+mod support;
+mod vantage;
