@@ -8,4 +8,8 @@ mod dns_hostile;
 mod dns_knot;
 mod dns_scenarios;
 mod dns_served;
+mod probe_http;
+mod probe_tcp;
+mod probe_tls;
 mod support;
+mod vantage;

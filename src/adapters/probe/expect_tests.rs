@@ -78,7 +78,7 @@ fn the_deepest_allowed_nesting_is_evaluated() {
 fn the_deepest_allowed_expression_is_evaluated_over_the_deepest_answer_on_a_worker() {
     let deep = format!("{}1{}", "[".repeat(127), "]".repeat(127));
     let judged = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
-        let operators = format!("1{} == 125 && body == body", "+1".repeat(124));
+        let operators = format!("1{} == {} && body == body", "+1".repeat(DEPTH_MAX - 2), DEPTH_MAX - 1);
         (check(&operators, &deep), check("body.all(x, x.all(y, y == y && y != body))", &deep))
     });
     assert_eq!(judged.unwrap().join().unwrap(), ("ok".to_owned(), "ok".to_owned()));

@@ -2,6 +2,8 @@
 
 pub mod ask;
 pub mod dns_server;
+pub mod http_server;
 pub mod knot;
 pub mod named;
 pub mod poll;
+pub mod probes;

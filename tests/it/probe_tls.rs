@@ -1,0 +1,156 @@
+//! HTTPS checks against real TLS servers with certificates made for each test.
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get as on_get};
+use bongsu::{
+    adapters::probe::NetworkProber,
+    domain::Outcome::{self, Ok as Good, Refused},
+    ports::{CheckKind, HttpSpec, Prober, Scheme, TlsSpec},
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::support::{
+    http_server::Server,
+    probes::{PATIENT, check, endpoint, expect_reading, get, prepare},
+};
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    named_authority("root of the ministry")
+}
+
+fn named_authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn good_certificate() -> CertificateParams {
+    CertificateParams::new(vec!["member.example".to_owned()]).unwrap()
+}
+
+/// Serves a good answer with a certificate of this authority.
+async fn server(authority: &CertifiedIssuer<'static, KeyPair>, params: CertificateParams) -> Server {
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, authority).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    let router = Router::new().route("/", on_get(|| async { r#"{"result":"good"}"# }));
+    Server::axum(router, Some(TlsAcceptor::from(Arc::new(config)))).await
+}
+
+fn spec(authority: &CertifiedIssuer<'static, KeyPair>, name: &str) -> HttpSpec {
+    let tls = TlsSpec { server_name: Some(name.into()), ca_bundle: Some(authority.pem().into()) };
+    HttpSpec { tls, ..get() }
+}
+
+async fn expect(server: &Server, spec: HttpSpec, outcome: Outcome, detail: &str) {
+    let probe = prepare(&endpoint(Scheme::Https, server.address), PATIENT, spec).unwrap();
+    expect_reading(&probe.run().await, outcome, detail);
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_bundle_with_the_right_name_is_good() {
+    let authority = authority();
+    let server = server(&authority, good_certificate()).await;
+    expect(&server, spec(&authority, "member.example"), Good, "").await;
+}
+
+#[tokio::test]
+async fn a_kept_tls_connection_is_used_again() {
+    let authority = authority();
+    let server = server(&authority, good_certificate()).await;
+    let spec = HttpSpec { keep_alive: true, ..spec(&authority, "member.example") };
+    let probe = prepare(&endpoint(Scheme::Https, server.address), PATIENT, spec).unwrap();
+    for _ in 0..3 {
+        expect_reading(&probe.run().await, Good, "");
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused() {
+    let authority = authority();
+    let server = server(&authority, good_certificate()).await;
+    expect(&server, spec(&authority, "other.example"), Refused, "tls: name mismatch").await;
+    // Without a name in the check, the endpoint's address is what the certificate must carry.
+    let tls = TlsSpec { server_name: None, ca_bundle: Some(authority.pem().into()) };
+    expect(&server, HttpSpec { tls, ..get() }, Refused, "tls: name mismatch").await;
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_refused() {
+    let authority = authority();
+    let server = server(&authority, good_certificate()).await;
+    let other = named_authority("another root");
+    expect(&server, spec(&other, "member.example"), Refused, "tls: unknown issuer").await;
+    // The same name with another key: an authority that was made anew.
+    let impostor = self::authority();
+    expect(
+        &server,
+        spec(&impostor, "member.example"),
+        Refused,
+        "tls: bad certificate: invalid peer certificate: BadSignature",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_expired_certificate_and_an_early_one_are_refused() {
+    let authority = authority();
+    let mut expired = good_certificate();
+    (expired.not_before, expired.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+    let server = self::server(&authority, expired).await;
+    expect(&server, spec(&authority, "member.example"), Refused, "tls: certificate expired").await;
+    let mut early = good_certificate();
+    (early.not_before, early.not_after) = (date_time_ymd(4000, 1, 1), date_time_ymd(4001, 1, 1));
+    let server = self::server(&authority, early).await;
+    expect(&server, spec(&authority, "member.example"), Refused, "tls: certificate not valid yet").await;
+}
+
+#[tokio::test]
+async fn plaintext_on_the_tls_port_is_refused_and_said() {
+    let server = Server::by_hand(|mut stream, _| async move {
+        use tokio::io::AsyncWriteExt;
+        let _gone = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
+        let _gone = stream.shutdown().await;
+        let _gone = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    })
+    .await;
+    expect(&server, spec(&authority(), "member.example"), Refused, "the peer does not speak TLS").await;
+}
+
+#[tokio::test]
+async fn one_who_closes_during_the_handshake_is_refused() {
+    let server = Server::by_hand(|_, _| async {}).await;
+    expect(&server, spec(&authority(), "member.example"), Refused, "tls handshake: c").await;
+}
+
+#[tokio::test]
+async fn a_bundle_that_holds_no_certificate_is_said_before_any_sample() {
+    let authority = authority();
+    let server = server(&authority, good_certificate()).await;
+    let prober = NetworkProber::new();
+    for (bundle, name, expected) in [
+        ("", "member.example", "tls.caBundle: holds no certificate"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "member.example", "tls.caBundle"),
+        ("x", "not a name", "tls.serverName: not a name"),
+    ] {
+        let tls = TlsSpec { server_name: Some(name.into()), ca_bundle: Some(bundle.into()) };
+        let spec = check(PATIENT, CheckKind::Http(HttpSpec { tls, ..get() }));
+        let error = prober.prepare(&endpoint(Scheme::Https, server.address), &spec).err().unwrap();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
