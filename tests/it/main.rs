@@ -3,3 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod architecture;
+mod chart;
+mod health_pages;
+mod logs;
+mod metrics;
+mod support;
