@@ -120,7 +120,7 @@ async fn a_request_that_is_being_answered_is_finished_before_the_server_ends() {
     let (asked, has_asked) = oneshot::channel();
     let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
     let once = std::sync::Mutex::new(Some((asked, may_go_on)));
-    let server = start_with(move || {
+    let mut server = start_with(move || {
         if let Some((asked, may_go_on)) = once.lock().unwrap().take() {
             asked.send(()).unwrap();
             may_go_on.recv().unwrap();
@@ -131,6 +131,8 @@ async fn a_request_that_is_being_answered_is_finished_before_the_server_ends() {
     let request = tokio::spawn(get(server.address, "/status"));
     has_asked.await.unwrap();
     server.stop.send(()).unwrap();
+    let early = timeout(Duration::from_millis(200), &mut server.ended).await;
+    assert!(early.is_err(), "the server ended while a request was being answered");
     go_on.send(()).unwrap();
     assert_eq!(request.await.unwrap(), (OK.to_owned(), r#""late""#.to_owned()));
     timeout(PATIENCE, server.ended).await.expect("the server ends").unwrap();

@@ -22,6 +22,7 @@ impl Helm {
     }
 
     /// A helm that talks to the cluster of this kubeconfig file.
+    #[expect(dead_code, reason = "for the test that installs the chart on a real API server")]
     pub fn with_kubeconfig(path: &str) -> Self {
         Self { kubeconfig: Some(path.to_owned()), ..Self::offline() }
     }
@@ -52,6 +53,7 @@ impl Helm {
     }
 
     /// `helm upgrade --install` with these values; the namespace is made if it is missing.
+    #[expect(dead_code, reason = "for the test that installs the chart on a real API server")]
     pub fn install(&self, namespace: &str, values: &str) -> Result<String, String> {
         let file = self.values_file(values);
         self.run(&[
@@ -68,6 +70,7 @@ impl Helm {
     }
 
     /// `helm uninstall`.
+    #[expect(dead_code, reason = "for the test that installs the chart on a real API server")]
     pub fn uninstall(&self, namespace: &str) -> Result<String, String> {
         self.run(&["uninstall", "bongsu", "--namespace", namespace])
     }

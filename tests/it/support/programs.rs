@@ -4,7 +4,7 @@ use std::{
     env,
     io::Write,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 /// Path of a program: from `PATH`, else from where `hack/parts.sh` puts it.
@@ -27,13 +27,17 @@ fn cache() -> PathBuf {
 
 /// Runs a command with this input to its end: what it wrote, or what it complained about.
 pub fn run(command: &mut Command, input: &str) -> Result<String, String> {
+    let Output { status, stdout, stderr } = output(command, input);
+    let [out, complaint] = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    if status.success() { Ok(out) } else { Err(format!("{out}{complaint}")) }
+}
+
+fn output(command: &mut Command, input: &str) -> Output {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // A program that complains may end without reading its input, so a broken pipe is no error here.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let [out, complaint] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    if output.status.success() { Ok(out) } else { Err(format!("{out}{complaint}")) }
+    child.wait_with_output().unwrap()
 }
 
 /// Compares a generated file with the committed one, or writes it when `UPDATE` is set.
