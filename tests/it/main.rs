@@ -3,11 +3,15 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod architecture;
+mod chart;
 mod dns_bind;
 mod dns_hostile;
 mod dns_knot;
 mod dns_scenarios;
 mod dns_served;
+mod health_pages;
+mod logs;
+mod metrics;
 mod probe_http;
 mod probe_tcp;
 mod probe_tls;
