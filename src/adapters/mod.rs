@@ -1,4 +1,5 @@
 //! What touches the outside: each module implements one port.
 
 pub mod clock;
+pub mod kube;
 pub mod ledger;

@@ -6,10 +6,12 @@
 
 mod health;
 mod ids;
+mod lease;
 mod service;
 mod time;
 
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};
 pub use ids::{Epoch, Identity, RegionName, RouteName, RunId, ServiceKey};
+pub use lease::{LeaseMark, LeaseWatch, Tenure};
 pub use service::{FailoverPolicy, Member, Mode, Service, Topology};
 pub use time::{Tick, Timestamp};
