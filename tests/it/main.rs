@@ -3,3 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod architecture;
+mod crds;
+mod kube_ledger;
+mod kube_resources;
+mod support;

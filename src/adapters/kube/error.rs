@@ -35,7 +35,8 @@ pub fn describe(error: &kube::Error) -> String {
 /// there; an answer that got lost, or an API server that lost its own store's answer (5xx), does not.
 pub(crate) fn is_certainly_undone(error: &kube::Error) -> bool {
     match error {
-        kube::Error::Api(status) => (400..500).contains(&status.code),
+        // 408 is a client error by its number only.
+        kube::Error::Api(status) => (400..500).contains(&status.code) && status.code != 408,
         kube::Error::Service(cause) => is_connect(cause.as_ref()),
         // The request never left.
         kube::Error::BuildRequest(_) | kube::Error::Auth(_) | kube::Error::HttpError(_) => true,

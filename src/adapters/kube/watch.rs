@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, time::Duration};
 
-use futures::{Stream, StreamExt, future};
+use futures::{Stream, StreamExt, future, stream};
 use kube::{
     Api, Resource,
     runtime::{WatchStreamExt, utils::Backoff, watcher, watcher::Event},
@@ -41,7 +41,8 @@ impl Backoff for WatchBackoff {
     }
 }
 
-/// Every event of a watch. Errors are logged, one line when it is interrupted and one when it is back, and waited out.
+/// Every event of a watch. After an error it lists everything anew, because that is what its users promise to theirs.
+/// Errors are logged, one line when it is interrupted and one when it is back, and waited out.
 pub(crate) fn follow<K>(
     api: Api<Guarded<K>>,
     what: &'static str,
@@ -49,7 +50,13 @@ pub(crate) fn follow<K>(
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static,
 {
-    let events = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS));
+    let begin = move || watcher(api.clone(), watcher::Config::default().timeout(WATCH_SECONDS)).boxed();
+    let events = stream::unfold((begin(), begin), |(mut watch, begin)| async move {
+        let result = watch.next().await?;
+        // The library would go on where it was. Nothing would be missed, but nobody could tell what was.
+        let next = if result.is_err() { begin() } else { watch };
+        Some((result, (next, begin)))
+    });
     let mut interrupted = false;
     events.backoff(WatchBackoff(BACKOFF_MIN)).filter_map(move |result| {
         future::ready(match result {

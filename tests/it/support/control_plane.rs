@@ -15,8 +15,7 @@ use std::{
 
 use bongsu::api::{FIELD_MANAGER, all_crds};
 use k8s_openapi::{
-    api::core::v1::Namespace,
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
     Api, Client, Config, ResourceExt,
@@ -278,27 +277,14 @@ fn program(name: &str) -> PathBuf {
     let bongsu = || env::var_os("BONGSU_CACHE").map_or_else(|| cache().join("bongsu"), PathBuf::from);
     let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
     let path = assets.unwrap_or_else(|| bongsu().join("parts/bin")).join(name);
-    assert!(path.exists(), "{} is missing: run hack/parts.sh test, or set KUBEBUILDER_ASSETS", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run hack/parts.sh test, or set KUBEBUILDER_ASSETS",
+        path.display()
+    );
     path
 }
 
 fn home() -> PathBuf {
     PathBuf::from(env::var_os("HOME").expect("HOME is set"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_control_plane_serves_and_survives_a_restart_of_its_api_server() {
-        let mut plane = ControlPlane::start().await;
-        let namespace = plane.namespace("kept").await;
-        plane.kill_apiserver();
-        assert!(plane.client().apiserver_version().await.is_err());
-        plane.restart_apiserver().await;
-        let namespaces: Api<Namespace> = Api::all(plane.client());
-        namespaces.get(&namespace).await.unwrap();
-        assert!(plane.kubectl(&["get", "namespaces"]).contains(&namespace));
-    }
 }
