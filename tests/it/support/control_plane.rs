@@ -41,7 +41,8 @@ lee-token,lee@example.go.kr,3,\"operators\"
 ";
 
 /// Runs its arguments until its own standard input ends; the first line on standard output is the process id.
-const LEASH: &str = r#"log=$1; shift; "$@" >"$log" 2>&1 & echo $!; cat >/dev/null; kill -9 $!; wait"#;
+const LEASH: &str =
+    r#"log=$1; shift; "$@" >"$log" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null; wait"#;
 
 static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
 
@@ -170,7 +171,18 @@ impl ControlPlane {
         until("kube-apiserver is ready", START_LIMIT, async || self.ready().await.then_some(())).await;
     }
 
+    /// Fails the test at once, with the reason, when the API server could not start.
+    fn assert_running(&self) {
+        let alive =
+            self.apiserver.as_ref().is_some_and(|process| Path::new("/proc").join(&process.pid).exists());
+        if !alive {
+            let log = fs::read_to_string(self.dir.path().join("apiserver.log")).unwrap_or_default();
+            panic!("kube-apiserver ended: {}", log.lines().last().unwrap_or("without a word"));
+        }
+    }
+
     async fn ready(&self) -> bool {
+        self.assert_running();
         // The certificate exists only once the server has made it.
         if !self.ca_file().exists() {
             return false;
@@ -232,6 +244,7 @@ fn scratch_dir() -> TempDir {
 fn prepare(dir: &Path) {
     let key = rcgen::KeyPair::generate().unwrap();
     fs::write(dir.join("service-account.key"), key.serialize_pem()).unwrap();
+    fs::write(dir.join("service-account.pub"), key.public_key_pem()).unwrap();
     fs::write(dir.join("tokens.csv"), TOKENS).unwrap();
 }
 
@@ -261,7 +274,7 @@ fn start_apiserver(dir: &Path, etcd_port: u16, port: u16) -> Leashed {
         format!("--secure-port={port}"),
         format!("--cert-dir={}", file("certs")),
         "--service-account-issuer=https://127.0.0.1".to_owned(),
-        format!("--service-account-key-file={}", file("service-account.key")),
+        format!("--service-account-key-file={}", file("service-account.pub")),
         format!("--service-account-signing-key-file={}", file("service-account.key")),
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         "--authorization-mode=RBAC".to_owned(),
