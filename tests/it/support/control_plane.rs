@@ -48,12 +48,13 @@ static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
 
 /// etcd and kube-apiserver of one simulated data center.
 pub struct ControlPlane {
-    dir: TempDir,
     etcd_port: u16,
     port: u16,
+    apiserver: Option<Leashed>,
     #[expect(dead_code, reason = "held so that it lives as long as this")]
     etcd: Leashed,
-    apiserver: Option<Leashed>,
+    // Last: fields are dropped in this order.
+    dir: TempDir,
 }
 
 /// A process that lives no longer than this value.
@@ -217,9 +218,9 @@ impl ControlPlane {
 }
 
 impl Leashed {
-    fn start(program: &Path, arguments: &[String], log: &Path) -> Self {
+    fn start(garbage: &Path, program: &Path, arguments: &[String], log: &Path) -> Self {
         let mut command = Command::new("sh");
-        command.args(["-c", LEASH, "leash"]).arg(log).arg(program).args(arguments);
+        command.args(["-c", LEASH, "leash"]).arg(garbage).arg(log).arg(program).args(arguments);
         let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut pid = String::new();
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut pid).unwrap();
@@ -263,7 +264,7 @@ fn start_etcd(dir: &Path, port: u16) -> Leashed {
         "--listen-peer-urls=http://127.0.0.1:0".to_owned(),
         "--unsafe-no-fsync".to_owned(),
     ];
-    Leashed::start(&program("etcd"), &arguments, &dir.join("etcd.log"))
+    Leashed::start(dir, &program("etcd"), &arguments, &dir.join("etcd.log"))
 }
 
 fn start_apiserver(dir: &Path, etcd_port: u16, port: u16) -> Leashed {
@@ -282,7 +283,7 @@ fn start_apiserver(dir: &Path, etcd_port: u16, port: u16) -> Leashed {
         // Its mandatory objects cost a second at start and it has nothing to share out here.
         "--enable-priority-and-fairness=false".to_owned(),
     ];
-    Leashed::start(&program("kube-apiserver"), &arguments, &dir.join("apiserver.log"))
+    Leashed::start(Path::new(""), &program("kube-apiserver"), &arguments, &dir.join("apiserver.log"))
 }
 
 fn program(name: &str) -> PathBuf {
