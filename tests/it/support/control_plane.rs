@@ -40,9 +40,18 @@ kim-token,kim@example.go.kr,2,\"operators\"
 lee-token,lee@example.go.kr,3,\"operators\"
 ";
 
-/// Runs its arguments until its own standard input ends; the first line on standard output is the process id.
-const LEASH: &str =
-    r#"log=$1; shift; "$@" >"$log" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null; wait"#;
+/// Runs a program until its own standard input ends; the first line on standard output is the process id. Then removes
+/// the first argument, because for the shared control plane nobody else does.
+const LEASH: &str = r#"
+garbage=$1 log=$2
+shift 2
+"$@" >"$log" 2>&1 &
+echo $!
+cat >/dev/null
+kill -9 $! 2>/dev/null
+wait
+if [ -n "$garbage" ]; then rm -rf "$garbage" 2>/dev/null || { sleep 1; rm -rf "$garbage"; }; fi
+"#;
 
 static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
 
