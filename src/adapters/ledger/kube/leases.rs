@@ -151,7 +151,12 @@ impl Leases {
                 self.known().entry(lease.to_owned()).or_default().ours = Some(record);
                 Ok(true)
             }
-            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(false),
+            // `AlreadyExists` is a 409 as well, but not a `Conflict` to the client.
+            Err(kube::Error::Api(status))
+                if status.is_conflict() || status.is_already_exists() || status.is_not_found() =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
