@@ -1,6 +1,12 @@
 //! Resources in a real API server.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use bongsu::{
     adapters::{
@@ -69,13 +75,16 @@ async fn shows(resources: &KubeResources, what: &str, is_there: impl Fn(&Snapsho
     until(what, SOON, async || resources.snapshot().filter(|snapshot| is_there(snapshot))).await;
 }
 
+/// A status as of a second that differs each time.
 fn status(ready: bool) -> SharedServiceStatus {
+    static SECOND: AtomicI64 = AtomicI64::new(1_760_000_000);
+    let now = Timestamp::from_second(SECOND.fetch_add(1, Ordering::SeqCst)).unwrap();
     SharedServiceStatus {
         epoch: Some(7),
         serving: vec!["daejeon".to_owned()],
         conditions: vec![
-            condition(ConditionType::Ready, Some(ready), "Serving", "all is well", Some(1), Timestamp::now()),
-            condition(ConditionType::Accepted, Some(true), "Valid", "understood", Some(1), Timestamp::now()),
+            condition(ConditionType::Ready, Some(ready), "Serving", "all is well", Some(1), now),
+            condition(ConditionType::Accepted, Some(true), "Valid", "understood", Some(1), now),
         ],
         ..SharedServiceStatus::default()
     }

@@ -209,9 +209,7 @@ impl ControlPlane {
     fn config(&self, token: &str) -> Config {
         let mut config = Config::new(self.url().parse().unwrap());
         config.root_cert_file = Some(self.ca_file());
-        let mut who = AuthInfo::default();
-        who.token = Some(token.to_owned().into());
-        config.auth_info = who;
+        config.auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
         // Tests want to see an answer, not the fifteenth.
         config.default_retry = false;
         config
