@@ -1,6 +1,7 @@
 //! What touches the outside: each module implements one port.
 
 pub mod clock;
+pub mod kube;
 pub mod ledger;
 pub mod probe;
 pub mod traffic;

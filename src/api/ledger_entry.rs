@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Key", type_ = "string", json_path = ".spec.key"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+// Unknown fields are let through here, unlike in what people write: a newer Bongsu may add one, and an older one that
+// cannot read an entry would take the record for absent.
+#[serde(rename_all = "camelCase")]
 /// The record.
 pub struct LedgerEntrySpec {
     /// Key of the record, such as `record/gpki/gpki-verify`.

@@ -25,7 +25,7 @@ pub use decide::{Action, Decision, decide, suppose_lost};
 pub use fleet::{Fleet, RegionState, ServiceReports, survey};
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};
 pub use ids::{Epoch, Identity, RegionName, RouteName, RunId, ServiceKey};
-pub use lease::Tenure;
+pub use lease::{LeaseMark, LeaseWatch, Tenure};
 pub use observation::{
     MemberView, Observation, Published, Report, Request, Switches, TargetRefusal, VantageView,
 };

@@ -4,12 +4,15 @@
 
 mod architecture;
 mod chart;
+mod crds;
 mod dns_bind;
 mod dns_hostile;
 mod dns_knot;
 mod dns_scenarios;
 mod dns_served;
 mod health_pages;
+mod kube_ledger;
+mod kube_resources;
 mod logs;
 mod metrics;
 mod probe_http;

@@ -1,11 +1,15 @@
 //! Real parts that tests start, and how tests wait for them.
 
+pub mod admission_cases;
 pub mod ask;
+pub mod control_plane;
 pub mod dns_server;
 pub mod helm;
 pub mod http_server;
 pub mod knot;
+pub mod manual_clock;
 pub mod named;
 pub mod poll;
 pub mod probes;
 pub mod programs;
+pub mod wait;

@@ -1,0 +1,23 @@
+//! The Kubernetes API server of this region, or of the witness.
+
+mod client;
+mod error;
+mod events;
+mod guard;
+mod index;
+mod ready;
+mod resources;
+mod secrets;
+mod status;
+mod table;
+mod watch;
+
+pub use client::{API_TIMEOUT, ClientError, connect};
+pub use error::{describe, describe_watch, error_chain};
+pub use ready::{Unready, readiness, wait_until_ready};
+pub use resources::KubeResources;
+
+pub(crate) use client::{CallError, bounded};
+pub(crate) use error::is_certainly_undone;
+pub(crate) use guard::Guarded;
+pub(crate) use watch::follow;

@@ -1,0 +1,89 @@
+//! Values of Secrets, read when they are needed and kept for a short while.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{Api, Client};
+use tracing::warn;
+
+use super::{
+    client::{CallError, bounded},
+    status::unavailable,
+    table::Name,
+};
+use crate::{
+    domain::Tick,
+    ports::{Clock, ResourcesError},
+};
+
+/// A rotated key is used this much later at the most, and a service that publishes every second reads its key twice a
+/// minute and not sixty times.
+const KEEP: Duration = Duration::from_secs(30);
+
+type Data = Arc<BTreeMap<String, ByteString>>;
+
+/// The Secrets that were read.
+pub(crate) struct Secrets {
+    client: Client,
+    clock: Arc<dyn Clock>,
+    known: Mutex<HashMap<Name, (Data, Tick)>>,
+}
+
+impl Secrets {
+    pub(crate) fn new(client: Client, clock: Arc<dyn Clock>) -> Self {
+        Self { client, clock, known: Mutex::default() }
+    }
+
+    /// One value.
+    pub(crate) async fn value(
+        &self,
+        namespace: &str,
+        name: &str,
+        key: &str,
+    ) -> Result<Vec<u8>, ResourcesError> {
+        let data = self.data(namespace, name).await?;
+        let missing = || ResourcesError::NotFound { what: format!("key {key} of Secret {namespace}/{name}") };
+        data.get(key).map(|value| value.0.clone()).ok_or_else(missing)
+    }
+
+    async fn data(&self, namespace: &str, name: &str) -> Result<Data, ResourcesError> {
+        let id = (namespace.to_owned(), name.to_owned());
+        let last = self.known().get(&id).cloned();
+        if let Some((data, read_at)) = &last
+            && self.clock.tick().since(*read_at) < KEEP
+        {
+            return Ok(Arc::clone(data));
+        }
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        match bounded(secrets.get(name)).await {
+            Ok(secret) => Ok(self.keep(id, Arc::new(secret.data.unwrap_or_default()))),
+            Err(CallError::Answer(kube::Error::Api(status))) if status.is_not_found() => {
+                self.known().remove(&id);
+                Err(ResourcesError::NotFound { what: format!("Secret {namespace}/{name}") })
+            }
+            Err(error) => {
+                let error = unavailable(&error, format!("read Secret {namespace}/{name}"));
+                let Some((data, _)) = last else {
+                    return Err(error);
+                };
+                // A data center that lost its API server can still move its services. Kept anew, so that the wait
+                // for an answer is paid once in a while and not for each use.
+                warn!(%error, "using the value read before");
+                Ok(self.keep(id, data))
+            }
+        }
+    }
+
+    fn keep(&self, id: Name, data: Data) -> Data {
+        self.known().insert(id, (Arc::clone(&data), self.clock.tick()));
+        data
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Name, (Data, Tick)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

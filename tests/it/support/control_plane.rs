@@ -1,0 +1,311 @@
+//! A real control plane: etcd and kube-apiserver, started for tests.
+//!
+//! The programs come from `KUBEBUILDER_ASSETS` if it is set, else from where `hack/parts.sh` puts them. They die with
+//! the test process, even one that is killed: each runs under a shell that waits for the end of its standard input,
+//! which the kernel closes for us. `Drop` alone would not do, because a `static` is never dropped.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use bongsu::api::{FIELD_MANAGER, all_crds};
+use k8s_openapi::{
+    api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client, Config, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+    config::{AuthInfo, Kubeconfig},
+};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use super::wait::until;
+
+/// Measured: 2 to 3 s alone on two cores. Many times that, for a machine that builds something else meanwhile.
+const START_LIMIT: Duration = Duration::from_secs(90);
+
+/// Token of a member of `system:masters`.
+const ADMIN: &str = "admin-token";
+
+/// token, user, uid, groups. The people are for rules about who says yes.
+const TOKENS: &str = "\
+admin-token,admin,1,\"system:masters\"
+kim-token,kim@example.go.kr,2,\"operators\"
+lee-token,lee@example.go.kr,3,\"operators\"
+";
+
+/// Runs a program until its own standard input ends; the first line on standard output is the process id. Then removes
+/// the first argument, because for the shared control plane nobody else does.
+const LEASH: &str = r#"
+garbage=$1 log=$2
+shift 2
+"$@" >"$log" 2>&1 &
+echo $!
+cat >/dev/null
+kill -9 $! 2>/dev/null
+wait
+if [ -n "$garbage" ]; then rm -rf "$garbage" 2>/dev/null || { sleep 1; rm -rf "$garbage"; }; fi
+"#;
+
+static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+
+/// etcd and kube-apiserver of one simulated data center.
+pub struct ControlPlane {
+    etcd_port: u16,
+    port: u16,
+    apiserver: Option<Leashed>,
+    #[expect(dead_code, reason = "held so that it lives as long as this")]
+    etcd: Leashed,
+    // Last: fields are dropped in this order.
+    dir: TempDir,
+}
+
+/// A process that lives no longer than this value.
+struct Leashed {
+    shell: Child,
+    pid: String,
+}
+
+impl ControlPlane {
+    /// Starts one of its own, for a test that breaks it.
+    pub async fn start() -> Self {
+        let dir = scratch_dir();
+        prepare(dir.path());
+        let [etcd_port, port] = free_ports();
+        let etcd = start_etcd(dir.path(), etcd_port);
+        let mut plane = Self { dir, etcd_port, port, etcd, apiserver: None };
+        plane.restart_apiserver().await;
+        plane
+    }
+
+    /// The one for all tests that do not break it, with Bongsu's CRDs. Each test uses its own namespace.
+    pub async fn shared() -> &'static Self {
+        let start = async || {
+            let plane = Self::start().await;
+            plane.apply_crds().await;
+            plane
+        };
+        SHARED.get_or_init(start).await
+    }
+
+    /// A new client as administrator. Each test needs its own: a client's connections end with the test's runtime.
+    pub fn client(&self) -> Client {
+        self.client_as(ADMIN)
+    }
+
+    /// A new client as whoever has this token.
+    pub fn client_as(&self, token: &str) -> Client {
+        Client::try_from(self.config(token)).unwrap()
+    }
+
+    /// Writes a kubeconfig for the administrator.
+    pub fn kubeconfig(&self, path: &Path) {
+        let value = serde_json::json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "test",
+            "clusters": [{"name": "test", "cluster": {
+                "server": self.url(), "certificate-authority": self.ca_file(),
+            }}],
+            "users": [{"name": "admin", "user": {"token": ADMIN}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin", "namespace": "default"}}],
+        });
+        let _checked: Kubeconfig = serde_json::from_value(value.clone()).unwrap();
+        fs::write(path, value.to_string()).unwrap();
+    }
+
+    /// Runs `kubectl` as administrator and returns what it printed, errors after output.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        let kubeconfig = self.dir.path().join("kubeconfig");
+        self.kubeconfig(&kubeconfig);
+        let mut command = Command::new(program("kubectl"));
+        let output = command.arg("--kubeconfig").arg(kubeconfig).args(arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Creates a namespace whose name begins with this.
+    pub async fn namespace(&self, prefix: &str) -> String {
+        let mut namespace = Namespace::default();
+        namespace.metadata.generate_name = Some(format!("{prefix}-"));
+        let created = Api::all(self.client()).create(&PostParams::default(), &namespace).await;
+        created.unwrap().name_any()
+    }
+
+    /// Applies Bongsu's CRDs as an administrator would, and waits until they serve.
+    pub async fn apply_crds(&self) {
+        for crd in all_crds() {
+            self.apply_crd(&crd).await;
+        }
+    }
+
+    /// Applies one CRD and waits until it serves.
+    pub async fn apply_crd(&self, crd: &CustomResourceDefinition) {
+        let crds: Api<CustomResourceDefinition> = Api::all(self.client());
+        let name = crd.name_any();
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let applied = crds.patch(&name, &parameters, &Patch::Apply(crd)).await;
+        applied.unwrap_or_else(|error| panic!("{name}: {error}"));
+        until("CRD is established", START_LIMIT, async || {
+            let conditions = crds.get(&name).await.unwrap().status.unwrap_or_default().conditions;
+            let established =
+                conditions.unwrap_or_default().iter().any(|c| c.type_ == "Established" && c.status == "True");
+            established.then_some(())
+        })
+        .await;
+    }
+
+    /// Kills the API server at once, as a power cut does. etcd goes on.
+    pub fn kill_apiserver(&mut self) {
+        self.apiserver = None;
+    }
+
+    /// Stops the API server from running without closing its connections: it answers nothing and refuses nothing.
+    pub fn freeze_apiserver(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets a frozen API server go on.
+    pub fn thaw_apiserver(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Starts the API server on the same port and the same etcd, and waits until it is ready.
+    pub async fn restart_apiserver(&mut self) {
+        self.apiserver = None;
+        self.apiserver = Some(start_apiserver(self.dir.path(), self.etcd_port, self.port));
+        until("kube-apiserver is ready", START_LIMIT, async || self.ready().await.then_some(())).await;
+    }
+
+    /// Fails the test at once, with the reason, when the API server could not start.
+    fn assert_running(&self) {
+        let alive =
+            self.apiserver.as_ref().is_some_and(|process| Path::new("/proc").join(&process.pid).exists());
+        if !alive {
+            let log = fs::read_to_string(self.dir.path().join("apiserver.log")).unwrap_or_default();
+            panic!("kube-apiserver ended: {}", log.lines().last().unwrap_or("without a word"));
+        }
+    }
+
+    async fn ready(&self) -> bool {
+        self.assert_running();
+        // The certificate exists only once the server has made it.
+        if !self.ca_file().exists() {
+            return false;
+        }
+        let request = http::Request::get("/readyz").body(Vec::new()).unwrap();
+        self.client().request_text(request).await.is_ok_and(|answer| answer == "ok")
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = &self.apiserver.as_ref().expect("the API server runs").pid;
+        assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
+    }
+
+    fn config(&self, token: &str) -> Config {
+        let mut config = Config::new(self.url().parse().unwrap());
+        config.root_cert_file = Some(self.ca_file());
+        config.auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
+        // Tests want to see an answer, not the fifteenth.
+        config.default_retry = false;
+        config
+    }
+
+    fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    fn ca_file(&self) -> PathBuf {
+        self.dir.path().join("certs/apiserver.crt")
+    }
+}
+
+impl Leashed {
+    fn start(garbage: &Path, program: &Path, arguments: &[String], log: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", LEASH, "leash"]).arg(garbage).arg(log).arg(program).args(arguments);
+        let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut pid = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut pid).unwrap();
+        Self { shell, pid: pid.trim().to_owned() }
+    }
+}
+
+impl Drop for Leashed {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
+    }
+}
+
+/// On a file system in memory where there is one: a disk's fsync makes etcd slow, and nothing here must outlive a crash.
+fn scratch_dir() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = tempfile::Builder::new().prefix("bongsu-test-").tempdir_in(memory);
+    made.or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+fn prepare(dir: &Path) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    fs::write(dir.join("service-account.key"), key.serialize_pem()).unwrap();
+    fs::write(dir.join("service-account.pub"), key.public_key_pem()).unwrap();
+    fs::write(dir.join("tokens.csv"), TOKENS).unwrap();
+}
+
+/// Ports that were free a moment ago, all held at once so that they differ.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+fn start_etcd(dir: &Path, port: u16) -> Leashed {
+    let client = format!("http://127.0.0.1:{port}");
+    let arguments = [
+        format!("--data-dir={}", dir.join("etcd").display()),
+        format!("--listen-client-urls={client}"),
+        format!("--advertise-client-urls={client}"),
+        "--listen-peer-urls=http://127.0.0.1:0".to_owned(),
+        "--unsafe-no-fsync".to_owned(),
+    ];
+    Leashed::start(dir, &program("etcd"), &arguments, &dir.join("etcd.log"))
+}
+
+fn start_apiserver(dir: &Path, etcd_port: u16, port: u16) -> Leashed {
+    let file = |name: &str| dir.join(name).display().to_string();
+    let arguments = [
+        format!("--etcd-servers=http://127.0.0.1:{etcd_port}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--secure-port={port}"),
+        format!("--cert-dir={}", file("certs")),
+        "--service-account-issuer=https://127.0.0.1".to_owned(),
+        format!("--service-account-key-file={}", file("service-account.pub")),
+        format!("--service-account-signing-key-file={}", file("service-account.key")),
+        "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+        "--authorization-mode=RBAC".to_owned(),
+        format!("--token-auth-file={}", file("tokens.csv")),
+        // Its mandatory objects cost a second at start and it has nothing to share out here.
+        "--enable-priority-and-fairness=false".to_owned(),
+    ];
+    Leashed::start(Path::new(""), &program("kube-apiserver"), &arguments, &dir.join("apiserver.log"))
+}
+
+fn program(name: &str) -> PathBuf {
+    let cache = || env::var_os("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from);
+    let bongsu = || env::var_os("BONGSU_CACHE").map_or_else(|| cache().join("bongsu"), PathBuf::from);
+    let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    let path = assets.unwrap_or_else(|| bongsu().join("parts/bin")).join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: run hack/parts.sh test, or set KUBEBUILDER_ASSETS",
+        path.display()
+    );
+    path
+}
+
+fn home() -> PathBuf {
+    PathBuf::from(env::var_os("HOME").expect("HOME is set"))
+}
