@@ -2,3 +2,5 @@
 
 pub mod clock;
 pub mod ledger;
+pub mod manifests;
+pub mod yaml;
