@@ -5,5 +5,6 @@
 
 pub mod adapters;
 pub mod api;
+pub mod cli;
 pub mod domain;
 pub mod ports;

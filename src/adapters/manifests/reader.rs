@@ -30,6 +30,8 @@ pub struct Content {
     pub entries: Vec<Entry>,
     /// Objects that cannot, with the first thing that is wrong.
     pub invalid: Vec<(ObjectRef, String)>,
+    /// How many objects were refused, also those whose kind or name cannot be read.
+    pub refused: usize,
     /// Everything that is wrong or worth knowing, in the order of the lines.
     pub findings: Vec<Finding>,
 }
@@ -77,6 +79,7 @@ impl Reader<'_> {
         };
         let repeated = places.as_deref().map(Node::duplicate_keys).unwrap_or_default();
         if !repeated.is_empty() {
+            self.content.refused += 1;
             return repeated.into_iter().for_each(|key| self.repeated_key(key));
         }
         match yaml::parse(document.text) {
@@ -104,6 +107,7 @@ impl Reader<'_> {
     /// The parser may name a second line inside its message. So it reads the document again behind as many empty lines
     /// as stand before it in the file, and every number is right.
     fn unreadable(&mut self, document: Document<'_>, error: YamlError) {
+        self.content.refused += 1;
         let before = "\n".repeat(document.first_line - 1);
         let error = yaml::parse(&format!("{before}{}", document.text)).err().unwrap_or(error);
         let finding = Finding::error(&self.file, format!("not readable as YAML: {}", error.message));
@@ -115,19 +119,19 @@ impl Reader<'_> {
         let text = |field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
         if !value.is_object() {
             let message = "a manifest is a mapping with apiVersion, kind and metadata";
-            return self.wrong(&origin, None, Violation::new(FieldPath::root(), message));
+            return self.unknown(&origin, [Violation::new(FieldPath::root(), message)]);
         }
         let (Some(api_version), Some(kind)) = (text("apiVersion"), text("kind")) else {
             let missing = ["apiVersion", "kind"].into_iter().filter(|field| text(field).is_none());
             let violation = |field| Violation::new(FieldPath::root().field(field), "is required, as text");
-            return missing.for_each(|field| self.wrong(&origin, None, violation(field)));
+            return self.unknown(&origin, missing.map(violation));
         };
         match sort(&api_version, &kind) {
             Sort::Ours(kind) => self.ours(kind, value, origin),
             Sort::Secret => self.secret(&value, origin),
             Sort::List => self.list(value, &origin),
             Sort::Other(why) => self.ignored(&origin, &why),
-            Sort::Mistake(violation) => self.wrong(&origin, None, violation),
+            Sort::Mistake(violation) => self.unknown(&origin, [violation]),
         }
     }
 
@@ -143,7 +147,7 @@ impl Reader<'_> {
         let reference = reference("Secret", true, value);
         if reference.name.is_empty() {
             let violation = Violation::new(FieldPath::read("metadata.name"), "is required");
-            return self.wrong(&origin, None, violation);
+            return self.unknown(&origin, [violation]);
         }
         match Secret::read(&reference.namespace, &reference.name, value) {
             Ok(secret) => self.content.entries.push(Entry { object: Object::Secret(secret), origin }),
@@ -161,9 +165,9 @@ impl Reader<'_> {
                 }
             }
             Some(Value::Array(_)) => {
-                self.wrong(origin, None, Violation::new(FieldPath::root(), "a List cannot stand in a List"));
+                self.unknown(origin, [Violation::new(FieldPath::root(), "a List cannot stand in a List")]);
             }
-            _ => self.wrong(origin, None, Violation::new(items, "is required, as a list of objects")),
+            _ => self.unknown(origin, [Violation::new(items, "is required, as a list of objects")]),
         }
     }
 
@@ -177,11 +181,16 @@ impl Reader<'_> {
             let message = format!("{}: {}", first.path, first.message);
             self.content.invalid.push((reference.clone(), message));
         }
-        violations.into_iter().for_each(|violation| self.wrong(origin, Some(reference), violation));
+        self.content.refused += 1;
+        let findings = violations.into_iter().map(|violation| origin.finding(Some(reference), violation));
+        self.content.findings.extend(findings);
     }
 
-    fn wrong(&mut self, origin: &Origin, object: Option<&ObjectRef>, violation: Violation) {
-        self.content.findings.push(origin.finding(object, violation));
+    /// Something of which not even kind and name are sure.
+    fn unknown(&mut self, origin: &Origin, violations: impl IntoIterator<Item = Violation>) {
+        self.content.refused += 1;
+        let findings = violations.into_iter().map(|violation| origin.finding(None, violation));
+        self.content.findings.extend(findings);
     }
 }
 
