@@ -5,6 +5,7 @@
 
 pub mod adapters;
 pub mod api;
+pub mod cli;
 pub mod domain;
 pub mod observability;
 pub mod ports;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `bongsu` program: arguments → call one thing → exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bongsu::cli::main()
+}

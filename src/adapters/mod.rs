@@ -3,5 +3,7 @@
 pub mod clock;
 pub mod kube;
 pub mod ledger;
+pub mod manifests;
 pub mod probe;
 pub mod traffic;
+pub mod yaml;

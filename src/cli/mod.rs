@@ -1,0 +1,91 @@
+//! The command line: arguments in, one call, an exit code out. Each subcommand has its own file.
+
+mod check;
+mod completions;
+mod crds;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Version and the commit that it was built from.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BONGSU_COMMIT"), ")");
+
+const EXAMPLES: &str = "\
+Examples:
+  bongsu check -f manifests/          look for mistakes before kubectl apply does
+  bongsu crds | kubectl apply -f -    install the custom resources
+  bongsu completions bash             print completions for a shell
+
+Exit codes:
+  0  it worked
+  1  it worked, and something is wrong with what it looked at
+  2  it could not be done: wrong arguments, or a file that cannot be read
+
+Each command says more with --help.";
+
+/// Fails shared services over between regions, and drills the switchover.
+#[derive(Debug, Parser)]
+#[command(name = "bongsu", version = VERSION, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look for mistakes in manifests, without a cluster
+    Check(check::Args),
+    /// Print the custom resource definitions, or write them and their reference to files
+    Crds(crds::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Outcome {
+    /// It worked.
+    Good,
+    /// It worked, and something is wrong with what it looked at.
+    Findings,
+    /// It could not be done.
+    Failed,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Good => Self::SUCCESS,
+            Outcome::Findings => Self::from(1),
+            Outcome::Failed => Self::from(2),
+        }
+    }
+}
+
+/// Runs the program with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
+        Command::Crds(args) => crds::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    };
+    match result {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            eprintln!("bongsu: {error:#}");
+            Outcome::Failed.into()
+        }
+    }
+}
+
+/// Writes to standard output. A reader that has gone, such as `head`, is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::{ErrorKind, Write, stdout};
+    let written = stdout().lock().write_all(text.as_bytes()).and_then(|()| stdout().flush());
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
