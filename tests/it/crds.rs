@@ -1,5 +1,7 @@
 //! The custom resource definitions, judged by a real API server.
 
+use std::time::Duration;
+
 use bongsu::{
     adapters::kube::describe,
     api::{GROUP, VERSION, all_crds},
@@ -12,6 +14,7 @@ use kube::{
 use crate::support::{
     admission_cases::{Case, cases, service},
     control_plane::ControlPlane,
+    wait::until,
 };
 
 #[tokio::test]
@@ -70,15 +73,21 @@ fn api_of(plane: &ControlPlane, object: &DynamicObject) -> Api<DynamicObject> {
 #[tokio::test]
 async fn kubectl_explains_members_in_words_for_users() {
     let plane = ControlPlane::shared().await;
-    let text = plane.kubectl(&["explain", "sharedservice.spec.members"]);
+    // The API server publishes the descriptions some time after the kinds.
+    let explain = async |what: &str| {
+        let look =
+            async || Some(plane.kubectl(&["explain", what])).filter(|text| text.contains("DESCRIPTION"));
+        until("kubectl explain knows the kind", Duration::from_secs(30), look).await
+    };
+    let text = explain("sharedservice.spec.members").await;
     for words in ["at most one a region", "Where the checks connect to", "Probes must reach this"] {
         // kubectl breaks lines; compare without.
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(flat.contains(words), "{words:?} not in\n{text}");
     }
     for kind in ["region", "sharedservice", "gradepolicy", "failover", "ledgerentry"] {
-        let text = plane.kubectl(&["explain", kind]);
-        assert!(text.contains("DESCRIPTION") && !text.contains("Auto-generated"), "{text}");
+        let text = explain(kind).await;
+        assert!(!text.contains("Auto-generated"), "{text}");
     }
 }
 

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use bongsu::api::{FIELD_MANAGER, all_crds};
+use bongsu::{
+    adapters::kube::readiness,
+    api::{FIELD_MANAGER, all_crds},
+};
 use k8s_openapi::{
     api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
@@ -123,7 +126,10 @@ impl ControlPlane {
         let kubeconfig = self.dir.path().join("kubeconfig");
         self.kubeconfig(&kubeconfig);
         let mut command = Command::new(program("kubectl"));
-        let output = command.arg("--kubeconfig").arg(kubeconfig).args(arguments).output().unwrap();
+        command.arg("--kubeconfig").arg(kubeconfig);
+        // What it remembers of the kinds is kept by port, and another test had this port before.
+        command.arg("--cache-dir").arg(self.dir.path().join("kubectl-cache"));
+        let output = command.args(arguments).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         String::from_utf8_lossy(&text).into_owned()
     }
@@ -141,6 +147,8 @@ impl ControlPlane {
         for crd in all_crds() {
             self.apply_crd(&crd).await;
         }
+        let client = self.client();
+        until("discovery knows the CRDs", START_LIMIT, async || readiness(&client).await.ok()).await;
     }
 
     /// Applies one CRD and waits until it serves.
