@@ -80,7 +80,7 @@ impl Probe for ScriptedProbe {
                 Outcome::Unreachable
             }
             Does::HangForEver => std::future::pending().await,
-            Does::Panic => panic!("the probe is broken"),
+            Does::Panic => std::panic::panic_any("the probe is broken"),
         };
         Reading { outcome, latency: Duration::ZERO, detail: "as written".to_owned() }
     }
