@@ -4,7 +4,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::{
     Router,
@@ -16,7 +16,7 @@ use bongsu::{
     domain::Outcome::{Ok as Good, Refused, Slow, Unreachable, Wrong},
     ports::{HttpSpec, ProbeError, Scheme},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use crate::support::{
     http_server::{Server, closed_port, eventually, read_head},

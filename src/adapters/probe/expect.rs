@@ -251,5 +251,4 @@ fn text_key(name: String) -> Key {
 }
 
 #[cfg(test)]
-#[path = "expect_tests.rs"]
 mod tests;

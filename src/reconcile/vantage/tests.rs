@@ -65,6 +65,7 @@ impl Prober for Arc<Scripted> {
 }
 
 #[async_trait]
+#[expect(clippy::panic, reason = "a probe that panics is one of the scripts")]
 impl Probe for ScriptedProbe {
     async fn run(&self) -> Reading {
         let Self(scripted, check) = self;
@@ -175,12 +176,14 @@ const OK: Does = Does::Answer(Outcome::Ok);
 const WRONG: Does = Does::Answer(Outcome::Wrong);
 
 #[tokio::test(start_paused = true)]
-async fn good_samples_make_a_member_healthy_and_bad_ones_failed_with_their_onset() {
+async fn a_member_is_failed_with_the_third_bad_sample_and_since_the_first() {
     let bench = Bench::new(&[OK, OK, OK, OK, WRONG]);
     bench.vantage.watch(vec![watched("verify", &["deep"])]);
     bench.pass(4).await;
     assert_eq!(bench.verdict("verify").verdict, Verdict::Healthy);
-    bench.pass(3).await;
+    bench.pass(2).await;
+    assert_eq!(bench.verdict("verify").verdict, Verdict::Healthy, "two bad samples of the three");
+    bench.pass(1).await;
     let verdict = bench.verdict("verify");
     assert_eq!(verdict.verdict, Verdict::Failed);
     assert_eq!(verdict.onset, Some(Timestamp(i64::try_from(bench.starts()[4]).unwrap())));
