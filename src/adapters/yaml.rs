@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn an_error_has_its_place_and_says_it_once() {
         let error = parse("a: 1\nb: [1,\nc: 2\n").unwrap_err();
-        assert_eq!(error.line, Some(3), "{error:?}");
-        assert!(!error.message.contains("at line 3 column"), "{error:?}");
+        assert_eq!(error.line, Some(4), "{error:?}");
+        assert!(!error.message.contains("at line 4"), "{error:?}");
     }
 
     #[test]

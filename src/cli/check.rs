@@ -12,7 +12,9 @@ use std::{fmt::Write, path::PathBuf};
 use clap::ValueEnum;
 use serde_json::json;
 
-use crate::adapters::manifests::{Admission, Content, Finding, Source, SourceError, read, read_path, read_stdin};
+use crate::adapters::manifests::{
+    Admission, Content, Finding, Source, SourceError, read, read_path, read_stdin,
+};
 
 use super::{Outcome, print};
 use set::Set;

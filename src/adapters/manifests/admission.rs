@@ -41,24 +41,30 @@ impl Admission {
     /// # Errors
     /// Everything that is wrong with it, not only the first thing.
     pub fn admit(&self, kind: Kind, object: Value) -> Result<Object, Vec<Violation>> {
-        let Some((_, schema)) = self.schemas.iter().find(|(known, _)| *known == kind) else {
+        let known = self.schemas.iter().find(|(known, _)| *known == kind);
+        let Some((_, schema)) = known else {
             return Err(vec![Violation::new(FieldPath::root(), format!("{kind} has no schema"))]);
         };
-        let mut found = unknown_fields(&schema.schema, &object);
+        let unknown = unknown_fields(&schema.schema, &object);
         let mut object = normalize(&schema.schema, object);
-        found.extend(broken_metadata(kind, &object));
-        let limits = broken_limits(schema, &object);
-        let limits = limits.into_iter().filter(|limit| !found.iter().any(|known| known.path == limit.path));
-        let limits: Vec<_> = limits.collect();
-        let sound = limits.is_empty();
+        let mut found = broken_metadata(kind, &object);
+        let known = |path: &FieldPath| found.iter().chain(&unknown).any(|known| known.path == *path);
+        let mut limits = broken_limits(schema, &object);
+        limits.retain(|limit| !known(&limit.path));
         found.extend(limits);
-        found.extend(repeated_items(&schema.schema, &object));
-        found.extend(broken_rules(schema, &self.cel, &object, sound));
-        if !found.is_empty() {
-            return Err(found);
-        }
+        let rules = broken_rules(schema, &self.cel, &object, &found);
         set_namespace(kind, &mut object);
-        typed(kind, object).map_err(|violation| vec![violation])
+        found.extend(unknown);
+        found.extend(repeated_items(&schema.schema, &object));
+        // What breaks the schema cannot be held by the type either; that would say the same thing twice.
+        let typed = found.is_empty().then(|| typed(kind, object));
+        found.extend(rules);
+        match typed {
+            Some(Ok(object)) if found.is_empty() => return Ok(object),
+            Some(Err(violation)) => found.push(violation),
+            Some(Ok(_)) | None => {}
+        }
+        Err(found)
     }
 }
 

@@ -57,8 +57,9 @@ fn wrong_type(path: FieldPath, value: &Value, schema: &Value) -> Violation {
     let wanted = schema.get("type").and_then(Value::as_str).unwrap_or("another type");
     let violation = Violation::new(path, format!("must be {}, not {}", article(wanted), type_name(value)));
     match (wanted, value) {
-        ("string", Value::Bool(_)) => violation
-            .with_remedy("true, false, yes, no, on and off are booleans: put quotes around the text"),
+        ("string", Value::Bool(_)) => {
+            violation.with_remedy("true, false, yes, no, on and off are booleans: put quotes around the text")
+        }
         ("string", Value::Number(_)) => violation.with_remedy("put quotes around it"),
         ("integer" | "number", Value::String(text)) if text.parse::<f64>().is_ok() => {
             violation.with_remedy("take the quotes away")

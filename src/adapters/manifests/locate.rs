@@ -210,7 +210,8 @@ mod tests {
     #[test]
     fn every_duplicate_key_is_found_with_both_places() {
         let found = Node::parse(TEXT, 1).unwrap().duplicate_keys();
-        let found: Vec<_> = found.iter().map(|(p, again, first)| (p.to_string(), again.line, first.line)).collect();
+        let found: Vec<_> =
+            found.iter().map(|(p, again, first)| (p.to_string(), again.line, first.line)).collect();
         assert_eq!(found, [("a.c[1].x".to_owned(), 6, 5)]);
     }
 

@@ -21,8 +21,11 @@ pub fn broken_metadata(kind: Kind, object: &Value) -> Vec<Violation> {
     }
     match text(object, "namespace") {
         Some(namespace) if !kind.is_namespaced() => found.push(
-            Violation::new(path.field("namespace"), format!("a {kind} has no namespace, but {namespace:?} is given"))
-                .with_remedy("remove the line"),
+            Violation::new(
+                path.field("namespace"),
+                format!("a {kind} has no namespace, but {namespace:?} is given"),
+            )
+            .with_remedy("remove the line"),
         ),
         Some(namespace) if !is_label(namespace) => found.push(Violation::new(
             path.field("namespace"),

@@ -6,7 +6,9 @@
 
 mod admission;
 mod documents;
+mod files;
 mod finding;
+mod holdings;
 mod limits;
 mod locate;
 mod metadata;
@@ -14,6 +16,7 @@ mod normalize;
 mod object;
 mod path;
 mod reader;
+mod resources;
 mod rules;
 mod schema;
 mod secret;
@@ -22,10 +25,13 @@ mod structure;
 mod violation;
 
 pub use admission::{Admission, DEFAULT_NAMESPACE};
+pub use files::Taken;
 pub use finding::{Finding, Severity};
-pub use object::{Entry, Object, Origin, label, service_key};
+pub use holdings::Statuses;
+pub use object::{Entry, Object, Origin, duplicate, label, service_key};
 pub use path::{FieldPath, Segment};
 pub use reader::{Content, read};
+pub use resources::{ManifestResources, OpenError};
 pub use schema::{Kind, SchemaError};
 pub use secret::Secret;
 pub use source::{Source, SourceError, read_path, read_stdin};

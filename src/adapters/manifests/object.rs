@@ -58,6 +58,7 @@ pub fn service_key(service: &SharedService) -> ServiceKey {
 #[must_use]
 pub fn label(object: &ObjectRef) -> String {
     match object.namespace.as_str() {
+        _ if object.name.is_empty() => object.kind.to_owned(),
         "" => format!("{} {}", object.kind, object.name),
         namespace => format!("{} {namespace}/{}", object.kind, object.name),
     }
@@ -115,4 +116,13 @@ impl Entry {
     pub fn finding(&self, violation: Violation) -> Finding {
         self.origin.finding(Some(&self.object.reference()), violation)
     }
+}
+
+/// A finding about the second of two objects with the same name.
+#[must_use]
+pub fn duplicate(entry: &Entry, before: &Entry) -> Finding {
+    let path = FieldPath::read("metadata.name");
+    let line = before.origin.place(&path).line;
+    let violation = Violation::new(path, format!("stands in {}:{line} already", before.origin.file));
+    entry.finding(violation).with_remedy("remove one of them, or rename it")
 }

@@ -67,6 +67,12 @@ impl FieldPath {
         Self(self.0.iter().chain(&other.0).cloned().collect())
     }
 
+    /// Whether this is another path, or a field somewhere in it.
+    #[must_use]
+    pub fn starts_with(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
     /// The steps from the root.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {

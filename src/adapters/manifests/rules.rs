@@ -9,15 +9,23 @@ use super::{
     violation::Violation,
 };
 
-/// Every broken rule. `sound`: the object keeps to its structural schema. The API server skips the rules of an object
-/// that does not; here those that can be judged all the same are judged, so that one run shows everything.
+/// Every broken rule. The API server judges no rule of an object that breaks its structural schema; here only those are
+/// left out that look at one of the `broken` fields, so that one run shows everything and nothing that follows from it.
 #[must_use]
-pub fn broken_rules(kind: &KindSchema, validator: &Validator, object: &Value, sound: bool) -> Vec<Violation> {
+pub fn broken_rules(
+    kind: &KindSchema,
+    validator: &Validator,
+    object: &Value,
+    broken: &[Violation],
+) -> Vec<Violation> {
     let errors = match validator.validate_compiled(&kind.rules, object, None) {
         Ok(()) => return Vec::new(),
         Err(errors) => errors.into_vec(),
     };
-    let judged = |error: &ValidationError| sound || error.kind == ErrorKind::ValidationFailure;
+    let judged = |error: &ValidationError| {
+        let path = FieldPath::read(&error.field_path);
+        !broken.iter().any(|field| field.path.starts_with(&path))
+    };
     errors.into_iter().filter(judged).map(|error| explain(error, object)).collect()
 }
 

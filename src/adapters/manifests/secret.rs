@@ -32,7 +32,9 @@ impl Secret {
     pub fn read(namespace: &str, name: &str, object: &Value) -> Result<Self, Vec<Violation>> {
         let mut found = unknown(object);
         let mut values = BTreeMap::new();
-        for (field, decode) in [("data", decoded as Decode), ("stringData", |text| Ok(text.as_bytes().to_vec()))] {
+        for (field, decode) in
+            [("data", decoded as Decode), ("stringData", |text| Ok(text.as_bytes().to_vec()))]
+        {
             read_values(object, field, decode, &mut values, &mut found);
         }
         match found.is_empty() {
@@ -57,7 +59,11 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<_> = self.values.keys().collect();
-        f.debug_struct("Secret").field("namespace", &self.namespace).field("name", &self.name).field("keys", &keys).finish()
+        f.debug_struct("Secret")
+            .field("namespace", &self.namespace)
+            .field("name", &self.name)
+            .field("keys", &keys)
+            .finish()
     }
 }
 
@@ -101,5 +107,7 @@ fn read_values(
 /// Line breaks inside the text are allowed, because `base64` wraps its output.
 fn decoded(text: &str) -> Result<Vec<u8>, String> {
     let joined: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    STANDARD.decode(joined).map_err(|_| "is not base64: encode it, or move it to stringData as it is".to_owned())
+    STANDARD
+        .decode(joined)
+        .map_err(|_| "is not base64: encode it, or move it to stringData as it is".to_owned())
 }

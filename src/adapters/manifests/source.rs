@@ -31,6 +31,20 @@ pub struct SourceError {
     source: io::Error,
 }
 
+impl SourceError {
+    /// A path that cannot be read.
+    #[must_use]
+    pub fn new(path: &Path, source: io::Error) -> Self {
+        Self { name: path.display().to_string(), source }
+    }
+
+    /// Why, without the name.
+    #[must_use]
+    pub fn cause(&self) -> &io::Error {
+        &self.source
+    }
+}
+
 /// Reads a file, or every `.yaml`, `.yml` and `.json` file of a directory and of those in it, sorted by name. What
 /// begins with a dot is left out: editors and mounted ConfigMaps keep their own files there.
 #[must_use]
@@ -100,7 +114,7 @@ impl Found {
     }
 
     fn failed(&mut self, path: &Path, source: io::Error) {
-        self.errors.push(SourceError { name: path.display().to_string(), source });
+        self.errors.push(SourceError::new(path, source));
     }
 }
 

@@ -27,7 +27,9 @@ fn unknown(set: &Set<'_>, key: &ServiceKey, entry: &Entry, service: &SharedServi
     let missing = |field: &str, references: &[ServiceRef]| -> Vec<Finding> {
         let unknown = references.iter().map(|to| target(key, to)).enumerate();
         let unknown = unknown.filter(|(_, to)| !set.has_service(to));
-        unknown.map(|(index, to)| no_service(set, entry, &format!("spec.{field}[{index}].name"), &to)).collect()
+        unknown
+            .map(|(index, to)| no_service(set, entry, &format!("spec.{field}[{index}].name"), &to))
+            .collect()
     };
     let mut found = missing("dependsOn", &service.spec.depends_on);
     found.extend(missing("substitutes", &service.spec.substitutes).into_iter().map(Finding::as_note));
@@ -68,7 +70,9 @@ fn way_back(set: &Set<'_>, start: &ServiceKey, done: &BTreeSet<ServiceKey>) -> O
         for to in depends_on.unwrap_or_default().iter().map(|to| target(&key, to)) {
             if to == *start {
                 let mut way = vec![key.clone()];
-                while let Some(before) = way.last().filter(|last| *last != start).and_then(|last| came_from.get(last)) {
+                while let Some(before) =
+                    way.last().filter(|last| *last != start).and_then(|last| came_from.get(last))
+                {
                     way.push(before.clone());
                 }
                 way.reverse();

@@ -27,9 +27,11 @@ fn members(set: &Set<'_>, entry: &Entry, service: &SharedService) -> Vec<Finding
         let path = format!("spec.members[{index}].region");
         let name = member.region.as_str();
         match set.regions.get(name) {
-            Some((_, region)) if region.spec.role == RegionRole::Witness => {
-                Some(at(entry, &path, format!("Region {name} is a Witness: it watches, and holds no members")))
-            }
+            Some((_, region)) if region.spec.role == RegionRole::Witness => Some(at(
+                entry,
+                &path,
+                format!("Region {name} is a Witness: it watches, and holds no members"),
+            )),
             Some(_) => None,
             None if set.has_region(name) => None,
             None => Some(no_region(set, entry, &path, name)),
@@ -40,7 +42,8 @@ fn members(set: &Set<'_>, entry: &Entry, service: &SharedService) -> Vec<Finding
 
 fn no_region(set: &Set<'_>, entry: &Entry, path: &str, name: &str) -> Finding {
     if !set.names_regions() {
-        return at(entry, path, format!("no Region is among the files, so {name} was not looked up")).as_note();
+        return at(entry, path, format!("no Region is among the files, so {name} was not looked up"))
+            .as_note();
     }
     let finding = at(entry, path, format!("there is no Region {name} among the files"));
     match closest(name, set.regions.keys().copied()) {
@@ -55,7 +58,9 @@ fn quorum(set: &Set<'_>, entry: &Entry, service: &SharedService) -> Option<Findi
     let there = set.regions.len();
     let sure = there > 0 && !set.refused.iter().any(|object| object.kind == "Region");
     (sure && wanted > there).then(|| {
-        let message = format!("{wanted} vantages must agree, but there are only {there}: no verdict would ever be reached");
+        let message = format!(
+            "{wanted} vantages must agree, but there are only {there}: no verdict would ever be reached"
+        );
         at(entry, "spec.health.vantages.quorum", message)
     })
 }
@@ -68,7 +73,10 @@ fn keys(set: &Set<'_>, service: &ServiceKey, entry: &Entry, shared: &SharedServi
         let path = format!("spec.traffic[{index}].dns.tsig.secretRef");
         match set.secrets.get(&(service.namespace.as_ref(), name)) {
             None => {
-                let message = format!("Secret {}/{name} is not among the files: it must be in the cluster", service.namespace);
+                let message = format!(
+                    "Secret {}/{name} is not among the files: it must be in the cluster",
+                    service.namespace
+                );
                 found.push(at(entry, &format!("{path}.name"), message).as_note());
             }
             Some(secret) if secret.value(key).is_none() => {
@@ -105,7 +113,8 @@ fn shared_fate(set: &Set<'_>) -> Vec<Finding> {
         let Some(domain) = region.spec.failure_domain.as_deref() else { continue };
         match first.get(domain) {
             Some(other) => {
-                let message = format!("Region {other} has the failure domain {domain}, too: both can be lost at once");
+                let message =
+                    format!("Region {other} has the failure domain {domain}, too: both can be lost at once");
                 found.push(at(entry, "spec.failureDomain", message).as_note());
             }
             None => drop(first.insert(domain, name)),

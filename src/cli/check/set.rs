@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    adapters::manifests::{Content, Entry, FieldPath, Finding, Object, Secret, Violation, service_key},
+    adapters::manifests::{
+        Content, Entry, FieldPath, Finding, Object, Secret, Violation, duplicate, service_key,
+    },
     api::{Failover, GradePolicy, Region, SharedService},
     domain::ServiceKey,
     ports::ObjectRef,
@@ -37,14 +39,15 @@ impl<'a> Set<'a> {
         let mut first: BTreeMap<ObjectRef, &Entry> = BTreeMap::new();
         for entry in contents.iter().flat_map(|content| &content.entries) {
             match first.get(&entry.object.reference()) {
-                Some(before) => findings.push(twice(entry, before)),
+                Some(before) => findings.push(duplicate(entry, before)),
                 None => {
                     first.insert(entry.object.reference(), entry);
                     set.add(entry);
                 }
             }
         }
-        set.refused = contents.iter().flat_map(|content| &content.invalid).map(|(object, _)| object).collect();
+        set.refused =
+            contents.iter().flat_map(|content| &content.invalid).map(|(object, _)| object).collect();
         (set, findings)
     }
 
@@ -87,10 +90,4 @@ impl<'a> Set<'a> {
 /// A finding at a field of an object.
 pub(super) fn at(entry: &Entry, path: &str, message: impl Into<String>) -> Finding {
     entry.finding(Violation::new(FieldPath::read(path), message))
-}
-
-fn twice(entry: &Entry, before: &Entry) -> Finding {
-    let place = before.origin.place(&FieldPath::read("metadata.name"));
-    let message = format!("stands in {}:{} already", before.origin.file, place.line);
-    at(entry, "metadata.name", message).with_remedy("remove one of them, or rename it")
 }

@@ -57,10 +57,15 @@ fn endpoint(text: &str, moved: &[&str]) -> Result<(), String> {
     }
     let more = !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
     if more || !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("{text:?} holds more than {}://HOST:PORT: a path belongs into the check", url.scheme()));
+        return Err(format!(
+            "{text:?} holds more than {}://HOST:PORT: a path belongs into the check",
+            url.scheme()
+        ));
     }
     match moved.iter().find(|name| name.eq_ignore_ascii_case(host)) {
-        Some(name) => Err(format!("{name} is the name that traffic moves: probe this member by a name of its own")),
+        Some(name) => {
+            Err(format!("{name} is the name that traffic moves: probe this member by a name of its own"))
+        }
         None => Ok(()),
     }
 }

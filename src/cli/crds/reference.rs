@@ -70,7 +70,10 @@ fn columns(page: &mut String, columns: &Value) -> anyhow::Result<()> {
 fn table(page: &mut String, title: &str, part: &str, root: &Value) -> anyhow::Result<()> {
     let mut fields = Vec::new();
     collect(part, root, &mut fields);
-    writeln!(page, "\n### {title}\n\n| field | type | default | limits | what it is |\n|---|---|---|---|---|")?;
+    writeln!(
+        page,
+        "\n### {title}\n\n| field | type | default | limits | what it is |\n|---|---|---|---|---|"
+    )?;
     for field in fields {
         let Field { path, schema, required } = field;
         let default = match schema.get("default") {
@@ -140,7 +143,8 @@ fn type_of(schema: &Value) -> String {
 fn limits(schema: &Value) -> String {
     let mut limits = Vec::new();
     if let Some(options) = schema["enum"].as_array() {
-        limits.push(options.iter().map(|option| format!("`{}`", plain(option))).collect::<Vec<_>>().join(", "));
+        limits
+            .push(options.iter().map(|option| format!("`{}`", plain(option))).collect::<Vec<_>>().join(", "));
     }
     limits.extend(span(&schema["minimum"], &schema["maximum"], ""));
     limits.extend(span(&schema["minItems"], &schema["maxItems"], " entries"));
