@@ -18,14 +18,13 @@ bongsu() {
 # Both modes write here first, so that a failure halfway leaves the committed files alone.
 generate_into() { # directory
   mkdir -p "$1/crds" "$1/docs"
-  bongsu crds --dir "$1/crds"
-  bongsu crds --docs >"$1/docs/reference.md"
+  bongsu crds --dir "$1/crds" --docs "$1/docs/reference.md"
 }
 
 check() { # directory
   local drifted=0
   diff -ruN crds "$1/crds" || drifted=1
-  diff -ruN charts/bongsu/crds "$1/crds" || drifted=1
+  diff -ruN charts/bongsu/files/crds "$1/crds" || drifted=1
   diff -uN docs/reference.md "$1/docs/reference.md" || drifted=1
   if [[ $drifted -eq 1 ]]; then
     echo "generated files differ from the code (- committed, + generated): run \`make generate\` and commit the result" >&2
@@ -35,10 +34,10 @@ check() { # directory
 
 # A kind that the code no longer has must lose its file too, hence the removal.
 replace() { # directory
-  mkdir -p crds charts/bongsu/crds docs
-  rm -f crds/*.yaml charts/bongsu/crds/*.yaml
+  mkdir -p crds charts/bongsu/files/crds docs
+  rm -f crds/*.yaml charts/bongsu/files/crds/*.yaml
   cp "$1"/crds/*.yaml crds/
-  cp "$1"/crds/*.yaml charts/bongsu/crds/
+  cp "$1"/crds/*.yaml charts/bongsu/files/crds/
   cp "$1/docs/reference.md" docs/reference.md
 }
 
