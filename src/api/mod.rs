@@ -3,6 +3,11 @@
 //! Doc comments here are user documentation: `kubectl explain` and `docs/reference.md` show them. Notes for
 //! developers are plain `//` comments. Nothing here decides; `reconcile::parse` turns these values into domain values.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "the lint takes the parts of two printcolumns for the same attribute"
+)]
+
 mod conditions;
 mod duration;
 mod failover;

@@ -3,6 +3,8 @@
 mod check;
 mod completions;
 mod crds;
+mod instance;
+mod run;
 
 use std::process::ExitCode;
 
@@ -13,6 +15,8 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BONGSU_
 
 const EXAMPLES: &str = "\
 Examples:
+  bongsu run --region daegu --manifests manifests/
+                                      watch without Kubernetes, from files
   bongsu check -f manifests/          look for mistakes before kubectl apply does
   bongsu crds | kubectl apply -f -    install the custom resources
   bongsu completions bash             print completions for a shell
@@ -34,6 +38,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Watch, decide and act: one Bongsu process
+    Run(Box<run::Args>),
     /// Look for mistakes in manifests, without a cluster
     Check(check::Args),
     /// Print the custom resource definitions, or write them and their reference to files
@@ -67,6 +73,7 @@ impl From<Outcome> for ExitCode {
 #[must_use]
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Run(args) => run::run(*args),
         Command::Check(args) => check::run(&args),
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -181,7 +181,7 @@ mod tests {
     fn a_region_whose_members_are_all_down_is_lost_even_if_its_own_bongsu_is_well() {
         let down = service([healthy(), failed(1), failed(1)], [healthy(); 3]);
         assert!(
-            !survey(vantages([true; 3]), &[down.clone()]).lost(&"a".into()),
+            !survey(vantages([true; 3]), std::slice::from_ref(&down)).lost(&"a".into()),
             "one member is not a region"
         );
         assert!(survey(vantages([true; 3]), &[down.clone(), down]).lost(&"a".into()));

@@ -10,7 +10,8 @@ use super::{
     catalog::Catalog, mirror::Mirror, queue::Queue, tenure::Tenures, traffic::RouteSeen, vantage::Vantage,
 };
 use crate::{
-    domain::{Fleet, Identity, RegionName, RouteName, ServiceKey, Tick, Trigger},
+    api::{FailoverStatus, SharedServiceStatus},
+    domain::{Fleet, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
     observability::Metrics,
     ports::{Clock, Ledger, Prober, Resources, Traffic},
 };
@@ -67,6 +68,10 @@ pub(super) struct Shared {
     pub fleet: Option<(u64, Tick, Arc<Fleet>)>,
     /// Moves that were decided and are not in the mirror yet.
     pub starting: BTreeMap<ServiceKey, Starting>,
+    /// What was reported last: the snapshot is some milliseconds behind, and a change is told once.
+    pub reported: BTreeMap<ServiceKey, SharedServiceStatus>,
+    /// The same for Failovers, by service.
+    pub reported_runs: BTreeMap<ServiceKey, BTreeMap<RunId, FailoverStatus>>,
     /// What was read of each route last.
     pub routes: BTreeMap<ServiceKey, BTreeMap<RouteName, RouteSeen>>,
 }

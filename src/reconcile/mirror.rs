@@ -256,11 +256,7 @@ impl State {
             None => None,
             Some(Entry::Record(service)) => self.records.remove(&service).map(|_| service),
             Some(Entry::Run(_, id)) => {
-                let found = self
-                    .runs
-                    .iter_mut()
-                    .find_map(|(service, runs)| runs.remove(&id).map(|_| service.clone()));
-                found
+                self.runs.iter_mut().find_map(|(service, runs)| runs.remove(&id).map(|_| service.clone()))
             }
             Some(Entry::Request(namespace, id)) => {
                 self.requests.remove(&(namespace, id)).map(|(_, request)| request.service.clone())

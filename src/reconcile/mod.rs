@@ -11,6 +11,7 @@ mod execute;
 mod meter;
 mod mirror;
 mod observe;
+mod overview;
 pub mod parse;
 mod pass;
 mod queue;

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::{agent::Agent, catalog::Catalog};
 use crate::{
+    api::{SharedService, SharedServiceStatus},
     domain::ServiceKey,
     ports::{Event, EventKind, StatusUpdate},
 };
@@ -23,15 +24,22 @@ impl Agent {
         }
         self.report_failovers(key, catalog).await;
         let Some(entry) = catalog.services.get(key) else { return };
+        let before = self.reported(key, &entry.object);
         let status = match &entry.parsed {
             Ok(parsed) => self.service_status(parsed, catalog),
-            Err(violations) => service::invalid(&entry.object, violations, self.now()),
+            Err(violations) => service::invalid(&entry.object, &before, violations, self.now()),
         };
-        let before = entry.object.status.clone().unwrap_or_default();
+        self.shared().reported.insert(key.clone(), status.clone());
         for event in changes::of_service(key, &before, &status) {
             self.tell(event).await;
         }
         self.write(StatusUpdate::Service(key.clone(), Box::new(status))).await;
+    }
+
+    /// The status that was reported last: by this process, or by the one before it.
+    fn reported(&self, key: &ServiceKey, object: &SharedService) -> SharedServiceStatus {
+        let own = self.shared().reported.get(key).cloned();
+        own.or_else(|| object.status.clone()).unwrap_or_default()
     }
 
     pub(super) async fn write(&self, update: StatusUpdate) {

@@ -23,12 +23,9 @@ use crate::{
 /// as a thousand changes.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// How long a stopping process waits for its running passes: longer than any single effect's limit, shorter than the
-/// 30 s after which Kubernetes kills it.
-const STOPPING: Duration = Duration::from_secs(20);
-
 impl Agent {
-    /// Works until `shutdown`, then lets running passes end and gives the leases back.
+    /// Works until `shutdown`, then gives the leases back. What is going on then is broken off, as by a crash: its
+    /// intent is in the ledger, and whoever leads next goes on with it.
     pub async fn run(self: &Arc<Self>, shutdown: impl Future<Output = ()> + Send) {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.clone().follow_ledger());
@@ -74,7 +71,7 @@ impl Agent {
                 let before = self.catalog();
                 let catalog = Arc::new(Catalog::new(snapshot, &before));
                 self.vantage.watch(watched(&catalog));
-                self.forget_metrics(&before, &catalog);
+                self.forget_gone(&before, &catalog);
                 self.shared().catalog = catalog.clone();
                 if self.mirror.is_ready() {
                     self.bring_requests(&catalog).await;
@@ -201,16 +198,14 @@ impl Agent {
         self.ports.metrics.observe_pass(PassOutcome::Changed, took);
     }
 
-    fn forget_metrics(&self, before: &Catalog, now: &Catalog) {
+    fn forget_gone(&self, before: &Catalog, now: &Catalog) {
         for gone in before.services.keys().filter(|key| !now.services.contains_key(*key)) {
             self.ports.metrics.forget_service(gone);
+            let mut shared = self.shared();
+            shared.reported.remove(gone);
+            shared.reported_runs.remove(gone);
+            shared.routes.remove(gone);
         }
-    }
-
-    /// How long a stopping process may take.
-    #[must_use]
-    pub const fn stopping_time() -> Duration {
-        STOPPING
     }
 }
 

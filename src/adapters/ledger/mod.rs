@@ -2,6 +2,8 @@
 
 mod kube;
 mod memory;
+mod metered;
 
 pub use kube::KubeLedger;
 pub use memory::MemoryLedger;
+pub use metered::MeteredLedger;

@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     api::Failover,
-    ports::{Clock, Event, EventKind, Resources, ResourcesError, Snapshot, StatusUpdate},
+    ports::{Clock, Event, Resources, ResourcesError, Snapshot, StatusUpdate},
 };
 
 use super::{
@@ -180,10 +180,8 @@ impl Resources for ManifestResources {
     async fn emit(&self, event: Event) {
         let Event { object, kind, reason, action, note } = event;
         let object = label(&object);
-        match kind {
-            EventKind::Normal => tracing::info!(object, reason, action, note, "event"),
-            EventKind::Warning => tracing::warn!(object, reason, action, note, "event"),
-        }
+        // Who emits it logs it too, so this is for those who look for it only.
+        tracing::debug!(object, ?kind, reason, action, note, "event");
     }
 }
 

@@ -31,8 +31,14 @@ impl Agent {
                 }
                 continue;
             };
-            let before = object.status.clone().unwrap_or_default();
+            let own = self.shared().reported_runs.get(key).and_then(|runs| runs.get(&run.id)).cloned();
+            let before = own.or_else(|| object.status.clone()).unwrap_or_default();
             let status = status(&run, &before, object.metadata.generation, self.now());
+            self.shared()
+                .reported_runs
+                .entry(key.clone())
+                .or_default()
+                .insert(run.id.clone(), status.clone());
             if let Some(event) = changes::of_failover(&run, &before, &status) {
                 self.tell(event).await;
             }

@@ -23,7 +23,11 @@ use crate::{
 };
 
 impl Agent {
-    pub(super) fn service_status(&self, parsed: &Parsed, catalog: &Catalog) -> SharedServiceStatus {
+    pub(in crate::reconcile) fn service_status(
+        &self,
+        parsed: &Parsed,
+        catalog: &Catalog,
+    ) -> SharedServiceStatus {
         let key = &parsed.service.key;
         let seen = self.observe(parsed, catalog);
         let decision = decide(&seen);
@@ -55,9 +59,9 @@ impl Agent {
             unready: self.broken_checks(key),
             now: self.now(),
         };
-        let before = catalog.services.get(key).and_then(|entry| entry.object.status.as_ref());
-        let before = before.map(|status| status.conditions.as_slice()).unwrap_or_default();
-        status.conditions = api::merge_conditions(before, conditions::of_service(&told, &status));
+        let before =
+            catalog.services.get(key).map(|entry| self.reported(key, &entry.object)).unwrap_or_default();
+        status.conditions = api::merge_conditions(&before.conditions, conditions::of_service(&told, &status));
         self.measure(&seen, &status, health);
         status
     }
@@ -238,16 +242,16 @@ fn next_move(seen: &Observation, decision: &Decision) -> Option<NextMove> {
 /// Status of a service that cannot be understood: who serves stays as it is, and nothing is known to be well.
 pub(super) fn invalid(
     object: &SharedService,
+    before: &SharedServiceStatus,
     violations: &[Violation],
     now: Timestamp,
 ) -> SharedServiceStatus {
-    let before = object.status.clone().unwrap_or_default();
     let conditions = conditions::of_invalid(violations, object.metadata.generation, now);
     SharedServiceStatus {
         observed_generation: object.metadata.generation,
         next_move: None,
         rules: Vec::new(),
         conditions: api::merge_conditions(&before.conditions, conditions),
-        ..before
+        ..before.clone()
     }
 }

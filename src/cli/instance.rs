@@ -1,0 +1,218 @@
+//! Puts one Bongsu process together: the same for `run` and, three times in one process, for `demo`.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::{
+    adapters::{
+        kube::{KubeResources, connect, wait_until_ready},
+        ledger::{KubeLedger, MemoryLedger, MeteredLedger},
+        manifests::ManifestResources,
+        probe::NetworkProber,
+        traffic::{TrafficRouter, dns::DnsTraffic, served::NameServer, served::ServedTraffic},
+    },
+    domain::{Identity, RegionName},
+    observability::{Build, Metrics, Pages, Readiness, StatusProvider, serve},
+    ports::{Clock, Ledger, Resources},
+    reconcile::{Agent, Ports, Settings},
+};
+
+/// Services that are looked at at the same time. A pass mostly waits for a name server or the ledger: 64 of them move a
+/// thousand services in seconds, and no name server gets more than 64 updates at a time.
+pub(super) const WORKERS: usize = 64;
+
+/// How often the readiness is looked at.
+const READINESS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Where the resources come from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// An API server; `None`: that of this pod.
+    Kubernetes(Option<PathBuf>),
+    /// A directory of manifests.
+    Manifests(PathBuf),
+}
+
+/// Where the ledger is.
+#[derive(Clone, Debug)]
+pub(super) enum LedgerPlace {
+    /// In this process.
+    Memory,
+    /// In an API server, in a namespace; `None`: the server of the resources.
+    Kubernetes(Option<PathBuf>, String),
+}
+
+/// All that a process is told.
+#[derive(Clone, Debug)]
+pub(super) struct Instance {
+    /// Region that it runs in.
+    pub region: RegionName,
+    /// Its own name.
+    pub identity: Identity,
+    /// Length of its leases.
+    pub lease_ttl: Duration,
+    /// Where the resources come from.
+    pub source: Source,
+    /// Where the ledger is.
+    pub ledger: LedgerPlace,
+    /// Where metrics and health pages are served.
+    pub http_address: SocketAddr,
+    /// Where names are served; `None`: not at all.
+    pub dns_address: Option<SocketAddr>,
+}
+
+impl Instance {
+    /// Runs until `stop`. Health pages come first, so that `/readyz` says what is waited for.
+    pub(super) async fn run(self, clock: Arc<dyn Clock>, stop: CancellationToken) -> anyhow::Result<()> {
+        let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("BONGSU_COMMIT"));
+        let metrics = Arc::new(Metrics::new(Build { version, commit, region: &self.region })?);
+        let readiness = Readiness::default();
+        let (agent_sender, agent) = watch::channel::<Option<Arc<Agent>>>(None);
+        let status: StatusProvider = Arc::new(move || {
+            agent.borrow().as_ref().map_or(serde_json::Value::Null, |agent| agent.overview())
+        });
+        let pages = Pages { metrics: metrics.clone(), readiness: readiness.clone(), status };
+        let listener = TcpListener::bind(self.http_address)
+            .await
+            .with_context(|| format!("listen on {} (--http-address)", self.http_address))?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(listener, pages, stop.clone().cancelled_owned()));
+        let part = readiness.part("resources");
+        part.not_ready("waits for the first full read");
+        let ledger_part = readiness.part("ledger");
+        ledger_part.not_ready("waits for the first full read");
+        let started = tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            ports = self.connect(clock.clone(), metrics, &readiness, &mut tasks) => Some(ports?),
+        };
+        if let Some(ports) = started {
+            let settings = Settings {
+                region: self.region.clone(),
+                identity: self.identity.clone(),
+                lease_ttl: self.lease_ttl,
+                workers: WORKERS,
+            };
+            let resources = ports.resources.clone();
+            if let Some(address) = self.dns_address {
+                let (server, bound) = NameServer::bind(address, ports.ledger.clone()).await?;
+                info!(address = %bound, "name server listens");
+                tasks.spawn(answer_names(server, stop.clone()));
+            }
+            let agent = Agent::new(settings, ports);
+            agent_sender.send_replace(Some(agent.clone()));
+            let shown = agent.clone();
+            tasks.spawn(async move {
+                loop {
+                    match resources.snapshot() {
+                        Some(_) => part.ready(),
+                        None => part.not_ready("waits for the first full read"),
+                    }
+                    if shown.ledger_is_read() {
+                        ledger_part.ready();
+                    }
+                    clock.sleep(READINESS_INTERVAL).await;
+                }
+            });
+            info!(region = %self.region, identity = %self.identity, "watching");
+            agent.run(stop.clone().cancelled_owned()).await;
+            // It may have ended by itself; everything else ends with it.
+            stop.cancel();
+        }
+        tasks.shutdown().await;
+        Ok(())
+    }
+
+    async fn connect(
+        &self,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        readiness: &Readiness,
+        tasks: &mut JoinSet<()>,
+    ) -> anyhow::Result<Ports> {
+        let resources: Arc<dyn Resources> = match &self.source {
+            Source::Kubernetes(kubeconfig) => {
+                let client = connected(kubeconfig.as_deref(), clock.as_ref(), readiness, "apiserver").await?;
+                Arc::new(KubeResources::start(client, clock.clone()))
+            }
+            Source::Manifests(path) => {
+                let manifests = Arc::new(ManifestResources::open(path, clock.clone()).await?);
+                let followed = manifests.clone();
+                tasks.spawn(async move { followed.follow().await });
+                manifests
+            }
+        };
+        let ledger: Arc<dyn Ledger> = match (&self.ledger, &self.source) {
+            (LedgerPlace::Memory, _) => Arc::new(MemoryLedger::new(clock.clone())),
+            (LedgerPlace::Kubernetes(own, namespace), source) => {
+                let shared = match source {
+                    Source::Kubernetes(kubeconfig) => kubeconfig.as_deref(),
+                    Source::Manifests(_) => None,
+                };
+                let kubeconfig = own.as_deref().or(shared);
+                let client = connected(kubeconfig, clock.as_ref(), readiness, "ledger-apiserver").await?;
+                Arc::new(KubeLedger::new(client, namespace, clock.clone()))
+            }
+        };
+        Ok(ports(clock, resources, ledger, metrics))
+    }
+}
+
+/// The outside of one process.
+pub(super) fn ports(
+    clock: Arc<dyn Clock>,
+    resources: Arc<dyn Resources>,
+    ledger: Arc<dyn Ledger>,
+    metrics: Arc<Metrics>,
+) -> Ports {
+    let ledger: Arc<dyn Ledger> = Arc::new(MeteredLedger::new(ledger, clock.clone(), metrics.clone()));
+    let traffic = TrafficRouter::new(DnsTraffic::new(clock.clone()), ServedTraffic::new(ledger.clone()));
+    Ports {
+        clock,
+        resources,
+        ledger,
+        prober: Arc::new(NetworkProber::new()),
+        traffic: Arc::new(traffic),
+        metrics,
+    }
+}
+
+async fn connected(
+    kubeconfig: Option<&std::path::Path>,
+    clock: &dyn Clock,
+    readiness: &Readiness,
+    name: &'static str,
+) -> anyhow::Result<kube::Client> {
+    let client = connect(kubeconfig).await?;
+    let part = readiness.part(name);
+    part.not_ready("not asked yet");
+    let (sender, mut receiver) = watch::channel(None);
+    let asked = client.clone();
+    let waiting = wait_until_ready(&asked, clock, &sender);
+    tokio::pin!(waiting);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut waiting => break,
+            Ok(()) = receiver.changed() => {
+                if let Some(reason) = receiver.borrow_and_update().as_ref() {
+                    part.not_ready(reason.to_string());
+                }
+            }
+        }
+    }
+    part.ready();
+    Ok(client)
+}
+
+async fn answer_names(server: NameServer, stop: CancellationToken) {
+    if let Err(error) = server.run(stop.clone().cancelled_owned()).await {
+        // A name server that is silent must be seen: the process ends and is started again.
+        error!(%error, "the name server ended, stopping");
+        stop.cancel();
+    }
+}

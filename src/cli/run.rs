@@ -1,0 +1,177 @@
+//! `bongsu run`: one Bongsu process.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{
+    Outcome,
+    instance::{Instance, LedgerPlace, Source},
+};
+use crate::{
+    adapters::clock::SystemClock,
+    api,
+    domain::{Identity, RegionName},
+    observability::{self, LogFormat},
+    ports::Clock,
+};
+
+/// Shortest lease: a renewal each third of it must fit a call of the ledger with its limit of 3 s.
+const SHORTEST_LEASE: Duration = Duration::from_secs(3);
+
+const EXAMPLES: &str = "\
+Examples:
+  bongsu run --region daejeon
+      in a cluster, with the ledger in the same API server
+  bongsu run --region daejeon --ledger-kubeconfig /etc/bongsu/ledger/kubeconfig
+      in a cluster, with the ledger in the API server of the witness region
+  bongsu run --region daegu --manifests manifests/
+      without Kubernetes: from files, with the ledger in memory
+
+Stops on SIGTERM and SIGINT. Exit codes: 0 stopped, 2 could not start.";
+
+/// Arguments of `bongsu run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Region that this process runs in: the name of a Region
+    #[arg(long, env = "BONGSU_REGION")]
+    region: String,
+
+    /// Name of this process in leases and logs; the time of the start is added [default: the host name]
+    #[arg(long, env = "POD_NAME")]
+    identity: Option<String>,
+
+    /// Read Regions, SharedServices, GradePolicies, Failovers and Secrets from this directory instead of an API server
+    #[arg(long, value_name = "DIR", conflicts_with = "kubeconfig")]
+    manifests: Option<PathBuf>,
+
+    /// Kubeconfig of the API server with the resources [default: that of the pod]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+
+    /// Where the ledger is [default: memory with --manifests, else kubernetes]
+    #[arg(long, value_enum)]
+    ledger: Option<LedgerKind>,
+
+    /// Namespace of the ledger in its API server
+    #[arg(long, env = "POD_NAMESPACE", default_value = "bongsu-system")]
+    ledger_namespace: String,
+
+    /// Kubeconfig of the API server with the ledger [default: that of the resources]
+    #[arg(long, value_name = "FILE")]
+    ledger_kubeconfig: Option<PathBuf>,
+
+    /// Length of the leases: another process takes over after at most this and a third
+    #[arg(long, default_value = "15s")]
+    lease_ttl: api::Duration,
+
+    /// Address of /metrics, /healthz, /readyz and /status
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    http_address: SocketAddr,
+
+    /// Address on which names of `served` traffic are answered, by UDP and TCP [default: none]
+    #[arg(long)]
+    dns_address: Option<SocketAddr>,
+
+    /// Form of the log on standard error
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    log_format: Format,
+
+    /// What is logged, such as `info` or `info,bongsu::reconcile=debug`
+    #[arg(long, default_value = "info,hickory_server=warn")]
+    log_filter: String,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum LedgerKind {
+    /// In this process: gone when it ends. One process only.
+    Memory,
+    /// In an API server.
+    Kubernetes,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Runs one process until it is told to stop.
+pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
+    let format = match args.log_format {
+        Format::Text => LogFormat::Text,
+        Format::Json => LogFormat::Json,
+    };
+    observability::init(format, &args.log_filter).context("--log-filter")?;
+    let clock = Arc::new(SystemClock::new());
+    let instance = instance(args, clock.as_ref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let told = stop.clone();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => info!("SIGTERM"),
+                _ = interrupt.recv() => info!("SIGINT"),
+            }
+            told.cancel();
+        });
+        instance.run(clock, stop).await?;
+        Ok(Outcome::Good)
+    })
+}
+
+fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
+    let Args {
+        region,
+        identity,
+        manifests,
+        kubeconfig,
+        ledger,
+        ledger_namespace,
+        ledger_kubeconfig,
+        lease_ttl,
+        http_address,
+        dns_address,
+        log_format: _,
+        log_filter: _,
+    } = args;
+    if lease_ttl.0 < SHORTEST_LEASE {
+        bail!("--lease-ttl {lease_ttl} is too short: give at least {SHORTEST_LEASE:?}");
+    }
+    let default = if manifests.is_some() { LedgerKind::Memory } else { LedgerKind::Kubernetes };
+    let ledger = match ledger.unwrap_or(default) {
+        LedgerKind::Memory if ledger_kubeconfig.is_some() => {
+            bail!("--ledger-kubeconfig goes with --ledger kubernetes");
+        }
+        LedgerKind::Memory => LedgerPlace::Memory,
+        LedgerKind::Kubernetes => LedgerPlace::Kubernetes(ledger_kubeconfig, ledger_namespace),
+    };
+    let name = identity.map_or_else(host_name, Ok)?;
+    Ok(Instance {
+        region: RegionName::new(region),
+        // A process that starts again is another process: what the former one said before it ended no longer counts.
+        identity: Identity::new(format!("{name}_{}", clock.wall().0)),
+        lease_ttl: lease_ttl.0,
+        source: manifests.map_or(Source::Kubernetes(kubeconfig), Source::Manifests),
+        ledger,
+        http_address,
+        dns_address,
+    })
+}
+
+fn host_name() -> anyhow::Result<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .context("read the host name; give --identity")?;
+    Ok(name.trim().to_owned())
+}
