@@ -65,7 +65,6 @@ impl Prober for Arc<Scripted> {
 }
 
 #[async_trait]
-#[expect(clippy::panic, reason = "a probe that panics is one of the scripts")]
 impl Probe for ScriptedProbe {
     async fn run(&self) -> Reading {
         let Self(scripted, check) = self;
