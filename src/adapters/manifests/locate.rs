@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 use serde_json::Value;
 
 use super::path::{FieldPath, Segment};
@@ -54,7 +54,7 @@ impl Node {
     pub fn parse(text: &str, first_line: usize) -> Result<Self, NoPlaces> {
         let mut builder = Builder { first_line, ..Builder::default() };
         for event in Parser::new_from_str(text) {
-            let (event, span) = event.map_err(|_| NoPlaces::Unreadable)?;
+            let (event, span) = event.map_err(|error| no_places(&error))?;
             builder.take(&event, span)?;
         }
         builder.root.ok_or(NoPlaces::Unreadable)
@@ -133,6 +133,16 @@ impl Node {
             }
             _ => {}
         }
+    }
+}
+
+/// The parser looks ahead and may meet its own limit, 255, before ours.
+fn no_places(error: &ScanError) -> NoPlaces {
+    match error.kind() {
+        ErrorKind::RecursionLimitExceeded => {
+            NoPlaces::TooDeep(Place { line: error.marker().line(), column: error.marker().col() + 1 })
+        }
+        _ => NoPlaces::Unreadable,
     }
 }
 

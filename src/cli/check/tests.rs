@@ -129,13 +129,13 @@ fn services_that_wait_for_each_other_are_named_once() {
         ],
     );
     let alone =
-        service("a", "  dependsOn: [{name: a}, {name: aa}]\n  substitutes: [{name: z, namespace: y}]\n");
+        service("a", "  dependsOn: [{name: a}, {name: aa}]\n  substitutes: [{name: z, namespace: x}]\n");
     check_all(
         &[REGIONS, &alone],
         &[
             "a.yaml:16: SharedService default/a: spec.dependsOn: waits for itself: default/a → default/a",
             "a.yaml:16: SharedService default/a: spec.dependsOn[1].name: there is no SharedService default/aa among the files (did you mean default/a?)",
-            "a.yaml:17: note: SharedService default/a: spec.substitutes[0].name: there is no SharedService y/z among the files",
+            "a.yaml:17: note: SharedService default/a: spec.substitutes[0].name: there is no SharedService x/z among the files",
         ],
     );
 }
