@@ -1,11 +1,6 @@
 //! A directory of manifests that changes while Bongsu runs from it.
 
-use std::{
-    fs,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use bongsu::{
     adapters::{
@@ -49,12 +44,13 @@ fn domains(resources: &ManifestResources) -> Vec<String> {
 /// Waits for the next change until it is as wanted.
 async fn until(resources: &ManifestResources, wanted: impl Fn(&ManifestResources) -> bool) {
     let mut changes = resources.changes();
-    let end = Instant::now() + DEADLINE;
-    while !wanted(resources) {
-        let left = end.saturating_duration_since(Instant::now());
-        let seen = tokio::time::timeout(left, changes.changed()).await;
-        assert!(seen.is_ok(), "still {:?} with {:?}", domains(resources), resources.findings());
-    }
+    let waiting = async {
+        while !wanted(resources) {
+            changes.changed().await.unwrap();
+        }
+    };
+    let seen = tokio::time::timeout(DEADLINE, waiting).await;
+    assert!(seen.is_ok(), "still {:?} with {:?}", domains(resources), resources.findings());
 }
 
 #[tokio::test(flavor = "multi_thread")]

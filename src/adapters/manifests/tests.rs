@@ -31,7 +31,7 @@ fn a_good_manifest_has_no_findings_and_gets_its_defaults() {
     assert_eq!(content.findings, []);
     let labels: Vec<_> = content.entries.iter().map(|entry| label(&entry.object.reference())).collect();
     assert_eq!(labels, ["Region daejeon", "SharedService default/ivs", "Secret default/dns-key"]);
-    let Object::Service(service) = &content.entries[1].object else { panic!("a service") };
+    let Object::Service(service) = &content.entries[1].object else { unreachable!("a service") };
     assert_eq!(service.spec.health.window.size, 5);
     assert_eq!(service.spec.members[0].weight, 100);
 }
@@ -270,7 +270,7 @@ fn secrets_are_decoded_and_never_shown() {
     );
     let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: aGVs\n\n   , b: aGk=}\nstringData: {a: wins}\n";
     let content = read_text(&Admission::new().unwrap(), text.replace("aGVs\n\n   ", "aGVsbG8="));
-    let Object::Secret(secret) = &content.entries[0].object else { panic!("a secret") };
+    let Object::Secret(secret) = &content.entries[0].object else { unreachable!("a secret") };
     assert_eq!((secret.value("a"), secret.value("b")), (Some(&b"wins"[..]), Some(&b"hi"[..])));
     assert!(!format!("{secret:?}").contains("wins"));
 }
