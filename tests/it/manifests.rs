@@ -77,6 +77,8 @@ async fn a_changed_file_is_taken_over_and_a_bad_one_keeps_what_was_good() {
 
     fs::write(&file, region("a", "three")).unwrap();
     until(&resources, |r| domains(r) == ["a=three", "b=x"] && r.findings().is_empty()).await;
+    let snapshot = resources.snapshot().unwrap();
+    assert_eq!(snapshot.regions["a"].metadata.generation, Some(3), "looks that change nothing do not count");
 
     fs::rename(dir.path().join("b.yaml"), dir.path().join("b.bak")).unwrap();
     until(&resources, |r| domains(r) == ["a=three"]).await;
