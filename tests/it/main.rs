@@ -4,6 +4,8 @@
 
 mod architecture;
 mod chart;
+mod check;
+mod cli;
 mod crds;
 mod dns_bind;
 mod dns_hostile;
@@ -14,6 +16,7 @@ mod health_pages;
 mod kube_ledger;
 mod kube_resources;
 mod logs;
+mod manifests;
 mod metrics;
 mod probe_http;
 mod probe_tcp;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 use serde_json::Value;
 
 use super::path::{FieldPath, Segment};
 
 /// 128 levels: as deep as the parser of the values goes. The deepest field of our kinds is at 9.
-const MAX_DEPTH: usize = 128;
+pub const MAX_DEPTH: usize = 128;
 
 /// Line and column, counted from 1.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -17,6 +17,15 @@ pub struct Place {
     pub line: usize,
     /// Column.
     pub column: usize,
+}
+
+/// Why a text has no places.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoPlaces {
+    /// The text is not YAML.
+    Unreadable,
+    /// The text nests deeper than any value can.
+    TooDeep(Place),
 }
 
 /// A value with the place of each part.
@@ -38,15 +47,17 @@ enum NodeKind {
 }
 
 impl Node {
-    /// The places of one document whose first line is `first_line` of the file. `None` if the text is not YAML.
-    #[must_use]
-    pub fn parse(text: &str, first_line: usize) -> Option<Self> {
+    /// The places of one document whose first line is `first_line` of the file.
+    ///
+    /// # Errors
+    /// `TooDeep` must not be given to the parser of the values, which takes minutes for it.
+    pub fn parse(text: &str, first_line: usize) -> Result<Self, NoPlaces> {
         let mut builder = Builder { first_line, ..Builder::default() };
         for event in Parser::new_from_str(text) {
-            let (event, span) = event.ok()?;
+            let (event, span) = event.map_err(|error| no_places(&error))?;
             builder.take(&event, span)?;
         }
-        builder.root
+        builder.root.ok_or(NoPlaces::Unreadable)
     }
 
     /// Place of a field, or of the nearest thing above it that stands in the text.
@@ -125,6 +136,16 @@ impl Node {
     }
 }
 
+/// The parser looks ahead and may meet its own limit, 255, before ours.
+fn no_places(error: &ScanError) -> NoPlaces {
+    match error.kind() {
+        ErrorKind::RecursionLimitExceeded => {
+            NoPlaces::TooDeep(Place { line: error.marker().line(), column: error.marker().col() + 1 })
+        }
+        _ => NoPlaces::Unreadable,
+    }
+}
+
 fn old_boolean(text: &str) -> Option<bool> {
     match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
@@ -148,8 +169,7 @@ struct Open {
 }
 
 impl Builder {
-    /// `None`: deeper than any value can be.
-    fn take(&mut self, event: &Event<'_>, span: Span) -> Option<()> {
+    fn take(&mut self, event: &Event<'_>, span: Span) -> Result<(), NoPlaces> {
         let place = Place { line: span.start.line() + self.first_line - 1, column: span.start.col() + 1 };
         match event {
             Event::Scalar(text, style, ..) => {
@@ -160,17 +180,19 @@ impl Builder {
             Event::MappingStart(..) => self.begin(Node { place, kind: NodeKind::Mapping(Vec::new()) })?,
             Event::SequenceStart(..) => self.begin(Node { place, kind: NodeKind::List(Vec::new()) })?,
             Event::MappingEnd | Event::SequenceEnd => {
-                let ended = self.open.pop()?;
-                self.attach("", ended.node);
+                if let Some(ended) = self.open.pop() {
+                    self.attach("", ended.node);
+                }
             }
             _ => {}
         }
-        Some(())
+        Ok(())
     }
 
-    fn begin(&mut self, node: Node) -> Option<()> {
+    fn begin(&mut self, node: Node) -> Result<(), NoPlaces> {
+        let place = node.place;
         self.open.push(Open { node, key: None });
-        (self.open.len() <= MAX_DEPTH).then_some(())
+        if self.open.len() > MAX_DEPTH { Err(NoPlaces::TooDeep(place)) } else { Ok(()) }
     }
 
     /// Puts a finished node where it belongs; in a mapping every first one is a key.

@@ -14,7 +14,7 @@ use super::{
     admission::{Admission, DEFAULT_NAMESPACE},
     documents::{Document, split},
     finding::Finding,
-    locate::{Node, Place},
+    locate::{MAX_DEPTH, NoPlaces, Node, Place},
     object::{Entry, Object, Origin},
     path::FieldPath,
     schema::Kind,
@@ -70,7 +70,11 @@ impl Reader<'_> {
     }
 
     fn document(&mut self, document: Document<'_>) {
-        let places = Node::parse(document.text, document.first_line).map(Arc::new);
+        let places = match Node::parse(document.text, document.first_line) {
+            Ok(places) => Some(Arc::new(places)),
+            Err(NoPlaces::Unreadable) => None,
+            Err(NoPlaces::TooDeep(place)) => return self.too_deep(place),
+        };
         let origin = Origin {
             file: self.file.clone(),
             first_line: document.first_line,
@@ -91,6 +95,12 @@ impl Reader<'_> {
                 self.value(value, origin);
             }
         }
+    }
+
+    fn too_deep(&mut self, place: Place) {
+        self.content.refused += 1;
+        let finding = Finding::error(&self.file, format!("more than {MAX_DEPTH} values inside each other"));
+        self.content.findings.push(Finding { line: Some(place.line), column: Some(place.column), ..finding });
     }
 
     fn repeated_key(&mut self, (path, again, first): (FieldPath, Place, Place)) {

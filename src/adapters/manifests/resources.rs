@@ -89,16 +89,17 @@ impl ManifestResources {
             tracing::warn!(%path, %error, "no notices from the file system, looking every {POLL:?}");
         }
         loop {
-            tokio::select! {
-                _ = noticed.recv() => {}
-                () = self.clock.sleep(POLL) => {}
-            }
+            // First of all: what changed before the notices began gave none.
             for _ in 0..MAX_LOOKS {
                 self.clock.sleep(SETTLE).await;
                 while noticed.try_recv().is_ok() {}
                 if !self.look().await.unsettled {
                     break;
                 }
+            }
+            tokio::select! {
+                _ = noticed.recv() => {}
+                () = self.clock.sleep(POLL) => {}
             }
         }
     }
