@@ -56,7 +56,7 @@ enum Output {
     Json,
 }
 
-/// Checks over all files together. `reconcile::parse` belongs here: what it refuses at run time is refused here first.
+/// Checks over all files together. What a running Bongsu would refuse is refused here by the same code.
 const CHECKS: &[fn(&Set<'_>) -> Vec<Finding>] =
     &[values::check, references::check, names::check, dependencies::check, grades::check];
 

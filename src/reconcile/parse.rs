@@ -80,6 +80,8 @@ pub fn parse(object: &SharedService, policies: &Policies) -> Result<Parsed, Vec<
     let endpoints = checks::endpoints(&spec.members, &mut wrong);
     let addresses = routes::addresses(&spec.members, &mut wrong);
     let routes = routes::routes(&spec.traffic, &key, &mut wrong);
+    let moved: Vec<&str> = routes.values().map(RouteSpec::domain_name).collect();
+    checks::moved_names(&spec.members, &moved, &mut wrong);
     let checks = checks::checks(&spec.health, &mut wrong);
     if !wrong.is_empty() {
         return Err(wrong);
@@ -108,7 +110,7 @@ pub fn parse(object: &SharedService, policies: &Policies) -> Result<Parsed, Vec<
         key,
     };
     Ok(Parsed {
-        beyond_policy: policy.map(|policy| policy::beyond(spec, policy)).unwrap_or_default(),
+        beyond_policy: policy::beyond_of(spec, policies),
         service: Arc::new(service),
         endpoints,
         checks,

@@ -157,7 +157,7 @@ fn a_name_that_two_services_claim_is_found() {
     check_all(
         &[REGIONS, &moved],
         &[
-            "a.yaml:8: SharedService default/a: spec.members[0].endpoint: www.x.example is the name that traffic moves: probe this member by a name of its own",
+            "a.yaml:8: SharedService default/a: spec.members[0].endpoint: its host is the name that traffic moves: probe this member by a name of its own",
         ],
     );
 }
@@ -189,6 +189,11 @@ fn urls_addresses_and_expressions_are_read() {
         (
             "body.ok == true",
             "result == 1",
+            "15: SharedService default/a: spec.health.checks[0].http.expect: cannot be used: unknown name result: write body, status or headers",
+        ),
+        (
+            "body.ok == true",
+            "1 == 1",
             "15: SharedService default/a: spec.health.checks[0].http.expect: judges nothing of the answer: it uses none of body, status, headers",
         ),
     ] {
@@ -201,7 +206,7 @@ fn urls_addresses_and_expressions_are_read() {
     let found = as_text(&check(&Admission::new().unwrap(), &sources)).unwrap();
     assert!(
         found.starts_with(
-            "a.yaml:15: SharedService default/a: spec.health.checks[0].http.expect: is not a CEL expression: "
+            "a.yaml:15: SharedService default/a: spec.health.checks[0].http.expect: cannot be used: "
         ),
         "{found}"
     );

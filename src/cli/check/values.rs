@@ -1,12 +1,16 @@
-//! Values whose syntax a schema cannot describe: URLs, addresses, expressions.
+//! What a running Bongsu would say of each service: the same code judges it.
 
-use std::net::{IpAddr, SocketAddr};
-
-use url::Url;
+use std::collections::BTreeSet;
 
 use crate::{
-    adapters::manifests::{Entry, Finding},
+    adapters::{
+        manifests::{Entry, Finding},
+        probe::NetworkProber,
+    },
     api::{Check, SharedService, Traffic},
+    domain::{Timings, predict},
+    ports::{ProbeError, Prober},
+    reconcile::parse::{Parsed, Policies, Violation, parse},
 };
 
 use super::set::{Set, at};
@@ -15,97 +19,77 @@ use super::set::{Set, at};
 const VARIABLES: [&str; 3] = ["body", "status", "headers"];
 
 pub(super) fn check(set: &Set<'_>) -> Vec<Finding> {
-    set.services.values().flat_map(|(entry, service)| of_service(entry, service)).collect()
+    let policies = Policies::new(set.policies.iter().map(|(_, policy)| *policy));
+    let prober = NetworkProber::new();
+    set.services
+        .values()
+        .flat_map(|(entry, service)| match parse(service, &policies) {
+            Err(wrong) => placed(entry, wrong),
+            Ok(parsed) => of_parsed(entry, service, parsed, &prober),
+        })
+        .collect()
 }
 
-fn of_service(entry: &Entry, service: &SharedService) -> Vec<Finding> {
-    let spec = &service.spec;
-    let mut found = Vec::new();
-    for (index, member) in spec.members.iter().enumerate() {
-        let path = format!("spec.members[{index}]");
-        let moved = spec.traffic.iter().flat_map(names).collect::<Vec<_>>();
-        let endpoint = endpoint(&member.endpoint, &moved).err();
-        found.extend(endpoint.map(|message| at(entry, &format!("{path}.endpoint"), message)));
-        for (index, address) in member.addresses.iter().enumerate() {
-            if address.parse::<IpAddr>().is_err() {
-                let message = format!("{address:?} is not an IP address, such as 192.0.2.10 or 2001:db8::10");
-                found.push(at(entry, &format!("{path}.addresses[{index}]"), message));
+fn placed(entry: &Entry, violations: Vec<Violation>) -> Vec<Finding> {
+    violations.into_iter().map(|Violation { path, message }| at(entry, &path, message)).collect()
+}
+
+fn of_parsed(entry: &Entry, service: &SharedService, parsed: Parsed, prober: &NetworkProber) -> Vec<Finding> {
+    let mut found = unprepared(entry, &parsed, prober);
+    if found.is_empty() {
+        let checks = service.spec.health.checks.iter().enumerate();
+        found.extend(checks.filter_map(|(index, check)| judges_nothing(entry, index, check)));
+    }
+    found.extend(too_slow(entry, &parsed));
+    found.extend(placed(entry, parsed.beyond_policy));
+    found
+}
+
+/// Checks that could not be run, each once although every member has them.
+fn unprepared(entry: &Entry, parsed: &Parsed, prober: &NetworkProber) -> Vec<Finding> {
+    let mut found = BTreeSet::new();
+    for (index, check) in parsed.checks.iter().enumerate() {
+        for endpoint in parsed.endpoints.values() {
+            let path = format!("spec.health.checks[{index}]");
+            match prober.prepare(endpoint, check).err() {
+                None => {}
+                Some(ProbeError::Expect { cause, .. }) => {
+                    let first = cause.lines().next().unwrap_or_default().to_owned();
+                    found.insert((format!("{path}.http.expect"), format!("cannot be used: {first}")));
+                }
+                Some(ProbeError::Field { field, cause, .. }) => {
+                    found.insert((path, format!("{field}: {cause}")));
+                }
             }
         }
     }
-    for (index, check) in spec.health.checks.iter().enumerate() {
-        found.extend(expression(entry, index, check));
-    }
-    for (index, traffic) in spec.traffic.iter().enumerate() {
-        found.extend(of_traffic(entry, index, traffic));
-    }
-    found
+    found.into_iter().map(|(path, message)| at(entry, &path, message)).collect()
+}
+
+fn judges_nothing(entry: &Entry, index: usize, check: &Check) -> Option<Finding> {
+    let expect = check.http.as_ref()?.expect.as_deref()?;
+    // One that does not compile was found before.
+    let program = cel::Program::compile(expect).ok()?;
+    let used = program.references();
+    let message = format!("judges nothing of the answer: it uses none of {}", VARIABLES.join(", "));
+    let judges = VARIABLES.iter().any(|name| used.has_variable(name));
+    (!judges).then(|| at(entry, &format!("spec.health.checks[{index}].http.expect"), message))
+}
+
+/// The objective arithmetic, with the leases and times that a new installation has.
+fn too_slow(entry: &Entry, parsed: &Parsed) -> Option<Finding> {
+    let rto = parsed.service.rto?;
+    let prediction = predict(&parsed.service, &Timings::default());
+    let message = format!("{rto:?} cannot be met: {prediction}");
+    (prediction.total() > rto).then(|| {
+        at(entry, "spec.objectives.rto", message).with_remedy(
+            "shorten health.interval, health.window.failures or traffic.ttl, or promise more time",
+        )
+    })
 }
 
 /// The names that an entry of `spec.traffic` moves.
 pub(super) fn names(traffic: &Traffic) -> Vec<&str> {
     let dns = traffic.dns.as_ref().map(|dns| dns.name.as_str());
     dns.into_iter().chain(traffic.served.as_ref().map(|served| served.name.as_str())).collect()
-}
-
-fn endpoint(text: &str, moved: &[&str]) -> Result<(), String> {
-    let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
-    let host = url.host_str().filter(|host| !host.is_empty());
-    let host = host.ok_or_else(|| format!("{text:?} names no host: write {}://HOST:PORT", url.scheme()))?;
-    if url.port_or_known_default().is_none() {
-        return Err(format!("{text:?} names no port: write {}://{host}:PORT", url.scheme()));
-    }
-    let more = !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
-    if more || !url.username().is_empty() || url.password().is_some() {
-        return Err(format!(
-            "{text:?} holds more than {}://HOST:PORT: a path belongs into the check",
-            url.scheme()
-        ));
-    }
-    match moved.iter().find(|name| name.eq_ignore_ascii_case(host)) {
-        Some(name) => {
-            Err(format!("{name} is the name that traffic moves: probe this member by a name of its own"))
-        }
-        None => Ok(()),
-    }
-}
-
-fn expression(entry: &Entry, index: usize, check: &Check) -> Option<Finding> {
-    let expect = check.http.as_ref()?.expect.as_deref()?;
-    let message = match cel::Program::compile(expect) {
-        Err(error) => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            format!("is not a CEL expression: {first}")
-        }
-        Ok(program) => {
-            let used = program.references();
-            if VARIABLES.iter().any(|name| used.has_variable(name)) {
-                return None;
-            }
-            format!("judges nothing of the answer: it uses none of {}", VARIABLES.join(", "))
-        }
-    };
-    Some(at(entry, &format!("spec.health.checks[{index}].http.expect"), message))
-}
-
-fn of_traffic(entry: &Entry, index: usize, traffic: &Traffic) -> Vec<Finding> {
-    let path = format!("spec.traffic[{index}]");
-    let servers = traffic.dns.iter().flat_map(|dns| &dns.servers).enumerate();
-    let wrong = servers.filter(|(_, server)| server.address.parse::<SocketAddr>().is_err());
-    let mut found: Vec<_> = wrong
-        .map(|(number, server)| {
-            let message = format!(
-                "{:?} is not an IP address and a port, such as 192.0.2.53:53 or [2001:db8::53]:53",
-                server.address
-            );
-            at(entry, &format!("{path}.dns.servers[{number}].address"), message)
-        })
-        .collect();
-    let ttl = traffic.ttl.0;
-    if ttl.subsec_millis() != 0 {
-        let message = format!("{} is not in whole seconds, and DNS knows no other", traffic.ttl);
-        found.push(at(entry, &format!("{path}.ttl"), message));
-    }
-    found
 }

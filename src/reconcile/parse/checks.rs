@@ -34,7 +34,7 @@ pub(super) fn endpoints(
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
-    let url = Url::parse(text).map_err(|error| format!("{text:?} is no URL: {error}"))?;
+    let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
     let (scheme, default_port) = match url.scheme() {
         "http" => (Scheme::Http, Some(80)),
         "https" => (Scheme::Https, Some(443)),
@@ -43,7 +43,8 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
     };
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return Err(format!(
-            "{text:?} has a path: write it into the checks, the endpoint is SCHEME://HOST:PORT"
+            "{text:?} holds more than {}://HOST:PORT: a path belongs into the check",
+            url.scheme()
         ));
     }
     if !url.username().is_empty() || url.password().is_some() {
@@ -55,9 +56,24 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
         Some(host) => host.to_string().into(),
         None => return Err(format!("{text:?} names no host")),
     };
-    let port = url.port().or(default_port).ok_or_else(|| format!("{text:?} names no port"))?;
+    let port = url
+        .port()
+        .or(default_port)
+        .ok_or_else(|| format!("{text:?} names no port: write {}://{host}:PORT", url.scheme()))?;
     let host = host.trim_start_matches('[').trim_end_matches(']').into();
     Ok(Endpoint { scheme, host, port })
+}
+
+/// A probe by the name that traffic moves would judge whoever serves, for every member.
+pub(super) fn moved_names(members: &[api::Member], moved: &[&str], wrong: &mut Vec<Violation>) {
+    for (index, member) in members.iter().enumerate() {
+        let host = endpoint(&member.endpoint).map(|endpoint| endpoint.host.to_ascii_lowercase());
+        if host.is_ok_and(|host| moved.contains(&host.as_str())) {
+            let path = format!("spec.members[{index}].endpoint");
+            let message = "its host is the name that traffic moves: probe this member by a name of its own";
+            wrong.push(Violation::new(path, message));
+        }
+    }
 }
 
 /// The checks. Whether an expression compiles is asked later, when the probe is prepared: such a check counts as

@@ -37,9 +37,15 @@ impl Policies {
     }
 }
 
+/// Where a service goes beyond the policy of its grade, if there is one.
+pub(super) fn beyond_of(spec: &SharedServiceSpec, policies: &Policies) -> Vec<Violation> {
+    let found = policies.by_grade.get(&spec.grade);
+    found.map(|(name, policy)| beyond(spec, name, policy)).unwrap_or_default()
+}
+
 /// Where a service goes beyond what its grade allows. It is operated all the same: a stricter policy must not switch a
 /// running service off.
-pub(super) fn beyond(spec: &SharedServiceSpec, policy: &GradePolicySpec) -> Vec<Violation> {
+fn beyond(spec: &SharedServiceSpec, name: &str, policy: &GradePolicySpec) -> Vec<Violation> {
     let objectives = spec.objectives.clone().unwrap_or_default();
     let mut found = Vec::new();
     let mut longer =
@@ -49,7 +55,7 @@ pub(super) fn beyond(spec: &SharedServiceSpec, policy: &GradePolicySpec) -> Vec<
             {
                 found.push(Violation::new(
                     path,
-                    format!("{stated} is more than the {limit} of the grade's policy"),
+                    format!("{stated} is too long: GradePolicy {name} allows at most {limit}"),
                 ));
             }
         };
@@ -62,7 +68,7 @@ pub(super) fn beyond(spec: &SharedServiceSpec, policy: &GradePolicySpec) -> Vec<
         {
             found.push(Violation::new(
                 path,
-                format!("{stated} is less than the {limit} of the grade's policy"),
+                format!("{stated} is too few: GradePolicy {name} allows no fewer than {limit}"),
             ));
         }
     };

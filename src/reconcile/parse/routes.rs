@@ -101,7 +101,10 @@ pub(super) fn addresses(
         for (position, text) in member.addresses.iter().enumerate() {
             let path = format!("spec.members[{index}].addresses[{position}]");
             let Ok(address) = text.parse::<IpAddr>() else {
-                wrong.push(Violation::new(path, format!("{text:?} is no IPv4 or IPv6 address")));
+                wrong.push(Violation::new(
+                    path,
+                    format!("{text:?} is not an IP address, such as 192.0.2.10 or 2001:db8::10"),
+                ));
                 continue;
             };
             of_member.insert(address);
@@ -127,6 +130,10 @@ pub(super) fn routes(
     let mut routes = BTreeMap::new();
     for (index, entry) in traffic.iter().enumerate() {
         let path = format!("spec.traffic[{index}]");
+        if entry.ttl.0.subsec_nanos() != 0 {
+            let message = format!("{} is not in whole seconds, and DNS knows no other", entry.ttl);
+            wrong.push(Violation::new(format!("{path}.ttl"), message));
+        }
         let Some(kind) = kind(entry, &path, wrong) else { continue };
         let name = RouteName::new(&entry.name);
         let ttl = u32::try_from(entry.ttl.0.as_secs()).unwrap_or(u32::MAX);
@@ -150,7 +157,10 @@ fn kind(entry: &api::Traffic, path: &str, wrong: &mut Vec<Violation>) -> Option<
                     Ok(address) => servers.push(address),
                     Err(_) => wrong.push(Violation::new(
                         format!("{path}.dns.servers[{position}].address"),
-                        format!("{:?} is no ADDRESS:PORT, such as 192.0.2.53:53", server.address),
+                        format!(
+                            "{:?} is not an IP address and a port, such as 192.0.2.53:53 or [2001:db8::53]:53",
+                            server.address
+                        ),
                     )),
                 }
             }
