@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod crds;
 mod instance;
+mod plan;
 mod run;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ Examples:
   bongsu run --region daegu --manifests manifests/
                                       watch without Kubernetes, from files
   bongsu check -f manifests/          look for mistakes before kubectl apply does
+  bongsu plan gpki/gpki-verify        say what would happen if what serves were lost now
   bongsu crds | kubectl apply -f -    install the custom resources
   bongsu completions bash             print completions for a shell
 
@@ -40,6 +42,8 @@ pub struct Cli {
 enum Command {
     /// Watch, decide and act: one Bongsu process
     Run(Box<run::Args>),
+    /// Say what would happen now, and which rule blocks it
+    Plan(plan::Args),
     /// Look for mistakes in manifests, without a cluster
     Check(check::Args),
     /// Print the custom resource definitions, or write them and their reference to files
@@ -74,6 +78,7 @@ impl From<Outcome> for ExitCode {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(*args),
+        Command::Plan(args) => plan::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -14,6 +14,7 @@ mod observe;
 mod overview;
 pub mod parse;
 mod pass;
+mod preview;
 mod queue;
 mod report;
 mod requests;
@@ -25,3 +26,4 @@ pub mod vantage;
 
 pub use agent::{Agent, Ports, Settings};
 pub use catalog::Catalog;
+pub use preview::{Preview, PreviewError};

@@ -19,7 +19,7 @@ use crate::{
 
 /// Shortest time between two surveys of all services. A survey of a thousand services takes about a millisecond, so
 /// this costs at most a tenth of a core while everything changes at once.
-const SURVEY_INTERVAL: Duration = Duration::from_millis(10);
+pub(super) const SURVEY_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Agent {
     /// Everything but what is published, which takes a look at the name servers.
@@ -64,6 +64,12 @@ impl Agent {
         let fleet = Arc::new(self.survey(catalog));
         self.shared().fleet = Some((revision, now, fleet.clone()));
         fleet
+    }
+
+    /// Whether something changed since the last survey: what was decided on it may be decided anew in a moment.
+    pub(super) fn fleet_is_behind(&self) -> bool {
+        let revision = self.mirror.revision();
+        self.shared().fleet.as_ref().is_none_or(|(surveyed, ..)| *surveyed != revision)
     }
 
     fn survey(&self, catalog: &Catalog) -> Fleet {

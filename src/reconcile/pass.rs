@@ -1,6 +1,6 @@
 //! One pass over one service: observe, decide, start or go on, report.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tracing::{info, warn};
 
@@ -9,7 +9,7 @@ use super::{
     book::{self, Entry},
     catalog::Catalog,
     meter,
-    observe::published,
+    observe::{SURVEY_INTERVAL, published},
     parse::Parsed,
     retry,
 };
@@ -58,6 +58,9 @@ impl Agent {
                     return retry::delay(1);
                 }
             }
+        }
+        if self.is_leader() && self.fleet_is_behind() {
+            return SURVEY_INTERVAL;
         }
         match self.mirror.record(key) {
             Some((_, record)) => self.sync_routes(parsed, &record).await,
@@ -256,15 +259,4 @@ fn log_decision(run: &Run, decision: &Decision) {
         rules = rules.join(" "),
         "decided"
     );
-}
-
-impl Agent {
-    /// A plan as it would be made now, with what every rule says, for a service.
-    pub async fn preview(&self, key: &ServiceKey) -> Option<(Arc<Parsed>, Observation, Decision)> {
-        let catalog = self.catalog();
-        let parsed = catalog.parsed(key)?.clone();
-        let seen = self.look(&parsed, &catalog).await;
-        let decision = decide(&seen);
-        Some((parsed, seen, decision))
-    }
 }

@@ -2,8 +2,8 @@
 
 mod changes;
 mod conditions;
-mod failover;
-mod service;
+pub(in crate::reconcile) mod failover;
+pub(in crate::reconcile) mod service;
 mod standing;
 
 use tracing::{info, warn};

@@ -9,7 +9,7 @@ use crate::domain::{
 /// Every rule in the fixed order. With nothing wanted, all but the first do not apply.
 pub(super) fn evaluate(seen: &Observation, wanted: &Wanted) -> Vec<Evaluation> {
     let Some(trigger) = wanted.trigger else {
-        return nothing_wanted(wanted.note.clone().unwrap_or(Why::NothingToDo));
+        return nothing_wanted(seen, wanted.note.clone().unwrap_or(Why::NothingToDo));
     };
     Rule::ALL
         .into_iter()
@@ -20,12 +20,19 @@ pub(super) fn evaluate(seen: &Observation, wanted: &Wanted) -> Vec<Evaluation> {
         .collect()
 }
 
-fn nothing_wanted(note: Why) -> Vec<Evaluation> {
-    let rest = Rule::ALL.into_iter().skip(1);
-    let first = Evaluation { rule: Rule::MoveNeeded, outcome: RuleOutcome::NotApplicable, why: note };
-    let others =
-        rest.map(|rule| Evaluation { rule, outcome: RuleOutcome::NotApplicable, why: Why::NothingToDo });
-    std::iter::once(first).chain(others).collect()
+/// Nothing is wanted; but who cannot say whether it is, because members are unknown, is blocked and says so.
+fn nothing_wanted(seen: &Observation, note: Why) -> Vec<Evaluation> {
+    let blind = matches!(note, Why::ServingUnknown { .. });
+    let said = |rule| match rule {
+        Rule::MoveNeeded if blind => (RuleOutcome::Block, note.clone()),
+        Rule::MoveNeeded => (RuleOutcome::NotApplicable, note.clone()),
+        Rule::VantagesTrusted if blind => vantages_trusted(seen),
+        _ => (RuleOutcome::NotApplicable, Why::NothingToDo),
+    };
+    let all = Rule::ALL.into_iter();
+    all.map(|rule| (rule, said(rule)))
+        .map(|(rule, (outcome, why))| Evaluation { rule, outcome, why })
+        .collect()
 }
 
 type Said = (RuleOutcome, Why);

@@ -140,7 +140,7 @@ fn step(record: &StepRecord) -> StepStatus {
     }
 }
 
-fn detail(step: &Step) -> Option<String> {
+pub(in crate::reconcile) fn detail(step: &Step) -> Option<String> {
     match step {
         Step::RaiseEpoch { epoch, serving } => {
             let serving: Vec<&str> = serving.iter().map(crate::domain::RegionName::as_str).collect();

@@ -164,16 +164,16 @@ impl Agent {
     }
 }
 
-pub(super) const READY: &str = "Ready";
-pub(super) const RECOMMEND: &str = "Recommend";
-pub(super) const BLOCKED: &str = "Blocked";
+pub(in crate::reconcile) const READY: &str = "Ready";
+pub(in crate::reconcile) const RECOMMEND: &str = "Recommend";
+pub(in crate::reconcile) const BLOCKED: &str = "Blocked";
 
 /// Whole seconds, rounded up: shown to people, and does not change with every measured millisecond.
 fn seconds(time: Duration) -> api::Duration {
     api::Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0))
 }
 
-pub(super) fn rule(evaluation: &Evaluation) -> RuleStatus {
+pub(in crate::reconcile) fn rule(evaluation: &Evaluation) -> RuleStatus {
     RuleStatus {
         rule: evaluation.rule.as_str().to_owned(),
         outcome: evaluation.outcome.as_str().to_owned(),
@@ -228,7 +228,7 @@ fn next_move(seen: &Observation, decision: &Decision) -> Option<NextMove> {
             )
         }
         (Action::Hold, false) => format!("{intro}, nothing would be moved: {}", reasons.join("; ")),
-        (Action::Hold, true) => format!("{intro}, nothing would have to move"),
+        (Action::Hold, true) => format!("{intro}, others would serve on and nothing would have to move"),
     };
     Some(NextMove {
         from: from.to_string(),
