@@ -1,1 +1,220 @@
-//! Tables: a world in one line, the decision in another.
+//! Tables: a world, and the decision in one line. `properties` has what must be true of every world.
+
+mod properties;
+mod world;
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::{Mode, Published, Request, Rule, Topology, Trigger};
+use world::{World, told};
+
+/// One assertion for all tables: `Start Trigger a→b @8`, or `Hold` with the rules that block, or `Recommend` with both.
+#[track_caller]
+fn check(world: &World, expected: &str) {
+    let seen = world.observe();
+    assert_eq!(told(&decide(&seen)), expected, "{world:?}");
+}
+
+fn standby() -> World {
+    World::new(Topology::ActiveStandby)
+}
+
+fn active() -> World {
+    World::new(Topology::ActiveActive)
+}
+
+#[test]
+fn while_all_is_well_nothing_is_wanted() {
+    check(&standby(), "Hold");
+    check(&active(), "Hold");
+}
+
+#[test]
+fn a_standby_takes_over_from_a_member_that_is_down() {
+    check(&standby().down("a"), "Start MemberDown a→b @8");
+    check(&standby().lost("a"), "Start RegionLost a→b @8");
+}
+
+#[test]
+fn a_bad_member_is_drained_while_the_rest_carries_the_load() {
+    check(&active().down("a"), "Start MemberDown ab→b @8");
+    check(&active().down("a").load(100, &[("b", 100)]), "Start MemberDown ab→b @8");
+    check(&active().down("a").load(100, &[("b", 99)]), "Hold MemberDown ab→b: Capacity");
+}
+
+#[test]
+fn a_spare_joins_when_the_rest_alone_cannot_carry_the_load() {
+    let world = active().member("c", 0).load(100, &[("b", 60), ("c", 60)]);
+    check(&world.clone().down("a"), "Start MemberDown ab→bc @8");
+    check(&world.down("a").maintenance("c"), "Hold MemberDown ab→b: Capacity");
+}
+
+#[test]
+fn the_last_member_is_never_taken_away() {
+    check(&active().down("a").down("b"), "Hold MemberDown -: TargetAvailable NeverEmpty");
+    check(&standby().down("a").down("b"), "Hold MemberDown -: TargetAvailable NeverEmpty");
+    check(&active().down("a").unknown("b"), "Hold MemberDown ab→b: NeverEmpty");
+}
+
+#[test]
+fn unknown_is_neither_down_nor_up() {
+    check(&standby().unknown("a"), "Hold -: MoveNeeded");
+    check(&standby().down("a").unknown("b"), "Hold MemberDown -: TargetAvailable NeverEmpty");
+}
+
+#[test]
+fn a_member_that_is_not_quite_well_is_no_target() {
+    for spoilt in [
+        standby().down("a").degraded("b"),
+        standby().down("a").maintenance("b"),
+        standby().down("a").region_maintenance("b"),
+        standby().down("a").unknown_region("b"),
+        standby().down("a").lost("b"),
+    ] {
+        check(&spoilt, "Hold MemberDown -: TargetAvailable NeverEmpty");
+    }
+}
+
+#[test]
+fn the_preferred_member_takes_over_by_weight_and_then_by_order() {
+    check(&standby().member("c", 100).down("a"), "Start MemberDown a→b @8");
+    check(&standby().member("c", 200).down("a"), "Start MemberDown a→c @8");
+    check(&standby().member("c", 200).down("a").degraded("c"), "Start MemberDown a→b @8");
+}
+
+#[test]
+fn the_mode_says_how_far_bongsu_goes() {
+    let down = standby().down("a");
+    check(&down.clone().mode(Mode::Recommend), "Recommend MemberDown a→b: Mode");
+    check(&down.clone().mode(Mode::Approve), "Recommend MemberDown a→b: Mode");
+    check(&down.mode(Mode::Manual), "Hold MemberDown a→b: Mode");
+}
+
+#[test]
+fn the_red_lever_stops_every_automatic_move_and_no_move_by_hand() {
+    check(&standby().stopped().lost("a"), "Hold RegionLost a→b: GlobalStop");
+    check(&standby().stopped().asked(None, Some("b")), "Start Manual a→b @8");
+}
+
+#[test]
+fn the_cooldown_is_armed_by_the_last_automatic_move_and_passed_by_the_loss_of_a_region() {
+    let fresh = standby().moved_ago(Duration::from_secs(60));
+    check(&fresh.clone().down("a"), "Hold MemberDown a→b: Cooldown");
+    check(&fresh.lost("a"), "Start RegionLost a→b @8");
+    check(&standby().moved_ago(Duration::from_secs(3600)).down("a"), "Start MemberDown a→b @8");
+}
+
+#[test]
+fn a_stale_drill_makes_automatic_act_as_recommend() {
+    let gated = standby().max_drill_age(Duration::from_secs(100));
+    check(&gated.clone().down("a"), "Recommend MemberDown a→b: DrillFresh");
+    check(
+        &gated.clone().drilled_ago(Duration::from_secs(101)).down("a"),
+        "Recommend MemberDown a→b: DrillFresh",
+    );
+    check(&gated.drilled_ago(Duration::from_secs(100)).down("a"), "Start MemberDown a→b @8");
+}
+
+#[test]
+fn unplanned_moves_keep_to_the_budgets_and_an_evacuation_to_its_own() {
+    check(&standby().used(5, 0, 0).down("a"), "Hold MemberDown a→b: RegionBudget");
+    check(&standby().group("gpki").used(0, 3, 0).down("a"), "Hold MemberDown a→b: GroupBudget");
+    check(&standby().used(0, 3, 0).down("a"), "Start MemberDown a→b @8");
+    check(&standby().group("gpki").used(5, 3, 49).lost("a"), "Start RegionLost a→b @8");
+    check(&standby().used(5, 3, 50).lost("a"), "Hold RegionLost a→b: RegionBudget");
+}
+
+#[test]
+fn a_service_is_not_moved_for_a_dependency_that_is_down() {
+    check(&standby().dependency_down().down("a"), "Hold MemberDown a→b: DependencyHealthy");
+}
+
+#[test]
+fn without_enough_trusted_vantages_nothing_is_moved() {
+    check(&standby().suspect("b").suspect("w").down("a"), "Hold -: MoveNeeded VantagesTrusted");
+}
+
+#[test]
+fn one_run_at_a_time() {
+    check(&standby().running("other").down("a"), "Hold MemberDown a→b: NoOtherRun");
+}
+
+#[test]
+fn a_name_that_an_older_service_has_is_not_steered() {
+    check(&standby().claimed().down("a"), "Hold MemberDown a→b: NameUnclaimed");
+}
+
+#[test]
+fn a_new_service_is_taken_over_as_it_is_published() {
+    check(&standby().new_service(Published::Nothing), "Start Establish →a @1");
+    check(&active().new_service(Published::Nothing), "Start Establish →ab @1");
+    let b_serves = |epoch| Published::Members { regions: ["b".into()].into(), epoch };
+    check(&standby().new_service(b_serves(None)), "Start Establish →b @1");
+    check(&standby().new_service(b_serves(Some(Epoch(41)))), "Start Establish →b @42");
+    check(
+        &standby().new_service(Published::Unknown { cause: "x".into() }),
+        "Hold Establish →a: NameUnclaimed",
+    );
+    let foreign = standby().new_service(Published::Foreign { found: "203.0.113.9".into() });
+    check(&foreign, "Hold Establish →a: NameUnclaimed");
+    check(&foreign.asked(None, Some("b")), "Start Establish →b @1");
+}
+
+#[test]
+fn a_person_moves_where_a_member_can_take_over_and_nowhere_else() {
+    check(&standby().asked(None, Some("b")), "Start Manual a→b @8");
+    check(&standby().degraded("b").asked(None, Some("b")), "Hold Manual a→b: TargetAvailable");
+    check(&standby().asked(None, Some("a")), "Hold Manual -: MoveNeeded TargetAvailable NeverEmpty");
+    check(&standby().asked(None, Some("x")), "Hold Manual -: MoveNeeded TargetAvailable NeverEmpty");
+    check(&active().asked(Some("a"), None), "Start Manual ab→b @8");
+    check(&active().down("b").asked(Some("a"), None), "Hold Manual ab→b: NeverEmpty");
+    check(&active().serving(&["b"]).asked(None, Some("a")), "Start Manual b→ab @8");
+    check(&active().load(100, &[("a", 100), ("b", 50)]).asked(Some("a"), None), "Hold Manual ab→b: Capacity");
+}
+
+#[test]
+fn a_member_comes_back_by_itself_only_if_bongsu_took_it_away_and_it_was_well_for_long_enough() {
+    let after = Duration::from_secs(600);
+    let away = active().serving(&["b"]).failback(after);
+    check(&away.clone().away("a", Trigger::MemberDown).healthy_for(after), "Start Failback b→ab @8");
+    check(&away.clone().away("a", Trigger::MemberDown).healthy_for(after / 2), "Hold");
+    check(&away.away("a", Trigger::Manual).healthy_for(after), "Hold");
+    check(&active().serving(&["b"]).away("a", Trigger::MemberDown).healthy_for(after), "Hold");
+    let standby = standby().serving(&["b"]).failback(after).healthy_for(after);
+    check(&standby.clone().member("a", 200).away("a", Trigger::RegionLost), "Start Failback b→a @8");
+    check(&standby.member("a", 10).away("a", Trigger::RegionLost), "Hold");
+}
+
+#[test]
+fn a_changed_list_of_members_is_followed() {
+    check(&active().member("c", 100), "Start SpecChanged ab→abc @8");
+    check(&active().member("c", 100).degraded("c"), "Hold");
+    check(&active().member("a", 0), "Start SpecChanged ab→b @8");
+    check(&standby().without("a"), "Start SpecChanged a→b @8");
+}
+
+#[test]
+fn supposing_a_loss_asks_the_same_rules() {
+    let world = standby().mode(Mode::Recommend);
+    let seen = world.observe();
+    let supposed = suppose_lost(&seen, &"a".into(), Timestamp(0));
+    assert_eq!(told(&decide(&supposed)), "Recommend MemberDown a→b: Mode");
+}
+
+#[test]
+fn every_rule_is_told_in_the_fixed_order() {
+    for world in [standby(), standby().down("a"), active().down("a"), standby().asked(None, Some("x"))] {
+        let decision = decide(&world.observe());
+        assert_eq!(decision.rules.iter().map(|e| e.rule).collect::<Vec<_>>(), Rule::ALL);
+    }
+}
+
+#[test]
+fn a_dry_run_is_decided_like_the_real_one() {
+    let world = standby().asked(None, Some("b"));
+    let mut seen = world.observe();
+    let real = decide(&seen);
+    seen.request = seen.request.map(|request| Request { dry_run: true, ..request });
+    assert_eq!(decide(&seen), real);
+}
