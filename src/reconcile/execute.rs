@@ -13,12 +13,18 @@ use super::{
     retry,
 };
 use crate::{
-    domain::{Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, Step, StepResult, Trigger},
+    domain::{
+        Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step, StepResult, Trigger,
+    },
     ports::{Expect, LedgerError, ProbeError, Reading, Version},
 };
 
 /// Time between two looks at a run that waits for a person.
 const PERSON_POLL: Duration = Duration::from_secs(5);
+
+/// Runs of one service that the ledger keeps after they are over: enough for the times of the last ten moves and for a
+/// person who looks back; a run is some 4 KB.
+const RUNS_KEPT: usize = 30;
 
 impl Agent {
     /// Goes on with a run until it waits or is over. Returns when to come back.
@@ -120,7 +126,7 @@ impl Agent {
 
     async fn write_record(
         &self,
-        service: &crate::domain::ServiceKey,
+        service: &ServiceKey,
         record: &Record,
         expect: Expect,
     ) -> Result<(), LedgerError> {
@@ -145,7 +151,36 @@ impl Agent {
         self.write_record(&run.service, &closed, Expect::Version(version)).await?;
         self.observe_phases(run);
         info!(service = %run.service, failover = %run.id, state = ?run.state, message = run.message, "run is over");
+        self.prune(&run.service).await
+    }
+
+    /// Forgets the oldest runs of a service, with the wishes that they answered. Their Failovers stay in the clusters.
+    async fn prune(&self, service: &ServiceKey) -> Result<(), LedgerError> {
+        let ledger = self.ports.ledger.as_ref();
+        for (version, run) in self.mirror.runs_beyond(service, RUNS_KEPT) {
+            ledger.delete(&Entry::Run(service.namespace.clone(), run.id.clone()).key(), version).await?;
+            if let Some((version, _)) = self.mirror.request(&service.namespace, &run.id) {
+                ledger
+                    .delete(&Entry::Request(service.namespace.clone(), run.id.clone()).key(), version)
+                    .await?;
+            }
+        }
         Ok(())
+    }
+
+    /// Frees a record that names a run which the ledger no longer holds, because somebody deleted it: otherwise no move
+    /// could ever start again.
+    pub(super) async fn free_record(&self, service: &ServiceKey) -> Result<(), LedgerError> {
+        let Some((version, record)) = self.mirror.record(service) else { return Ok(()) };
+        let Some(named) = &record.run else { return Ok(()) };
+        let entry = Entry::Run(service.namespace.clone(), named.clone());
+        if self.ports.ledger.get(&entry.key()).await?.is_some() {
+            // The mirror is behind; the run will come.
+            return Ok(());
+        }
+        warn!(%service, failover = %named, "the run that the record names is gone from the ledger, freeing the record");
+        let freed = Record { run: None, ..(*record).clone() };
+        self.write_record(service, &freed, Expect::Version(version)).await
     }
 
     /// The service was deleted, or can no longer be understood: who serves stays as it is (I8).

@@ -148,6 +148,14 @@ impl Mirror {
         oldest.map(|((_, id), (_, request))| (id.clone(), request.clone()))
     }
 
+    /// The runs of a service that are over, without the newest `kept`.
+    pub fn runs_beyond(&self, service: &ServiceKey, kept: usize) -> Vec<Seen<Run>> {
+        let mut over: Vec<Seen<Run>> =
+            self.runs(service).into_iter().filter(|(_, run)| run.state.is_over()).collect();
+        over.sort_by_key(|(_, run)| std::cmp::Reverse(run.times.settled));
+        over.split_off(kept.min(over.len()))
+    }
+
     /// One request.
     pub fn request(&self, namespace: &str, id: &RunId) -> Option<Seen<RequestEntry>> {
         self.state().requests.get(&(Arc::from(namespace), id.clone())).cloned()

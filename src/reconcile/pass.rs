@@ -50,7 +50,11 @@ impl Agent {
         }
         let Some(parsed) = parsed else { return LONGEST_WAIT };
         if self.is_leader() {
-            match self.decide_and_start(parsed, catalog).await {
+            let decided = match self.free_record(key).await {
+                Ok(()) => self.decide_and_start(parsed, catalog).await,
+                Err(error) => Err(error),
+            };
+            match decided {
                 Ok(Some(again)) => return again,
                 Ok(None) => {}
                 Err(error) => {

@@ -130,6 +130,9 @@ impl Agent {
         let region = &self.settings.region;
         let entry = Entry::Verdict(region.clone(), service.clone());
         let members = self.vantage.verdicts(service);
+        if members.is_empty() {
+            return self.withdraw_verdicts(&entry, service).await;
+        }
         let said = VerdictEntry { incarnation: self.settings.identity.clone(), members };
         let expect = match self.mirror.verdict_entry(region, service) {
             Some((_, known)) if *known == said => return Ok(()),
@@ -150,6 +153,14 @@ impl Agent {
         self.mirror.wrote(&entry, version, &said);
         self.queue.push(service.clone(), self.ports.clock.tick());
         Ok(())
+    }
+
+    /// A service that is no longer watched leaves nothing said behind.
+    async fn withdraw_verdicts(&self, entry: &Entry, service: &ServiceKey) -> Result<(), LedgerError> {
+        match self.mirror.verdict_entry(&self.settings.region, service) {
+            Some((version, _)) => self.ports.ledger.delete(&entry.key(), version).await,
+            None => Ok(()),
+        }
     }
 
     /// Hands due services to workers. A pass that panics is counted and tried again; the others go on.

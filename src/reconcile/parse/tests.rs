@@ -1,1 +1,123 @@
+use super::*;
+use crate::api::GradePolicy;
 
+fn service(change: impl FnOnce(&mut serde_json::Value)) -> SharedService {
+    let mut value = serde_json::json!({
+        "apiVersion": "bongsu.io/v1alpha1",
+        "kind": "SharedService",
+        "metadata": {"name": "gpki-verify", "namespace": "gpki"},
+        "spec": {
+            "grade": 1,
+            "topology": "ActiveStandby",
+            "members": [
+                {"region": "daejeon", "endpoint": "https://daejeon.example", "addresses": ["192.0.2.1"]},
+                {"region": "gwangju", "endpoint": "https://[2001:db8::2]:8443", "addresses": ["192.0.2.2", "2001:db8::2"]},
+            ],
+            "health": {
+                "interval": "2s",
+                "timeout": "1s",
+                "checks": [{"name": "verify", "http": {"method": "POST", "generatedBody": {"size": 4096}}}],
+            },
+            "traffic": [{
+                "name": "served",
+                "served": {"zone": "GPKI.example", "name": "Verify.gpki.example.", "nameServers": ["ns.example"]},
+            }],
+        },
+    });
+    change(&mut value["spec"]);
+    serde_json::from_value(value).unwrap()
+}
+
+fn policies(spec: serde_json::Value) -> Policies {
+    let policy: GradePolicy = serde_json::from_value(serde_json::json!({
+        "apiVersion": "bongsu.io/v1alpha1", "kind": "GradePolicy", "metadata": {"name": "g1"}, "spec": spec,
+    }))
+    .unwrap();
+    Policies::new([&policy])
+}
+
+/// Spoils one field and tells what is said of it.
+#[track_caller]
+fn check(change: impl FnOnce(&mut serde_json::Value), expected: &str) {
+    let found = parse(&service(change), &Policies::default()).unwrap_err();
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert!(found.iter().any(|text| text.starts_with(expected)), "{expected} is not in {found:?}");
+}
+
+#[test]
+fn a_good_service_has_every_default_filled_in() {
+    let parsed = parse(&service(|_| {}), &Policies::default()).unwrap();
+    let failover = parsed.service.failover;
+    assert_eq!((failover.mode, failover.cooldown), (Mode::Recommend, Duration::from_secs(3600)));
+    assert_eq!(parsed.service.health.window, Window { size: 5, failures: 3 });
+    let endpoint = &parsed.endpoints[&"daejeon".into()];
+    assert_eq!((endpoint.host.as_ref(), endpoint.port), ("daejeon.example", 443));
+    assert_eq!(parsed.endpoints[&"gwangju".into()].host.as_ref(), "2001:db8::2");
+    assert_eq!(parsed.routes[&"served".into()].domain_name(), "verify.gpki.example");
+    assert_eq!(parsed.service.ttl, Duration::from_secs(5));
+}
+
+#[test]
+fn a_generated_body_has_its_size_and_is_the_same_at_each_start() {
+    let body = |spec: SharedService| match parse(&spec, &Policies::default()).unwrap().checks.remove(0).kind {
+        crate::ports::CheckKind::Http(http) => http.body,
+        crate::ports::CheckKind::Tcp(_) => unreachable!(),
+    };
+    let first = body(service(|_| {}));
+    assert_eq!(first.len(), 4096);
+    assert_eq!(first, body(service(|_| {})));
+}
+
+#[test]
+fn the_policy_of_the_grade_fills_in_and_limits() {
+    let policies =
+        policies(serde_json::json!({"grade": 1, "mode": "Automatic", "rto": "1m", "maxInterval": "1s"}));
+    let parsed =
+        parse(&service(|spec| spec["objectives"] = serde_json::json!({"rto": "2m"})), &policies).unwrap();
+    assert_eq!(parsed.service.failover.mode, Mode::Automatic);
+    let beyond: Vec<&str> = parsed.beyond_policy.iter().map(|violation| violation.path.as_str()).collect();
+    assert_eq!(beyond, ["spec.objectives.rto", "spec.health.interval"]);
+    let parsed = parse(&service(|_| {}), &policies).unwrap();
+    assert_eq!(parsed.service.rto, Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn what_cannot_be_understood_is_named_with_its_place() {
+    check(
+        |spec| spec["members"][0]["endpoint"] = "https://".into(),
+        "spec.members[0].endpoint: \"https://\" is not a URL",
+    );
+    check(
+        |spec| spec["members"][1]["endpoint"] = "tcp://x".into(),
+        "spec.members[1].endpoint: \"tcp://x\" names no port",
+    );
+    check(|spec| spec["members"][1]["region"] = "daejeon".into(), "spec.members[1].region: a second member");
+    check(
+        |spec| spec["members"][1]["addresses"][0] = "192.0.2.1".into(),
+        "spec.members[1].addresses[0]: 192.0.2.1 is the address of daejeon",
+    );
+    check(
+        |spec| spec["members"][0]["addresses"][0] = "x".into(),
+        "spec.members[0].addresses[0]: \"x\" is not an IP",
+    );
+    check(
+        |spec| spec["traffic"][0]["ttl"] = "1s500ms".into(),
+        "spec.traffic[0].ttl: 1s500ms is not in whole seconds",
+    );
+    check(
+        |spec| spec["members"][0]["endpoint"] = "https://verify.gpki.example".into(),
+        "spec.members[0].endpoint: its host is the name that traffic moves",
+    );
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let found = parse(
+        &service(|spec| {
+            spec["members"][0]["endpoint"] = "x".into();
+            spec["members"][1]["addresses"][0] = "x".into();
+        }),
+        &Policies::default(),
+    );
+    assert_eq!(found.unwrap_err().len(), 2);
+}
