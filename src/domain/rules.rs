@@ -270,14 +270,18 @@ impl fmt::Display for Why {
                 None => write!(f, "those who would serve are not limited, the peak is {load}/s"),
             },
             Self::LoadUnknown => f.write_str("the spec states no peakLoad"),
-            Self::Cooldown { left } => write!(f, "the last automatic move is too fresh: {left:?} left"),
+            Self::Cooldown { left } => {
+                write!(f, "the last automatic move is too fresh: {} left", coarse(*left))
+            }
             Self::RegionLossPasses => f.write_str("the loss of a region passes the cooldown"),
-            Self::Drill { age, limit } => match age {
-                Some(age) => write!(f, "the last passed drill is {age:?} old, the limit is {limit:?}"),
-                None => {
-                    write!(f, "no drill has passed yet, the limit is {limit:?}: a person must start the move")
-                }
-            },
+            Self::Drill { age: Some(age), limit } => {
+                write!(f, "the last passed drill is {} old, the limit is {}", coarse(*age), coarse(*limit))
+            }
+            Self::Drill { age: None, limit } => write!(
+                f,
+                "no drill has passed yet, the limit is {}: a person must start the move",
+                coarse(*limit)
+            ),
             Self::Budget { region, used, limit, per } => {
                 write!(f, "{used} of {limit} unplanned moves away from {region} within {per:?}")
             }
@@ -287,6 +291,18 @@ impl fmt::Display for Why {
             Self::AskedFor { member, health } => write!(f, "{member} was asked for and is {health}"),
             Self::WishMisfit(text) => f.write_str(text),
         }
+    }
+}
+
+/// A time as a person would say it. Coarse on purpose: it stands in a status, and a status that changes every second
+/// is written every second.
+fn coarse(time: Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds.div_ceil(60)),
+        7_200..172_800 => format!("{} h", seconds.div_ceil(3_600)),
+        _ => format!("{} days", seconds.div_ceil(86_400)),
     }
 }
 

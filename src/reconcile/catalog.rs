@@ -79,6 +79,20 @@ impl Catalog {
         }
     }
 
+    /// Services whose decision may be another one than before. A change of what concerns all, such as a Region, touches
+    /// all; a status or a Failover touches none.
+    #[must_use]
+    pub fn touched_since(&self, before: &Self) -> Vec<&ServiceKey> {
+        let same_for_all = self.regions == before.regions
+            && self.policies == before.policies
+            && self.global_stop == before.global_stop
+            && self.claimed == before.claimed;
+        let changed = |(key, entry): &(&ServiceKey, &ServiceEntry)| {
+            !same_for_all || before.services.get(key).is_none_or(|known| !same_wish(known, &entry.object))
+        };
+        self.services.iter().filter(changed).map(|(key, _)| key).collect()
+    }
+
     /// A service that can be operated.
     #[must_use]
     pub fn parsed(&self, service: &ServiceKey) -> Option<&Arc<Parsed>> {

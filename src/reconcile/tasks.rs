@@ -70,13 +70,17 @@ impl Agent {
             if let Some(snapshot) = self.ports.resources.snapshot() {
                 let before = self.catalog();
                 let catalog = Arc::new(Catalog::new(snapshot, &before));
-                self.vantage.watch(watched(&catalog));
-                self.forget_gone(&before, &catalog);
+                let touched = catalog.touched_since(&before);
+                if !touched.is_empty() || catalog.services.len() != before.services.len() {
+                    self.vantage.watch(watched(&catalog));
+                    self.forget_gone(&before, &catalog);
+                }
                 self.shared().catalog = catalog.clone();
                 if self.mirror.is_ready() {
                     self.bring_requests(&catalog).await;
                 }
-                self.push_all();
+                let now = self.ports.clock.tick();
+                touched.into_iter().for_each(|service| self.queue.push(service.clone(), now));
             }
             // Woken by a change, and once a lease's third for wishes that could not be written before.
             tokio::select! {

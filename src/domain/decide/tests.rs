@@ -133,6 +133,7 @@ fn a_service_is_not_moved_for_a_dependency_that_is_down() {
 #[test]
 fn without_enough_trusted_vantages_nothing_is_moved() {
     check(&standby().suspect("b").suspect("w").down("a"), "Hold -: MoveNeeded VantagesTrusted");
+    check(&standby().suspect("a").down("a"), "Start MemberDown a→b @8");
 }
 
 #[test]
