@@ -64,6 +64,8 @@ pub struct Agent {
 pub(super) struct Shared {
     /// The resources.
     pub catalog: Arc<Catalog>,
+    /// They were read as a whole once. Before, a service that is missing may only not have been read yet.
+    pub resources_read: bool,
     /// The last survey: the mirror's revision, when it was made, and what it found.
     pub fleet: Option<(u64, Tick, Arc<Fleet>)>,
     /// Moves that were decided and are not in the mirror yet.

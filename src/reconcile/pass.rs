@@ -31,7 +31,9 @@ const RUNS_PER_EPOCH: u32 = 1_000;
 impl Agent {
     /// One pass. Returns how long to wait before the next.
     pub(super) async fn pass(&self, key: &ServiceKey) -> Duration {
-        if !self.mirror.is_ready() {
+        // What was not read yet must not look like what is not there: a run would be given up as if its service had been
+        // deleted, or a service be established anew.
+        if !self.mirror.is_ready() || !self.shared().resources_read {
             return LONGEST_WAIT;
         }
         let catalog = self.catalog();

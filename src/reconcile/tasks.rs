@@ -75,7 +75,14 @@ impl Agent {
                     self.vantage.watch(watched(&catalog));
                     self.forget_gone(&before, &catalog);
                 }
-                self.shared().catalog = catalog.clone();
+                let first = {
+                    let mut shared = self.shared();
+                    shared.catalog = catalog.clone();
+                    !std::mem::replace(&mut shared.resources_read, true)
+                };
+                if first {
+                    self.push_all();
+                }
                 if self.mirror.is_ready() {
                     self.bring_requests(&catalog).await;
                 }

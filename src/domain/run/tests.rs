@@ -169,3 +169,76 @@ fn traffic_counts_as_shifted_after_the_last_route() {
     }
     assert_eq!((run.times.fenced, run.times.shifted), (Some(Timestamp(1)), Some(Timestamp(3))));
 }
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn result() -> impl Strategy<Value = StepResult> {
+        prop_oneof![
+            6 => Just(StepResult::Done(String::new())),
+            4 => Just(StepResult::Failed("no".into())),
+            1 => Just(StepResult::NotYet("ttl".into(), Duration::ZERO)),
+            1 => Just(StepResult::Superseded("newer".into())),
+        ]
+    }
+
+    fn word() -> impl Strategy<Value = Intervention> {
+        prop_oneof![Just(Intervention::Resume), Just(Intervention::Skip), Just(Intervention::Abort)]
+    }
+
+    fn trigger() -> impl Strategy<Value = Trigger> {
+        prop_oneof![
+            Just(Trigger::MemberDown),
+            Just(Trigger::Manual),
+            Just(Trigger::Establish),
+            Just(Trigger::Failback)
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2048, ..ProptestConfig::default() })]
+
+        /// Whatever the effects come to and whatever people say, after a crash at any point too: the journal is always
+        /// written ahead, a run that passed the point of no return is never undone, and one that is over stays over.
+        #[test]
+        fn i5_the_journal_is_ahead_of_every_effect_and_never_goes_back(
+            trigger in trigger(),
+            results in prop::collection::vec((result(), any::<bool>()), 1..60),
+            words in prop::collection::vec(word(), 60),
+        ) {
+            let mut run = run(trigger);
+            let mut raised = 0_u64;
+            for (second, ((result, crashes), word)) in results.into_iter().zip(words).enumerate() {
+                let now = Timestamp(second as i64);
+                let before = run.clone();
+                match run.next() {
+                    Next::Over => {
+                        run.begin(now);
+                        prop_assert!(matches!(run.next(), Next::Over));
+                        run.clone_from(&before);
+                    }
+                    Next::Person => run.intervene(word, second as i64 + 1, now),
+                    Next::Execute(step) => {
+                        run.begin(now);
+                        prop_assert_eq!(run.current().unwrap().state, StepState::Running);
+                        if let Step::RaiseEpoch { epoch, .. } = &step {
+                            prop_assert!(epoch.0 >= raised, "epoch {epoch} after {raised}");
+                            raised = epoch.0;
+                        }
+                        // A crash after the effect loses its result: the same step comes again.
+                        if crashes {
+                            prop_assert_eq!(run.next(), Next::Execute(step));
+                            continue;
+                        }
+                        run.finish(result, now);
+                    }
+                }
+                let undoes = !before.compensating() && run.compensating();
+                prop_assert!(!undoes || before.cursor <= before.plan.point_of_no_return);
+                prop_assert!(run.cursor >= before.cursor);
+            }
+        }
+    }
+}
