@@ -13,7 +13,7 @@ use crate::{
     api::{FailoverStatus, SharedServiceStatus},
     domain::{Fleet, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
     observability::Metrics,
-    ports::{Clock, Ledger, Prober, Resources, Traffic},
+    ports::{Clock, Ledger, ObjectRef, Prober, Resources, Traffic},
 };
 
 /// What a process is told at its start.
@@ -74,6 +74,8 @@ pub(super) struct Shared {
     pub reported: BTreeMap<ServiceKey, SharedServiceStatus>,
     /// The same for Failovers, by service.
     pub reported_runs: BTreeMap<ServiceKey, BTreeMap<RunId, FailoverStatus>>,
+    /// Objects that cannot be read and were told of, with what is wrong.
+    pub reported_invalid: BTreeMap<ObjectRef, String>,
     /// What was read of each route last.
     pub routes: BTreeMap<ServiceKey, BTreeMap<RouteName, RouteSeen>>,
 }

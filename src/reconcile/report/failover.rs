@@ -10,7 +10,7 @@ use crate::{
         self, ConditionType, Failover, FailoverPhase, FailoverSpec, FailoverStatus, PhaseTimes, RuleStatus,
         StepStatus, condition,
     },
-    domain::{Run, RunState, ServiceKey, Step, StepRecord, StepState, Timestamp, Trigger},
+    domain::{Run, RunId, RunState, ServiceKey, Step, StepRecord, StepState, Timestamp, Trigger},
     ports::StatusUpdate,
     reconcile::{agent::Agent, catalog::Catalog},
 };
@@ -43,6 +43,50 @@ impl Agent {
                 self.tell(event).await;
             }
             self.write(StatusUpdate::Failover(at.0, at.1, Box::new(status))).await;
+        }
+    }
+
+    /// Says of every Failover that no run has answered yet what it waits for.
+    pub(super) async fn report_waiting(&self, catalog: &Catalog) {
+        for ((namespace, name), object) in &catalog.snapshot.failovers {
+            let key = ServiceKey::new(namespace, &object.spec.service_name);
+            let done = object
+                .status
+                .as_ref()
+                .is_some_and(|s| !matches!(s.phase, None | Some(FailoverPhase::Pending)));
+            if done || self.mirror.run(&key, &RunId::new(name)).is_some() {
+                continue;
+            }
+            let (reason, message) = self.waits_for(&key, catalog);
+            let before = object.status.clone().unwrap_or_default();
+            let generation = object.metadata.generation;
+            let waiting =
+                condition(ConditionType::Progressing, Some(false), reason, &message, generation, self.now());
+            let status = FailoverStatus {
+                observed_generation: generation,
+                phase: Some(FailoverPhase::Pending),
+                message: Some(message),
+                conditions: api::merge_conditions(&before.conditions, vec![waiting]),
+                ..FailoverStatus::default()
+            };
+            self.write(StatusUpdate::Failover(namespace.clone(), name.clone(), Box::new(status))).await;
+        }
+    }
+
+    fn waits_for(&self, key: &ServiceKey, catalog: &Catalog) -> (&'static str, String) {
+        match (catalog.services.get(key).map(|entry| entry.parsed.is_ok()), self.mirror.active_run(key)) {
+            (None, _) => (
+                "NoService",
+                format!("there is no SharedService {key}: correct spec.serviceName in a new Failover"),
+            ),
+            (Some(false), _) => {
+                ("InvalidService", format!("SharedService {key} is not valid: see its condition Accepted"))
+            }
+            (Some(true), Some((_, run))) => ("OtherRun", format!("waits for Failover {} to end", run.id)),
+            (Some(true), None) => (
+                "NotDecided",
+                "waits for the leader to decide: see the Regions' condition AgentAlive".to_owned(),
+            ),
         }
     }
 

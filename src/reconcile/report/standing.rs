@@ -1,5 +1,7 @@
 //! Status of Regions and GradePolicies, and of objects that cannot be read.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
@@ -31,18 +33,24 @@ impl Agent {
             let status = policy_status(policy, name, &catalog, self.now());
             self.write(StatusUpdate::Policy(name.clone(), status)).await;
         }
+        self.report_waiting(&catalog).await;
         self.report_invalid(&catalog).await;
     }
 
-    /// An object that does not fit its own type is told on the object itself.
+    /// An object that does not fit its own type is told on the object itself, once for each mistake.
     async fn report_invalid(&self, catalog: &Catalog) {
-        for invalid in &catalog.snapshot.invalid {
+        let invalid = &catalog.snapshot.invalid;
+        let now: BTreeMap<_, _> = invalid.iter().map(|i| (i.object.clone(), i.message.clone())).collect();
+        let before = std::mem::replace(&mut self.shared().reported_invalid, now.clone());
+        for (object, message) in
+            now.into_iter().filter(|(object, message)| before.get(object) != Some(message))
+        {
             let event = Event {
-                object: invalid.object.clone(),
+                object,
                 kind: EventKind::Warning,
                 reason: "InvalidObject".to_owned(),
                 action: "Read".to_owned(),
-                note: format!("cannot be read and is not operated: {}", invalid.message),
+                note: format!("cannot be read and is not operated: {message}"),
             };
             self.tell(event).await;
         }
