@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Module, modules of this crate that it may use, other crates that it may use (`*`: any).
-const RULES: &[(&str, &[&str], &[&str])] = &[
+pub const RULES: &[(&str, &[&str], &[&str])] = &[
     ("api", &["api"], &["std", "k8s_openapi", "kube", "schemars", "serde", "thiserror"]),
     ("domain", &["domain"], &["std", "serde"]),
     ("ports", &["ports", "domain", "api"], &["std", "async_trait", "bytes", "futures", "thiserror", "tokio"]),

@@ -12,6 +12,7 @@ mod dns_hostile;
 mod dns_knot;
 mod dns_scenarios;
 mod dns_served;
+mod docs;
 mod health_pages;
 mod kube_ledger;
 mod kube_resources;
