@@ -13,7 +13,7 @@ const GENERATED: [&str; 2] = ["docs/reference.md", "docs/metrics.md"];
 
 #[test]
 fn every_relative_link_leads_to_a_page_and_a_heading() {
-    let broken: Vec<String> = pages().iter().flat_map(|page| broken_links(page)).collect();
+    let broken: Vec<String> = hand_written().iter().flat_map(|page| broken_links(page)).collect();
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
@@ -110,8 +110,9 @@ fn quoted(text: &str) -> Vec<String> {
     let mut fenced = false;
     let mut found = Vec::new();
     for line in text.lines() {
-        fenced ^= line.trim_start().starts_with("```");
-        if !fenced {
+        let fence = line.trim_start().starts_with("```");
+        fenced ^= fence;
+        if !fenced && !fence {
             found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
         }
     }
