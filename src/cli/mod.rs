@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod crds;
+mod demo;
 mod instance;
 mod plan;
 mod run;
@@ -16,6 +17,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BONGSU_
 
 const EXAMPLES: &str = "\
 Examples:
+  bongsu demo                         lose a data center on this machine, and see it served again
   bongsu run --region daegu --manifests manifests/
                                       watch without Kubernetes, from files
   bongsu check -f manifests/          look for mistakes before kubectl apply does
@@ -44,6 +46,8 @@ enum Command {
     Run(Box<run::Args>),
     /// Say what would happen now, and which rule blocks it
     Plan(plan::Args),
+    /// Lose a simulated data center on this machine, and see its service come back in another
+    Demo(demo::Args),
     /// Look for mistakes in manifests, without a cluster
     Check(check::Args),
     /// Print the custom resource definitions, or write them and their reference to files
@@ -79,6 +83,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(*args),
         Command::Plan(args) => plan::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args),

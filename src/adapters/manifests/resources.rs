@@ -73,11 +73,23 @@ impl ManifestResources {
         if sources.is_empty() && !unreadable.is_empty() {
             return Err(OpenError::Read(unreadable.swap_remove(0)));
         }
-        let files = Arc::new(Mutex::new(Files::new(admission, sources, &unreadable)));
-        let (path, changes) = (path.to_owned(), watch::channel(0).0);
+        Ok(Self::new(path.to_owned(), Files::new(admission, sources, &unreadable), clock))
+    }
+
+    /// The resources in texts that are in memory already. There is no directory, so do not `follow` it.
+    ///
+    /// # Errors
+    /// The schemas of this program are broken.
+    pub fn of(sources: Vec<Source>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let admission = Admission::new().map_err(OpenError::Schema)?;
+        Ok(Self::new(PathBuf::new(), Files::new(admission, sources, &[]), clock))
+    }
+
+    fn new(path: PathBuf, files: Files, clock: Arc<dyn Clock>) -> Self {
+        let (files, changes) = (Arc::new(Mutex::new(files)), watch::channel(0).0);
         let opened = Self { path, clock, files, holdings: Mutex::default(), changes };
         opened.show();
-        Ok(opened)
+        opened
     }
 
     /// Follows the directory until this future is dropped: on every notice of the file system, and every 10 s without.
