@@ -314,7 +314,10 @@ impl Agent {
         }
         match (served, wrong.is_empty()) {
             (0, _) | (_, false) => StepResult::Failed(format!("not served well: {}", wrong.join("; "))),
-            (members, true) => StepResult::Done(format!("{members} members answered every check")),
+            (members, true) => StepResult::Done(match members {
+                1 => "1 member answered every check".to_owned(),
+                _ => format!("{members} members answered every check"),
+            }),
         }
     }
 

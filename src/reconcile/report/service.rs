@@ -11,7 +11,8 @@ use crate::{
         VantageStatus,
     },
     domain::{
-        Action, Decision, Evaluation, MemberHealth, Observation, RegionName, decide, predict, suppose_lost,
+        Action, Decision, Evaluation, MemberHealth, Observation, RegionName, Rule, Why, decide, predict,
+        suppose_lost,
     },
     observability::NextMoveOutcome,
     reconcile::{
@@ -208,7 +209,12 @@ fn next_move(seen: &Observation, decision: &Decision) -> Option<NextMove> {
     let to: Vec<String> =
         decision.wanted.iter().flat_map(|change| &change.to).map(ToString::to_string).collect();
     // The run that answers the loss is going on already: that is progress and no obstacle.
-    let blockers: Vec<&Evaluation> = decision.blockers().collect();
+    let mut blockers: Vec<&Evaluation> = decision.blockers().collect();
+    // Nothing blocks it and nothing starts: then nobody could tell that it is lost, and that has to be said.
+    let untold = |e: &&Evaluation| e.rule == Rule::MoveNeeded && matches!(e.why, Why::ServingUnknown { .. });
+    if blockers.is_empty() && matches!(decision.action, Action::Hold) {
+        blockers.extend(decision.rules.iter().filter(untold));
+    }
     let outcome = match decision.action {
         Action::Hold => BLOCKED,
         Action::Recommend(_) => RECOMMEND,
