@@ -7,6 +7,7 @@ mod chart;
 mod check;
 mod cli;
 mod crds;
+mod demo;
 mod dns_bind;
 mod dns_hostile;
 mod dns_knot;

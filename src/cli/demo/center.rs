@@ -47,7 +47,11 @@ impl Center {
     }
 
     /// Starts the service and the name server.
-    pub(super) async fn open(&mut self, listener: TcpListener, ledger: Arc<dyn Ledger>) -> anyhow::Result<()> {
+    pub(super) async fn open(
+        &mut self,
+        listener: TcpListener,
+        ledger: Arc<dyn Ledger>,
+    ) -> anyhow::Result<()> {
         let address = listener.local_addr()?;
         let listener = Arc::new(listener);
         self.tasks.spawn(service::serve(listener.clone(), self.region.clone()));

@@ -26,12 +26,7 @@ pub(super) enum Event {
     /// What Bongsu would do, and why not.
     NextMove { outcome: String, message: String },
     /// All is well: the citizen is served and Bongsu is ready.
-    Steady {
-        requests: usize,
-        median_latency_millis: u64,
-        predicted_rto_millis: u64,
-        arithmetic: String,
-    },
+    Steady { requests: usize, median_latency_millis: u64, predicted_rto_millis: u64, arithmetic: String },
     /// The power of data centers was cut.
     Fault { lost: Vec<String> },
     /// The citizen gets another answer, or from another name server.
@@ -46,7 +41,15 @@ pub(super) enum Event {
         error: Option<String>,
     },
     /// A move was decided, with every rule that was asked.
-    Decision { failover: String, reason: String, to: Vec<RegionName>, epoch: Epoch, rules: Vec<RuleSaid> },
+    Decision {
+        failover: String,
+        /// Region of the Bongsu that decided.
+        by: RegionName,
+        reason: String,
+        to: Vec<RegionName>,
+        epoch: Epoch,
+        rules: Vec<RuleSaid>,
+    },
     /// A step of the move.
     Step { number: usize, of: usize, step: String, state: String, message: Option<String> },
     /// The move is over.
@@ -89,12 +92,18 @@ impl Event {
                 let names = name_server.map(|address| format!(", name server {address}")).unwrap_or_default();
                 format!("{region}: Bongsu, gpki-verify at {service}{names}")
             }
-            Self::Region { region, service: None, .. } => format!("{region}: Bongsu as a witness, votes only"),
+            Self::Region { region, service: None, .. } => {
+                format!("{region}: Bongsu as a witness, votes only")
+            }
             Self::Leader { region: Some(region) } => format!("leader: Bongsu in {region} decides"),
             Self::Leader { region: None } => "leader: none, the lease has to run out first".to_owned(),
             Self::Lease { region, alive: true } => format!("{region}: its Bongsu renews its lease"),
-            Self::Lease { region, alive: false } => format!("{region}: its Bongsu is silent, its lease ran out"),
-            Self::Serving { epoch, regions } => format!("ledger: {} serves under epoch {epoch}", list(regions)),
+            Self::Lease { region, alive: false } => {
+                format!("{region}: its Bongsu is silent, its lease ran out")
+            }
+            Self::Serving { epoch, regions } => {
+                format!("ledger: {} serves under epoch {epoch}", list(regions))
+            }
             Self::Verdict { vantage, member, verdict, reason } => {
                 let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
                 format!("seen from {vantage}: {member} is {verdict}{reason}")
@@ -105,12 +114,14 @@ impl Event {
                 "all is well: {requests} verifications, median {median_latency_millis} ms; predicted RTO {}",
                 seconds(*predicted_rto_millis)
             ),
-            Self::Fault { lost } => format!("POWER CUT in {}: service, name server and Bongsu are gone", list(lost)),
+            Self::Fault { lost } => {
+                format!("POWER CUT in {}: service, name server and Bongsu are gone", list(lost))
+            }
             Self::Answer { name, address, server, ttl_seconds } => {
                 format!("DNS: {name} is {address} (TTL {ttl_seconds} s, from {server})")
             }
-            Self::Decision { failover, reason, to, epoch, .. } => {
-                format!("DECIDED {failover}: {reason}; {} shall serve under epoch {epoch}", list(to))
+            Self::Decision { failover, by, reason, to, epoch, .. } => {
+                format!("DECIDED by {by}: {failover}: {reason}; {} shall serve under epoch {epoch}", list(to))
             }
             Self::Step { number, of, step, state, message } => {
                 let message = message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     event::{Event, RuleSaid},
-    world::service_key,
+    world::{region_of, service_key},
 };
 use crate::{
     api::SharedServiceStatus,
@@ -187,6 +187,7 @@ impl Journal {
             let rules = run.rules.iter().cloned();
             events.push(Event::Decision {
                 failover: id.clone(),
+                by: region_of(&run.owner),
                 reason: run.reason.clone(),
                 to: run.plan.change.to.iter().cloned().collect(),
                 epoch: run.plan.epoch,

@@ -91,7 +91,9 @@ impl Play {
         self.tasks.spawn(observer::watch_agents(self.clock.clone(), self.alive.clone(), self.sender.clone()));
         let limit = self.clock.tick().plus(SETUP_LIMIT);
         if !self.watch_until(limit, |story| story.leader.is_some()).await? {
-            bail!("Bongsu in {FROM} did not become the leader within {SETUP_LIMIT:?}: is this machine overloaded?");
+            bail!(
+                "Bongsu in {FROM} did not become the leader within {SETUP_LIMIT:?}: is this machine overloaded?"
+            );
         }
         self.start(TO)?;
         self.start(WITNESS)?;
@@ -114,7 +116,7 @@ impl Play {
         let limit = self.clock.tick().plus(SETUP_LIMIT);
         let well = |story: &Story| {
             let ready = story.next_move.as_ref().is_some_and(|(outcome, _)| outcome == "Ready");
-            ready && story.health(TO) == "Healthy" && story.good_in_a_row >= GOOD_IN_A_ROW
+            ready && story.all_agree() && story.good_in_a_row >= GOOD_IN_A_ROW
         };
         if !self.watch_until(limit, well).await? {
             let why = self.story.next_move.as_ref().map_or("nothing is known", |(_, message)| message);
@@ -138,7 +140,10 @@ impl Play {
         self.story.fault = Some((self.clock.tick(), self.clock.wall()));
         self.tell(Event::Fault { lost: lost.iter().map(ToString::to_string).collect() });
         let gone = |region: &str| lost.contains(&region);
-        self.alive.lock().unwrap_or_else(PoisonError::into_inner).retain(|(region, _)| !gone(region.as_str()));
+        self.alive
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(region, _)| !gone(region.as_str()));
         for region in lost {
             self.world.lose(region).await?;
         }
@@ -150,7 +155,7 @@ impl Play {
         let summary = Summary::of(&self.story, rules);
         let ending = summary.outcome;
         let event = Event::Summary(Box::new(summary));
-        self.view.tell(self.clock.tick(), &event, &self.story)?;
+        self.view.tell(self.clock.tick(), &event, true, &self.story)?;
         Ok(ending)
     }
 
@@ -195,15 +200,16 @@ impl Play {
         if let Some(run) = self.run.borrow_and_update().as_ref() {
             self.story.take_run(run);
         }
+        let news = self.story.is_news(event);
         let served = self.story.take(at, event);
-        self.view.tell(at, event, &self.story)?;
+        self.view.tell(at, event, news, &self.story)?;
         if let (true, Some(after), Event::Request { address: Some(address), .. }) =
             (served, self.story.clocks.served, event)
         {
             let errors = self.story.error_count();
             let told = Event::Served { address: *address, since_fault_millis: after, errors };
             self.story.take(at, &told);
-            self.view.tell(at, &told, &self.story)?;
+            self.view.tell(at, &told, true, &self.story)?;
         }
         Ok(())
     }

@@ -117,13 +117,24 @@ impl Story {
     /// Takes in what happened. `true`: with it, the citizen is served again.
     pub(super) fn take(&mut self, at: Tick, event: &Event) -> bool {
         let before = self.clocks.served;
+        let sentence = event.sentence().filter(|_| self.is_news(event));
         self.fold(at, event);
-        if let Some(sentence) = event.sentence() {
+        if let Some(sentence) = sentence {
             self.log.push_back((at, sentence));
             let surplus = self.log.len().saturating_sub(LOG);
             self.log.drain(..surplus);
         }
         self.clocks.served != before
+    }
+
+    /// Whether people should be told; to be asked before it is taken in. While everything starts, what could not be
+    /// done yet is no news, and neither is a leader who was seen to decide.
+    pub(super) fn is_news(&self, event: &Event) -> bool {
+        match event {
+            Event::NextMove { outcome, .. } => self.predicted_millis.is_some() || outcome == "Ready",
+            Event::Leader { region } => *region != self.leader,
+            _ => true,
+        }
     }
 
     fn fold(&mut self, at: Tick, event: &Event) {
@@ -155,14 +166,16 @@ impl Story {
             Event::Steady { predicted_rto_millis, .. } => self.predicted_millis = Some(*predicted_rto_millis),
             Event::Fault { lost } => {
                 lost.iter().for_each(|region| self.place(region, |place| place.lost = true));
-                self.good_in_a_row = 0;
+                (self.good_in_a_row, self.clocks.fault) = (0, Some(0));
             }
             Event::Answer { address, ttl_seconds, .. } => self.answer = Some((*address, *ttl_seconds)),
             Event::Request { ok, begun, address, latency_millis, error } => {
                 self.request(at, *begun, *ok, *address, *latency_millis, error.as_deref());
             }
-            Event::Decision { to, rules, .. } => {
+            Event::Decision { by, to, rules, .. } => {
                 (self.moved_to, self.rules) = (to.clone(), rules.clone());
+                // Who decides leads; that may be seen before the lease is.
+                self.leader = Some(by.clone());
             }
             Event::Over { state, .. } => self.over = Some(state.clone()),
             Event::Step { .. } | Event::Served { .. } | Event::Summary(_) => {}
@@ -215,7 +228,7 @@ impl Story {
 
     /// Milliseconds since the fault; `None` before it.
     pub(super) fn since_fault(&self, at: Tick) -> Option<u64> {
-        self.fault.map(|(fault, _)| millis(at, fault))
+        self.fault.filter(|(fault, _)| at >= *fault).map(|(fault, _)| millis(at, fault))
     }
 
     /// Takes the times over that the ledger keeps of the move.
@@ -251,13 +264,18 @@ impl Story {
         sorted.get(sorted.len() / 2).copied().unwrap_or_default()
     }
 
-    /// Health of a region's member.
-    pub(super) fn health(&self, region: &str) -> &str {
-        let place = self.places.iter().find(|place| place.name.as_str() == region);
-        place.map_or("Unknown", |place| &place.health)
+    /// Whether every Bongsu watches, and every one of them calls every member healthy.
+    pub(super) fn all_agree(&self) -> bool {
+        let watching = self.places.iter().all(|place| place.alive == Some(true));
+        let mut members = self.places.iter().filter(|place| place.service.is_some());
+        let healthy = |place: &Place| place.verdicts.values().filter(|said| *said == "Healthy").count();
+        watching && members.all(|place| healthy(place) == self.places.len())
     }
 }
 
 fn millis(at: Tick, zero: Tick) -> u64 {
     u64::try_from(at.since(zero).as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

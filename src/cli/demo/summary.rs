@@ -52,13 +52,13 @@ impl Summary {
     pub(super) fn of(story: &Story, rules: Vec<RuleSaid>) -> Self {
         let predicted = story.predicted_millis.unwrap_or_default();
         let served = story.clocks.served;
-        let to = served.map(|_| list(&story.serving));
+        let to = (!story.moved_to.is_empty()).then(|| list(&story.moved_to));
         let outcome = match served {
             Some(served) if served <= predicted => Ending::Served,
             _ => Ending::Failed,
         };
         let blocked_by = match story.moved_to.is_empty() {
-            true => rules.into_iter().filter(|rule| !rule.lets_go()).collect(),
+            true => against(rules),
             false => Vec::new(),
         };
         Self {
@@ -95,7 +95,7 @@ impl Summary {
             ),
         };
         for RuleSaid { rule, outcome, message } in &self.blocked_by {
-            let _written = writeln!(text, "{outcome} by {rule}: {message}.");
+            let _written = writeln!(text, "Why not, by rule {rule} ({outcome}): {message}.");
         }
         text.push_str("\nTime since the fault:\n");
         for line in bars(&self.clocks, self.predicted_rto_millis) {
@@ -105,14 +105,20 @@ impl Summary {
     }
 }
 
+/// The rules that stand against a move; if none does, the first one says why none was wanted.
+fn against(rules: Vec<RuleSaid>) -> Vec<RuleSaid> {
+    let blocking: Vec<RuleSaid> = rules.iter().filter(|rule| !rule.lets_go()).cloned().collect();
+    if blocking.is_empty() { rules.into_iter().take(1).collect() } else { blocking }
+}
+
 fn message(served: Option<u64>, predicted: u64) -> String {
-    let limit = seconds(predicted);
+    let limit = format!("Bongsu had predicted at most {}.", seconds(predicted));
     match served {
         Some(served) if served <= predicted => {
-            format!("served again after {}; predicted were {limit}.", seconds(served))
+            format!("served again after {}; {limit}", seconds(served))
         }
-        Some(served) => format!("served again only after {}; predicted were {limit}.", seconds(served)),
-        None => format!("not served again; predicted were {limit}."),
+        Some(served) => format!("served again only after {}; {limit}", seconds(served)),
+        None => format!("not served again; {limit}"),
     }
 }
 

@@ -14,8 +14,8 @@ pub(super) use screen::Screen;
 
 /// One way to show it.
 pub(super) trait View {
-    /// Something happened; `story` has it already. The summary comes last.
-    fn tell(&mut self, at: Tick, event: &Event, story: &Story) -> anyhow::Result<()>;
+    /// Something happened; `story` has it already, and said before whether it is news. The summary comes last.
+    fn tell(&mut self, at: Tick, event: &Event, news: bool, story: &Story) -> anyhow::Result<()>;
 
     /// Time has passed. `true`: the user wants to stop.
     fn draw(&mut self, story: &Story) -> anyhow::Result<bool>;

@@ -40,11 +40,20 @@ pub(super) const WITNESS: &str = "daegu";
 /// Name that citizens use.
 pub(super) const NAME: &str = "verify.gpki.example";
 
+/// Start of the name of each Bongsu.
+const IDENTITY: &str = "bongsu-";
+
 const MANIFESTS: &str = include_str!("manifests.yaml");
 
 /// The name of the service in every output.
 pub(super) fn service_key() -> ServiceKey {
     ServiceKey::new("gpki", "gpki-verify")
+}
+
+/// Region of a Bongsu.
+pub(super) fn region_of(identity: &Identity) -> RegionName {
+    let name = identity.as_str();
+    RegionName::new(name.strip_prefix(IDENTITY).unwrap_or(name))
 }
 
 /// The three data centers and what is between them.
@@ -87,7 +96,7 @@ impl World {
         let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("BONGSU_COMMIT"));
         let metrics = Arc::new(Metrics::new(Build { version, commit, region: &region })?);
         let settings = Settings {
-            identity: Identity::new(format!("bongsu-{region}")),
+            identity: Identity::new(format!("{IDENTITY}{region}")),
             region,
             lease_ttl: LEASE_TTL,
             workers: WORKERS,

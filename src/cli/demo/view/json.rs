@@ -1,6 +1,6 @@
 //! One JSON object a line.
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 use super::View;
 use crate::{
@@ -11,20 +11,26 @@ use crate::{
     domain::Tick,
 };
 
+/// One line.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    /// Since the start of the demo.
+    at_millis: u64,
+    /// `None` before the fault.
+    since_fault_millis: Option<u64>,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
 /// The view for programs.
 pub(in crate::cli::demo) struct Json;
 
 impl View for Json {
-    fn tell(&mut self, at: Tick, event: &Event, story: &Story) -> anyhow::Result<()> {
-        let mut object = Map::new();
-        let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        object.insert("atMillis".to_owned(), Value::from(millis(at.since(story.begun))));
-        let since_fault = story.fault.filter(|(fault, _)| at >= *fault).and_then(|_| story.since_fault(at));
-        object.insert("sinceFaultMillis".to_owned(), Value::from(since_fault));
-        if let Value::Object(fields) = serde_json::to_value(event)? {
-            object.extend(fields);
-        }
-        print(&format!("{}\n", Value::Object(object)))
+    fn tell(&mut self, at: Tick, event: &Event, _: bool, story: &Story) -> anyhow::Result<()> {
+        let at_millis = u64::try_from(at.since(story.begun).as_millis()).unwrap_or(u64::MAX);
+        let since_fault_millis = story.since_fault(at);
+        print(&format!("{}\n", serde_json::to_string(&Line { at_millis, since_fault_millis, event })?))
     }
 
     fn draw(&mut self, _: &Story) -> anyhow::Result<bool> {

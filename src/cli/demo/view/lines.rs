@@ -19,7 +19,7 @@ pub(in crate::cli::demo) struct Plain {
 }
 
 impl View for Plain {
-    fn tell(&mut self, at: Tick, event: &Event, story: &Story) -> anyhow::Result<()> {
+    fn tell(&mut self, at: Tick, event: &Event, news: bool, story: &Story) -> anyhow::Result<()> {
         if let Event::Summary(summary) = event {
             return print(&format!("\n{}", summary.text()));
         }
@@ -28,7 +28,7 @@ impl View for Plain {
                 say(at, story, &line)?;
             }
         }
-        if let Some(sentence) = event.sentence() {
+        if let Some(sentence) = event.sentence().filter(|_| news) {
             say(at, story, &sentence)?;
         }
         match event {

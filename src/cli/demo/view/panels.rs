@@ -52,22 +52,26 @@ impl Look {
 /// Draws all of it.
 pub(super) fn draw(frame: &mut Frame<'_>, story: &Story, colors: bool) {
     let look = Look { colors };
-    let [title, upper, log] =
-        Layout::vertical([Constraint::Length(1), Constraint::Min(20), Constraint::Fill(1)]).areas(frame.area());
-    let [left, right] =
-        Layout::horizontal([Constraint::Percentage(38), Constraint::Fill(1)]).areas(upper);
+    let rows = [Constraint::Length(1), Constraint::Length(CITIZEN + CLOCKS), Constraint::Fill(1)];
+    let [title, upper, lower] = Layout::vertical(rows).areas(frame.area());
+    let [left, right] = Layout::horizontal([Constraint::Percentage(42), Constraint::Fill(1)]).areas(upper);
     frame.render_widget(headline(story, look), title);
-    let places = Layout::vertical([Constraint::Length(PLACE); 3]).split(left);
-    for (place, area) in story.places.iter().zip(places.iter()) {
+    let heights = [Constraint::Length(PLACE), Constraint::Length(PLACE), Constraint::Fill(1)];
+    for (place, area) in story.places.iter().zip(Layout::vertical(heights).split(left).iter()) {
         frame.render_widget(beacon(place, story, look), *area);
     }
-    let [citizen_area, clocks_area, rules_area] =
-        Layout::vertical([Constraint::Length(CITIZEN), Constraint::Length(CLOCKS), Constraint::Fill(1)])
-            .areas(right);
+    let heights = [Constraint::Length(CITIZEN), Constraint::Fill(1)];
+    let [citizen_area, clocks_area] = Layout::vertical(heights).areas(right);
     frame.render_widget(citizen(story, look, citizen_area), citizen_area);
     frame.render_widget(clocks(story), clocks_area);
-    frame.render_widget(rules(story, look), rules_area);
-    frame.render_widget(last_lines(story, log), log);
+    // Until something is decided, the whole width is the log's.
+    let share = if story.rules.is_empty() { 0 } else { 50 };
+    let [rules_area, log_area] =
+        Layout::horizontal([Constraint::Percentage(share), Constraint::Fill(1)]).areas(lower);
+    if !story.rules.is_empty() {
+        frame.render_widget(rules(story, look), rules_area);
+    }
+    frame.render_widget(last_lines(story, log_area), log_area);
 }
 
 fn headline(story: &Story, look: Look) -> Line<'static> {
@@ -107,9 +111,10 @@ fn beacon(place: &Place, story: &Story, look: Look) -> Paragraph<'static> {
             lines.push(verdicts(place, look));
         }
     }
-    let lost = if place.lost { ": POWER CUT " } else { "" };
+    let lost = if place.lost { ": POWER CUT" } else { "" };
     let frame = if place.lost { look.bad() } else { Style::new() };
-    Paragraph::new(lines).block(Block::bordered().title(format!(" {} {lost}", place.name)).border_style(frame))
+    Paragraph::new(lines)
+        .block(Block::bordered().title(format!(" {}{lost} ", place.name)).border_style(frame))
 }
 
 fn verdicts(place: &Place, look: Look) -> Line<'static> {
@@ -134,10 +139,11 @@ fn citizen(story: &Story, look: Look, area: Rect) -> Paragraph<'static> {
         false => Span::styled("✗", look.bad()),
     });
     let strip: Vec<Span<'static>> = std::iter::once(Span::raw(" ")).chain(strip).collect();
-    let asked = story.strip.iter().skip(older).map(|mark| match mark.place.and_then(|i| story.places.get(i)) {
-        Some(place) => place.name.as_str().chars().next().unwrap_or('?'),
-        None => '?',
-    });
+    let asked =
+        story.strip.iter().skip(older).map(|mark| match mark.place.and_then(|i| story.places.get(i)) {
+            Some(place) => place.name.as_str().chars().next().unwrap_or('?'),
+            None => '?',
+        });
     let answer = match story.answer {
         Some((address, ttl)) => format!(" DNS answer {address}, TTL {ttl} s"),
         None => " DNS answer: none yet".to_owned(),
@@ -163,10 +169,7 @@ fn clocks(story: &Story) -> Paragraph<'static> {
 }
 
 fn rules(story: &Story, look: Look) -> Paragraph<'static> {
-    let title = match story.moved_to.is_empty() {
-        true => " rules: no decision yet ".to_owned(),
-        false => format!(" rules: decided for {} ", list(&story.moved_to)),
-    };
+    let title = format!(" rules: decided for {} ", list(&story.moved_to));
     let lines: Vec<Line<'static>> = story
         .rules
         .iter()

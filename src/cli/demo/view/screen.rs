@@ -40,7 +40,7 @@ impl Drop for Screen {
 }
 
 impl View for Screen {
-    fn tell(&mut self, _: Tick, event: &Event, _: &Story) -> anyhow::Result<()> {
+    fn tell(&mut self, _: Tick, event: &Event, _: bool, _: &Story) -> anyhow::Result<()> {
         let Event::Summary(summary) = event else { return Ok(()) };
         if self.terminal.take().is_some() {
             ratatui::restore();
