@@ -123,9 +123,8 @@ impl World {
     /// What Bongsu itself predicts now, and how it comes to that.
     pub(super) async fn prediction(&self) -> Option<(Duration, String)> {
         let (_, agent) = self.agents().into_iter().next()?;
-        let (parsed, seen, _) = agent.preview(&service_key()).await?;
-        let prediction = predict(&parsed.service, &seen.timings);
-        Some((prediction.total(), prediction.to_string()))
+        let preview = agent.preview(&service_key(), None).await.ok()?;
+        Some((Duration::from_millis(preview.predicted_rto_millis), preview.arithmetic))
     }
 
     /// What a citizen's device knows: the name servers of both data centers, and the port of the service.
