@@ -79,6 +79,7 @@ impl Instance {
         let listener = TcpListener::bind(self.http_address)
             .await
             .with_context(|| format!("listen on {} (--http-address)", self.http_address))?;
+        info!(address = %listener.local_addr()?, "health pages listen");
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, pages, stop.clone().cancelled_owned()));
         let part = readiness.part("resources");

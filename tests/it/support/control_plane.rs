@@ -28,7 +28,7 @@ use kube::{
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use super::wait::until;
+use super::{programs, wait::until};
 
 /// Measured: 2 to 3 s alone on two cores. Many times that, for a machine that builds something else meanwhile.
 const START_LIMIT: Duration = Duration::from_secs(90);
@@ -69,8 +69,8 @@ pub struct ControlPlane {
     dir: TempDir,
 }
 
-/// A process that lives no longer than this value.
-struct Leashed {
+/// A process that lives no longer than this value, nor than the test process.
+pub struct Leashed {
     shell: Child,
     pid: String,
 }
@@ -83,6 +83,7 @@ impl ControlPlane {
         let [etcd_port, port] = free_ports();
         let etcd = start_etcd(dir.path(), etcd_port);
         let mut plane = Self { dir, etcd_port, port, etcd, apiserver: None };
+        plane.kubeconfig(&plane.admin_kubeconfig());
         plane.restart_apiserver().await;
         plane
     }
@@ -109,29 +110,32 @@ impl ControlPlane {
 
     /// Writes a kubeconfig for the administrator.
     pub fn kubeconfig(&self, path: &Path) {
-        let value = serde_json::json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {
-                "server": self.url(), "certificate-authority": self.ca_file(),
-            }}],
-            "users": [{"name": "admin", "user": {"token": ADMIN}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin", "namespace": "default"}}],
-        });
-        let _checked: Kubeconfig = serde_json::from_value(value.clone()).unwrap();
-        fs::write(path, value.to_string()).unwrap();
+        self.kubeconfig_of(path, ADMIN);
+    }
+
+    /// Writes a kubeconfig for whoever has this token.
+    pub fn kubeconfig_of(&self, path: &Path, token: &str) {
+        let cluster = serde_json::json!({"server": self.url(), "certificate-authority": self.ca_file()});
+        write_kubeconfig(path, &cluster, token);
+    }
+
+    /// The administrator's kubeconfig.
+    pub fn admin_kubeconfig(&self) -> PathBuf {
+        self.dir.path().join("kubeconfig")
     }
 
     /// Runs `kubectl` as administrator and returns what it printed, errors after output.
     pub fn kubectl(&self, arguments: &[&str]) -> String {
-        let kubeconfig = self.dir.path().join("kubeconfig");
-        self.kubeconfig(&kubeconfig);
+        self.try_kubectl(arguments, "").unwrap_or_else(|complaint| complaint)
+    }
+
+    /// Runs `kubectl` as administrator with this on its standard input: what it printed, or what it complained about.
+    pub fn try_kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
         let mut command = Command::new(program("kubectl"));
-        command.arg("--kubeconfig").arg(kubeconfig);
+        command.arg("--kubeconfig").arg(self.admin_kubeconfig());
         // What it remembers of the kinds is kept by port, and another test had this port before.
         command.arg("--cache-dir").arg(self.dir.path().join("kubectl-cache"));
-        let output = command.args(arguments).output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        String::from_utf8_lossy(&text).into_owned()
+        programs::run(command.args(arguments), input)
     }
 
     /// Creates a namespace whose name begins with this.
@@ -140,6 +144,13 @@ impl ControlPlane {
         namespace.metadata.generate_name = Some(format!("{prefix}-"));
         let created = Api::all(self.client()).create(&PostParams::default(), &namespace).await;
         created.unwrap().name_any()
+    }
+
+    /// Creates a namespace of this name.
+    pub async fn create_namespace(&self, name: &str) {
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(name.to_owned());
+        Api::all(self.client()).create(&PostParams::default(), &namespace).await.unwrap();
     }
 
     /// Applies Bongsu's CRDs as an administrator would, and waits until they serve.
@@ -174,12 +185,12 @@ impl ControlPlane {
 
     /// Stops the API server from running without closing its connections: it answers nothing and refuses nothing.
     pub fn freeze_apiserver(&self) {
-        self.signal("-STOP");
+        self.apiserver.as_ref().expect("the API server runs").signal("-STOP");
     }
 
     /// Lets a frozen API server go on.
     pub fn thaw_apiserver(&self) {
-        self.signal("-CONT");
+        self.apiserver.as_ref().expect("the API server runs").signal("-CONT");
     }
 
     /// Starts the API server on the same port and the same etcd, and waits until it is ready.
@@ -191,9 +202,7 @@ impl ControlPlane {
 
     /// Fails the test at once, with the reason, when the API server could not start.
     fn assert_running(&self) {
-        let alive =
-            self.apiserver.as_ref().is_some_and(|process| Path::new("/proc").join(&process.pid).exists());
-        if !alive {
+        if !self.apiserver.as_ref().is_some_and(Leashed::runs) {
             let log = fs::read_to_string(self.dir.path().join("apiserver.log")).unwrap_or_default();
             panic!("kube-apiserver ended: {}", log.lines().last().unwrap_or("without a word"));
         }
@@ -209,12 +218,8 @@ impl ControlPlane {
         self.client().request_text(request).await.is_ok_and(|answer| answer == "ok")
     }
 
-    fn signal(&self, signal: &str) {
-        let pid = &self.apiserver.as_ref().expect("the API server runs").pid;
-        assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
-    }
-
-    fn config(&self, token: &str) -> Config {
+    /// How to reach it as whoever has this token.
+    pub fn config(&self, token: &str) -> Config {
         let mut config = Config::new(self.url().parse().unwrap());
         config.root_cert_file = Some(self.ca_file());
         config.auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
@@ -223,7 +228,8 @@ impl ControlPlane {
         config
     }
 
-    fn url(&self) -> String {
+    /// Where the API server listens.
+    pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
     }
 
@@ -232,14 +238,39 @@ impl ControlPlane {
     }
 }
 
+/// Writes a kubeconfig with one cluster and one user.
+pub fn write_kubeconfig(path: &Path, cluster: &serde_json::Value, token: &str) {
+    let value = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "user", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "user", "namespace": "default"}}],
+    });
+    let _checked: Kubeconfig = serde_json::from_value(value.clone()).unwrap();
+    fs::write(path, value.to_string()).unwrap();
+}
+
 impl Leashed {
-    fn start(garbage: &Path, program: &Path, arguments: &[String], log: &Path) -> Self {
+    /// Starts a program that writes its output to a log. When it ends, `garbage` is removed, unless that is empty.
+    pub fn start(garbage: &Path, program: &Path, arguments: &[String], log: &Path) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", LEASH, "leash"]).arg(garbage).arg(log).arg(program).args(arguments);
         let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut pid = String::new();
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut pid).unwrap();
         Self { shell, pid: pid.trim().to_owned() }
+    }
+
+    /// Whether the process still runs.
+    pub fn runs(&self) -> bool {
+        let stat = fs::read_to_string(Path::new("/proc").join(&self.pid).join("stat")).unwrap_or_default();
+        // A zombie has ended; its shell has not looked yet.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    }
+
+    /// Sends a signal, such as `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.pid]).status().unwrap().success());
     }
 }
 
@@ -251,7 +282,7 @@ impl Drop for Leashed {
 }
 
 /// On a file system in memory where there is one: a disk's fsync makes etcd slow, and nothing here must outlive a crash.
-fn scratch_dir() -> TempDir {
+pub fn scratch_dir() -> TempDir {
     let memory = Path::new("/dev/shm");
     let made = tempfile::Builder::new().prefix("bongsu-test-").tempdir_in(memory);
     made.or_else(|_| tempfile::tempdir()).unwrap()

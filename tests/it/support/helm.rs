@@ -22,7 +22,6 @@ impl Helm {
     }
 
     /// A helm that talks to the cluster of this kubeconfig file.
-    #[expect(dead_code, reason = "for the test that installs the chart on a real API server")]
     pub fn with_kubeconfig(path: &str) -> Self {
         Self { kubeconfig: Some(path.to_owned()), ..Self::offline() }
     }
@@ -53,7 +52,6 @@ impl Helm {
     }
 
     /// `helm upgrade --install` with these values; the namespace is made if it is missing.
-    #[expect(dead_code, reason = "for the test that installs the chart on a real API server")]
     pub fn install(&self, namespace: &str, values: &str) -> Result<String, String> {
         let file = self.values_file(values);
         self.run(&[

@@ -86,12 +86,37 @@ impl Server {
         server
     }
 
+    /// Answers every request on this address, which may have port 0, with 200 and this body.
+    pub async fn good_at(address: SocketAddr, body: &'static str) -> Self {
+        let (listener, mut server) = Self::bind_to(address).await;
+        let length = body.len();
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        let answer: Arc<[u8]> = answer.into_bytes().into();
+        server.tasks.spawn(async move {
+            // Dropped with the task, and every open connection with it.
+            let mut connections = JoinSet::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let answer = answer.clone();
+                connections.spawn(async move {
+                    read_head(&mut stream).await;
+                    let _gone = stream.write_all(&answer).await;
+                });
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        server
+    }
+
     pub fn connections(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 
     async fn bind() -> (TcpListener, Self) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::bind_to(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    async fn bind_to(address: SocketAddr) -> (TcpListener, Self) {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         (listener, Self { address, accepted: Arc::default(), written: Arc::default(), tasks: JoinSet::new() })
     }

@@ -2,6 +2,7 @@
 
 pub mod admission_cases;
 pub mod ask;
+pub mod bongsu;
 pub mod control_plane;
 pub mod dns_server;
 pub mod helm;
@@ -12,4 +13,7 @@ pub mod named;
 pub mod poll;
 pub mod probes;
 pub mod programs;
+pub mod service;
 pub mod wait;
+pub mod watcher;
+pub mod world;

@@ -1,0 +1,166 @@
+//! The real program as a child process.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{
+    control_plane::{Leashed, scratch_dir},
+    wait::until,
+};
+
+/// Longest wait in end-to-end tests. What they wait for takes seconds; the rest is for a machine that is busy.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// Lease of every process in tests: the shortest that it takes.
+const LEASE_TTL: &str = "--lease-ttl=3s";
+
+/// Longest wait for one page.
+const PAGE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Lines of the log that are shown when a test fails.
+const LINES_SHOWN: usize = 60;
+
+/// One process of Bongsu. It ends with the value.
+pub struct Bongsu {
+    identity: String,
+    arguments: Vec<String>,
+    starts: u32,
+    process: Option<Leashed>,
+    // Last: the process writes there until it ends.
+    dir: TempDir,
+}
+
+impl Bongsu {
+    /// Starts `bongsu run` with these arguments besides the usual ones.
+    pub fn start(region: &str, identity: &str, arguments: &[&dyn AsRef<OsStr>]) -> Self {
+        let text = |argument: &&dyn AsRef<OsStr>| argument.as_ref().to_str().unwrap().to_owned();
+        let own = ["run", "--region", region, "--identity", identity, LEASE_TTL, "--http-address=127.0.0.1:0"];
+        let own = own.into_iter().map(str::to_owned).chain(arguments.iter().map(text));
+        let mut bongsu = Self {
+            identity: identity.to_owned(),
+            arguments: own.collect(),
+            starts: 0,
+            process: None,
+            dir: scratch_dir(),
+        };
+        bongsu.restart();
+        bongsu
+    }
+
+    /// Starts it again, as the kubelet would.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.starts += 1;
+        let program = Path::new(env!("CARGO_BIN_EXE_bongsu"));
+        self.process = Some(Leashed::start(self.dir.path(), program, &self.arguments, &self.log_file(self.starts)));
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// SIGTERM, and waits until it has ended.
+    pub async fn stop(&mut self) {
+        self.process().signal("-TERM");
+        until("bongsu ends after SIGTERM", SOON, async || (!self.process().runs()).then_some(())).await;
+        self.process = None;
+    }
+
+    /// Freezes it, as a host does that is out of memory.
+    pub fn freeze(&self) {
+        self.process().signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process().signal("-CONT");
+    }
+
+    /// The status line and the body of one of its pages; `None`: no answer.
+    pub async fn page(&self, path: &str) -> Option<(String, String)> {
+        let address = self.address()?;
+        let exchange = async {
+            let mut stream = TcpStream::connect(address).await.ok()?;
+            stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.ok()?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.ok()?;
+            let (head, body) = answer.split_once("\r\n\r\n")?;
+            Some((head.lines().next()?.to_owned(), body.to_owned()))
+        };
+        tokio::time::timeout(PAGE_LIMIT, exchange).await.ok()?
+    }
+
+    /// What `/metrics` shows.
+    pub async fn metrics(&self) -> String {
+        until("/metrics answers", SOON, async || self.page("/metrics").await).await.1
+    }
+
+    /// The value of one series, written as in `/metrics`.
+    pub async fn metric(&self, series: &str) -> Option<f64> {
+        let text = self.page("/metrics").await?.1;
+        let line = text.lines().find_map(|line| line.strip_prefix(series))?;
+        line.trim().parse().ok()
+    }
+
+    /// What `/status` shows.
+    pub async fn status(&self) -> serde_json::Value {
+        let page = until("/status answers", SOON, async || self.page("/status").await).await;
+        serde_json::from_str(&page.1).unwrap()
+    }
+
+    /// Whether it is the one that acts.
+    pub async fn leads(&self) -> bool {
+        self.status().await["leads"] == true
+    }
+
+    /// Waits until `/readyz` says that all is well.
+    pub async fn ready(&self) {
+        until(&format!("{} is ready", self.identity), SOON, async || {
+            assert!(self.process().runs(), "{} ended", self.identity);
+            self.page("/readyz").await.filter(|(status, _)| status.contains("200"))
+        })
+        .await;
+    }
+
+    /// All that it wrote, over all starts.
+    pub fn log(&self) -> String {
+        let read = |start| fs::read_to_string(self.log_file(start)).unwrap_or_default();
+        (1..=self.starts).map(read).collect()
+    }
+
+    fn process(&self) -> &Leashed {
+        self.process.as_ref().expect("bongsu was started")
+    }
+
+    fn log_file(&self, start: u32) -> PathBuf {
+        self.dir.path().join(format!("{start}.log"))
+    }
+
+    fn address(&self) -> Option<String> {
+        let log = fs::read_to_string(self.log_file(self.starts)).ok()?;
+        let line = log.lines().find(|line| line.contains("health pages listen"))?;
+        Some(line.split_once("address=")?.1.split_whitespace().next()?.to_owned())
+    }
+}
+
+impl Drop for Bongsu {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let shown = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
+            eprintln!("--- the last lines of {}:\n{}", self.identity, shown.join("\n"));
+        }
+    }
+}
