@@ -104,7 +104,7 @@ async fn metrics_tell_the_story(world: &World) {
     }
     let mut done = 0.0;
     for process in &world.processes {
-        done += process.metric("bongsu_steps_total{kind=\"ShiftTraffic\",result=\"Done\"}").await.unwrap_or(0.0);
+        done += process.metric("bongsu_steps_total{kind=\"ShiftTraffic\",result=\"done\"}").await.unwrap_or(0.0);
     }
     // Once for the first publication and once for the failover; only the leader acts.
     assert!((done - 2.0).abs() < f64::EPSILON, "{done}");

@@ -14,6 +14,7 @@ mod dns_knot;
 mod dns_scenarios;
 mod dns_served;
 mod docs;
+mod e2e_crash;
 mod e2e_failover;
 mod health_pages;
 mod kube_ledger;

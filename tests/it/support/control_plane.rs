@@ -33,9 +33,6 @@ use super::{programs, wait::until};
 /// Measured: 2 to 3 s alone on two cores. Many times that, for a machine that builds something else meanwhile.
 const START_LIMIT: Duration = Duration::from_secs(90);
 
-/// Token of a member of `system:masters`.
-const ADMIN: &str = "admin-token";
-
 /// token, user, uid, groups. The people are for rules about who says yes.
 const TOKENS: &str = "\
 admin-token,admin,1,\"system:masters\"
@@ -76,6 +73,9 @@ pub struct Leashed {
 }
 
 impl ControlPlane {
+    /// Token of a member of `system:masters`.
+    pub const ADMIN: &str = "admin-token";
+
     /// Starts one of its own, for a test that breaks it.
     pub async fn start() -> Self {
         let dir = scratch_dir();
@@ -100,7 +100,7 @@ impl ControlPlane {
 
     /// A new client as administrator. Each test needs its own: a client's connections end with the test's runtime.
     pub fn client(&self) -> Client {
-        self.client_as(ADMIN)
+        self.client_as(Self::ADMIN)
     }
 
     /// A new client as whoever has this token.
@@ -110,7 +110,7 @@ impl ControlPlane {
 
     /// Writes a kubeconfig for the administrator.
     pub fn kubeconfig(&self, path: &Path) {
-        self.kubeconfig_of(path, ADMIN);
+        self.kubeconfig_of(path, Self::ADMIN);
     }
 
     /// Writes a kubeconfig for whoever has this token.
@@ -233,7 +233,8 @@ impl ControlPlane {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    fn ca_file(&self) -> PathBuf {
+    /// The certificate that it shows.
+    pub fn ca_file(&self) -> PathBuf {
         self.dir.path().join("certs/apiserver.crt")
     }
 }

@@ -1,6 +1,10 @@
 //! One shared service under test: two real members, a real name server, and the objects that users write.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 use bongsu::api::{Failover, SharedService};
 use kube::{Api, ResourceExt, api::ListParams};
@@ -46,37 +50,21 @@ impl Member {
 
 const GOOD: &str = r#"{"result": "good"}"#;
 
-/// The service. Its object goes before its members do, so that no vantage sees both regions turn bad at once.
-pub struct Service<'a> {
-    plane: &'a ControlPlane,
+/// Name of every service under test; they differ in the namespace.
+pub const SERVICE: &str = "verify";
+
+/// What a service under test consists of: two members and a name server.
+pub struct Parts {
     pub namespace: String,
-    pub dns: DnsServer,
+    pub dns: Arc<DnsServer>,
     pub daejeon: Member,
     pub gwangju: Member,
 }
 
-/// Name of every service under test; they differ in the namespace.
-pub const SERVICE: &str = "verify";
-
-impl<'a> Service<'a> {
-    /// Members, name server and key, in a namespace that is there. The service itself is for the test to apply.
-    pub async fn prepare(plane: &'a ControlPlane, namespace: &str) -> Self {
-        let (dns, daejeon, gwangju) =
-            tokio::join!(named::start(), Member::start(DAEJEON), Member::start(GWANGJU));
-        let service = Self { plane, namespace: namespace.to_owned(), dns, daejeon, gwangju };
-        service.apply(&service.secret(SECRET_BASE64));
-        service
-    }
-
-    /// A service that serves from daejeon, as the test changed it.
-    pub async fn start(plane: &'a ControlPlane, namespace: &str, change: impl FnOnce(&mut Value)) -> Self {
-        let service = Self::prepare(plane, namespace).await;
-        let mut object = service.object();
-        change(&mut object["spec"]);
-        service.apply(&object);
-        service.serves("daejeon", 1).await;
-        service.has("Ready", "True", "").await;
-        service
+impl Parts {
+    pub async fn start(namespace: &str, dns: Arc<DnsServer>) -> Self {
+        let (daejeon, gwangju) = tokio::join!(Member::start(DAEJEON), Member::start(GWANGJU));
+        Self { namespace: namespace.to_owned(), dns, daejeon, gwangju }
     }
 
     /// The Secret with the key of the name server.
@@ -120,8 +108,81 @@ impl<'a> Service<'a> {
         })
     }
 
+    /// The name that citizens ask for; another one in each namespace.
+    pub fn name(&self) -> String {
+        format!("{}.{ZONE}", self.namespace)
+    }
+
+    /// Asks for the name all the time from now on.
+    pub fn watch(&self) -> Watcher {
+        Watcher::start(self.dns.addr, &self.name())
+    }
+
+    /// What the name server answers: addresses, then the mark.
+    pub async fn shown(&self) -> String {
+        shown(self.dns.addr, &self.name()).await
+    }
+
+    /// What the name server answers when a region serves under an epoch.
+    pub fn answer(&self, region: &str, epoch: u64) -> String {
+        let address = if region == "daejeon" { DAEJEON } else { GWANGJU };
+        format!("{address} | epoch={epoch} service={}/{SERVICE}", self.namespace)
+    }
+
+    /// Waits until the name leads to a region under an epoch.
+    pub async fn serves(&self, region: &str, epoch: u64) {
+        let wanted = self.answer(region, epoch);
+        until(&format!("the name server answers {wanted}"), SOON, async || {
+            (self.shown().await == wanted).then_some(())
+        })
+        .await;
+    }
+}
+
+/// A service in an API server. Its object goes before its members do, so that no vantage sees both regions turn bad at
+/// once.
+pub struct Service<'a> {
+    plane: &'a ControlPlane,
+    parts: Parts,
+}
+
+impl Deref for Service<'_> {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl DerefMut for Service<'_> {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+}
+
+impl<'a> Service<'a> {
+    /// Members, name server and key, in a namespace that is there. The service itself is for the test to apply.
+    pub async fn prepare(plane: &'a ControlPlane, namespace: &str) -> Self {
+        let parts = Parts::start(namespace, Arc::new(named::start().await)).await;
+        let service = Self { plane, parts };
+        service.apply(&service.secret(SECRET_BASE64));
+        service
+    }
+
+    /// A service that serves from daejeon, as the test changed it.
+    pub async fn start(plane: &'a ControlPlane, namespace: &str, change: impl FnOnce(&mut Value)) -> Self {
+        let service = Self::prepare(plane, namespace).await;
+        let mut object = service.object();
+        change(&mut object["spec"]);
+        service.apply(&object);
+        service.serves("daejeon", 1).await;
+        service.has("Ready", "True", "").await;
+        service.target("gwangju").await;
+        service
+    }
+
     /// A Failover as a person writes it.
-    pub fn wish(&self, name: &str, change: Value) -> Value {
+    pub fn wish(&self, name: &str, change: &Value) -> Value {
         let mut object = json!({
             "apiVersion": "bongsu.io/v1alpha1", "kind": "Failover",
             "metadata": {"name": name, "namespace": self.namespace},
@@ -131,11 +192,6 @@ impl<'a> Service<'a> {
             object["spec"][key] = value.clone();
         }
         object
-    }
-
-    /// The name that citizens ask for; another one in each namespace.
-    pub fn name(&self) -> String {
-        format!("{}.{ZONE}", self.namespace)
     }
 
     /// `kubectl apply`.
@@ -154,31 +210,6 @@ impl<'a> Service<'a> {
         self.kubectl(&["patch", what, "--type=merge", "--patch", &patch.to_string()]);
     }
 
-    /// Asks for the name all the time from now on.
-    pub fn watch(&self) -> Watcher {
-        Watcher::start(self.dns.addr, &self.name())
-    }
-
-    /// What the name server answers: addresses, then the mark.
-    pub async fn shown(&self) -> String {
-        shown(self.dns.addr, &self.name()).await
-    }
-
-    /// Waits until the name leads to a region under an epoch.
-    pub async fn serves(&self, region: &str, epoch: u64) {
-        let wanted = self.answer(region, epoch);
-        until(&format!("the name server answers {wanted}"), SOON, async || {
-            (self.shown().await == wanted).then_some(())
-        })
-        .await;
-    }
-
-    /// What the name server answers when a region serves under an epoch.
-    pub fn answer(&self, region: &str, epoch: u64) -> String {
-        let address = if region == "daejeon" { DAEJEON } else { GWANGJU };
-        format!("{address} | epoch={epoch} service={}/{SERVICE}", self.namespace)
-    }
-
     /// The object as it is now.
     pub async fn read(&self) -> SharedService {
         Api::namespaced(self.plane.client(), &self.namespace).get(SERVICE).await.unwrap()
@@ -195,6 +226,15 @@ impl<'a> Service<'a> {
             found.map(|condition| condition.message)
         })
         .await
+    }
+
+    /// Waits until a member could take over.
+    pub async fn target(&self, region: &str) {
+        until(&format!("{region} could take over"), SOON, async || {
+            let members = self.read().await.status.unwrap_or_default().members;
+            members.iter().any(|member| member.region == region && member.target).then_some(())
+        })
+        .await;
     }
 
     /// Every Failover of the service, by name.
