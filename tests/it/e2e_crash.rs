@@ -47,15 +47,22 @@ impl Lane {
         std::fs::create_dir(&manifests).unwrap();
         std::fs::write(manifests.join("all.yaml"), documents(&parts)).unwrap();
         let arguments: [&dyn AsRef<std::ffi::OsStr>; 8] = [
-            &"--manifests", &manifests, &"--ledger", &"kubernetes",
-            &"--ledger-kubeconfig", &kubeconfig, &"--ledger-namespace", &namespace,
+            &"--manifests",
+            &manifests,
+            &"--ledger",
+            &"kubernetes",
+            &"--ledger-kubeconfig",
+            &kubeconfig,
+            &"--ledger-namespace",
+            &namespace,
         ];
-        let bongsu = Bongsu::start("daegu", "daegu", &arguments);
+        let bongsu = Bongsu::start(plane.home(), "daegu", "daegu", &arguments);
         let lane = Self { plane, parts, proxy, bongsu, dir };
         lane.parts.serves("daejeon", 1).await;
         until("gwangju could take over and nothing goes on", SOON, async || {
             let status = lane.bongsu.status().await["services"][0]["status"].clone();
-            let ready = status["nextMove"]["outcome"] == "Ready" && status["nextMove"]["to"] == json!(["gwangju"]);
+            let ready =
+                status["nextMove"]["outcome"] == "Ready" && status["nextMove"]["to"] == json!(["gwangju"]);
             ready.then_some(())
         })
         .await;

@@ -20,7 +20,8 @@ const NAMESPACE: &str = "gpki";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_member_is_replaced_and_comes_back() {
     let world = World::start(&REGIONS, &[NAMESPACE]).await;
-    let back = json!({"mode": "Automatic", "cooldown": "1s", "failback": {"mode": "Automatic", "after": "3s"}});
+    let back =
+        json!({"mode": "Automatic", "cooldown": "1s", "failback": {"mode": "Automatic", "after": "3s"}});
     let mut service = Service::start(&world.plane, NAMESPACE, |spec| spec["failover"] = back).await;
     service.kubectl(&["wait", &format!("ss/{SERVICE}"), "--for=condition=Ready", "--timeout=60s"]);
     columns_are(&service, &["[\"daejeon\"]", "Healthy", "Ready", "[\"gwangju\"]", "1"]);
@@ -64,7 +65,11 @@ async fn the_failover_tells_its_story(service: &Service<'_>) {
     assert!(clocks.iter().all(Option::is_some), "{clocks:?}");
     assert!(clocks.is_sorted() && times.settled >= clocks[5], "{clocks:?}");
     assert_eq!((status.trigger.as_deref(), status.epoch), (Some("MemberDown"), Some(2)));
-    assert!(status.rto.is_some() && status.rules.iter().all(|rule| rule.outcome != "Block"), "{:?}", status.rules);
+    assert!(
+        status.rto.is_some() && status.rules.iter().all(|rule| rule.outcome != "Block"),
+        "{:?}",
+        status.rules
+    );
     assert_is_spelled_out(service, &failover);
 }
 
@@ -85,13 +90,17 @@ async fn events_tell_the_story(service: &Service<'_>) {
     }
     let name = format!("{SERVICE}-e2");
     until("the Failover's event", SOON, async || {
-        service.kubectl(&["describe", "failover", &name]).contains("daejeon → gwangju under epoch 2").then_some(())
+        service
+            .kubectl(&["describe", "failover", &name])
+            .contains("daejeon → gwangju under epoch 2")
+            .then_some(())
     })
     .await;
 }
 
 async fn metrics_tell_the_story(world: &World) {
-    let of = |name: &str, label: &str| format!("{name}{{namespace=\"{NAMESPACE}\",service=\"{SERVICE}\"{label}}}");
+    let of =
+        |name: &str, label: &str| format!("{name}{{namespace=\"{NAMESPACE}\",service=\"{SERVICE}\"{label}}}");
     for process in &world.processes {
         until("the metrics show who serves", SOON, async || {
             let epoch = process.metric(&of("bongsu_epoch", "")).await;
@@ -104,7 +113,8 @@ async fn metrics_tell_the_story(world: &World) {
     }
     let mut done = 0.0;
     for process in &world.processes {
-        done += process.metric("bongsu_steps_total{kind=\"ShiftTraffic\",result=\"done\"}").await.unwrap_or(0.0);
+        done +=
+            process.metric("bongsu_steps_total{kind=\"ShiftTraffic\",result=\"done\"}").await.unwrap_or(0.0);
     }
     // Once for the first publication and once for the failover; only the leader acts.
     assert!((done - 2.0).abs() < f64::EPSILON, "{done}");

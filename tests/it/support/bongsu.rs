@@ -13,10 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{
-    control_plane::{Leashed, scratch_dir},
-    wait::until,
-};
+use super::{control_plane::Leashed, wait::until};
 
 /// Longest wait in end-to-end tests. What they wait for takes seconds; the rest is for a machine that is busy.
 pub const SOON: Duration = Duration::from_secs(60);
@@ -41,17 +38,18 @@ pub struct Bongsu {
 }
 
 impl Bongsu {
-    /// Starts `bongsu run` with these arguments besides the usual ones.
-    pub fn start(region: &str, identity: &str, arguments: &[&dyn AsRef<OsStr>]) -> Self {
+    /// Starts `bongsu run` with these arguments besides the usual ones. Its log is kept below `home`.
+    pub fn start(home: &Path, region: &str, identity: &str, arguments: &[&dyn AsRef<OsStr>]) -> Self {
         let text = |argument: &&dyn AsRef<OsStr>| argument.as_ref().to_str().unwrap().to_owned();
-        let own = ["run", "--region", region, "--identity", identity, LEASE_TTL, "--http-address=127.0.0.1:0"];
+        let own =
+            ["run", "--region", region, "--identity", identity, LEASE_TTL, "--http-address=127.0.0.1:0"];
         let own = own.into_iter().map(str::to_owned).chain(arguments.iter().map(text));
         let mut bongsu = Self {
             identity: identity.to_owned(),
             arguments: own.collect(),
             starts: 0,
             process: None,
-            dir: scratch_dir(),
+            dir: tempfile::tempdir_in(home).unwrap(),
         };
         bongsu.restart();
         bongsu
@@ -62,7 +60,8 @@ impl Bongsu {
         self.kill();
         self.starts += 1;
         let program = Path::new(env!("CARGO_BIN_EXE_bongsu"));
-        self.process = Some(Leashed::start(self.dir.path(), program, &self.arguments, &self.log_file(self.starts)));
+        self.process =
+            Some(Leashed::start(Path::new(""), program, &self.arguments, &self.log_file(self.starts)));
     }
 
     /// `kill -9`.

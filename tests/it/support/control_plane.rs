@@ -119,6 +119,11 @@ impl ControlPlane {
         write_kubeconfig(path, &cluster, token);
     }
 
+    /// A directory that goes with the control plane, even with the shared one, which is never dropped.
+    pub fn home(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// The administrator's kubeconfig.
     pub fn admin_kubeconfig(&self) -> PathBuf {
         self.dir.path().join("kubeconfig")
@@ -283,7 +288,7 @@ impl Drop for Leashed {
 }
 
 /// On a file system in memory where there is one: a disk's fsync makes etcd slow, and nothing here must outlive a crash.
-pub fn scratch_dir() -> TempDir {
+fn scratch_dir() -> TempDir {
     let memory = Path::new("/dev/shm");
     let made = tempfile::Builder::new().prefix("bongsu-test-").tempdir_in(memory);
     made.or_else(|_| tempfile::tempdir()).unwrap()

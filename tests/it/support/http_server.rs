@@ -90,7 +90,9 @@ impl Server {
     pub async fn good_at(address: SocketAddr, body: &'static str) -> Self {
         let (listener, mut server) = Self::bind_to(address).await;
         let length = body.len();
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
         let answer: Arc<[u8]> = answer.into_bytes().into();
         server.tasks.spawn(async move {
             // Dropped with the task, and every open connection with it.

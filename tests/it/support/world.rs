@@ -18,8 +18,18 @@ pub const SYSTEM: &str = "bongsu-system";
 
 /// Namespaces of the services in the shared world. The chart lets Bongsu read Secrets in these and nowhere else.
 const SHARED_NAMESPACES: [&str; 12] = [
-    "wrong-key", "no-zone", "server-down", "claimed", "deleted", "malformed", "broken-check", "unknown-region",
-    "recommended", "by-hand", "compensated", "resumed",
+    "wrong-key",
+    "no-zone",
+    "server-down",
+    "claimed",
+    "deleted",
+    "malformed",
+    "broken-check",
+    "unknown-region",
+    "recommended",
+    "by-hand",
+    "compensated",
+    "resumed",
 ];
 
 /// The standard setup: two regions with members, and the witness.
@@ -79,14 +89,14 @@ impl World {
 
     /// One more process.
     pub fn run(&self, region: &str, identity: &str) -> Bongsu {
-        Bongsu::start(region, identity, &[&"--kubeconfig", &self.kubeconfig()])
+        Bongsu::start(self.plane.home(), region, identity, &[&"--kubeconfig", &self.kubeconfig()])
     }
 
     /// One more process that talks to the API server by this URL.
     pub fn run_by(&self, url: &str, region: &str, identity: &str) -> Bongsu {
         let path = self.dir.path().join(identity);
         write_kubeconfig(&path, &json!({"server": url}), &self.token);
-        Bongsu::start(region, identity, &[&"--kubeconfig", &path])
+        Bongsu::start(self.plane.home(), region, identity, &[&"--kubeconfig", &path])
     }
 
     /// `kubectl apply`.
