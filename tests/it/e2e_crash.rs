@@ -20,7 +20,7 @@ use crate::support::{
 };
 
 /// Failovers at the same time: each mostly waits for a lease to run out, and two cores carry this many.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 12;
 
 /// A failover does at least: the run, its claim, four intents, the epoch, its end, and the record's release.
 const LEAST_WRITES: usize = 9;
@@ -121,6 +121,8 @@ fn documents(parts: &Parts) -> String {
     };
     let mut service = parts.object();
     service["spec"]["health"]["vantages"]["quorum"] = json!(1);
+    // A restarted process must see this anew each time.
+    service["spec"]["health"]["recovery"] = json!({"successes": 2, "for": "500ms"});
     let regions = [region("daejeon", "Full"), region("gwangju", "Full"), region("daegu", "Witness")];
     let all = regions.into_iter().chain([parts.secret(SECRET_BASE64), service]);
     all.map(|object| serde_yaml::to_string(&object).unwrap()).collect::<Vec<_>>().join("---\n")

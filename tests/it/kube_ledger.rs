@@ -234,7 +234,7 @@ async fn every_lease_is_listed_with_its_holder_and_whether_it_lives(two: Two) {
 
 #[tokio::test]
 async fn an_api_server_that_is_away_costs_a_limited_time_and_the_watch_comes_back() {
-    let mut plane = ControlPlane::start().await;
+    let plane = ControlPlane::start().await;
     plane.apply_crds().await;
     let kubeconfig = tempfile::NamedTempFile::new().unwrap();
     plane.kubeconfig(kubeconfig.path());

@@ -240,7 +240,7 @@ async fn a_missing_secret_or_key_is_named() {
 
 #[tokio::test]
 async fn bongsu_waits_for_its_crds_and_outlives_its_api_server() {
-    let mut plane = ControlPlane::start().await;
+    let plane = ControlPlane::start().await;
     let client = plane.client();
     let unready = readiness(&client).await.unwrap_err();
     assert!(unready.to_string().contains("sharedservices.bongsu.io"), "{unready}");

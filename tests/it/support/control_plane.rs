@@ -10,6 +10,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Mutex,
     time::Duration,
 };
 
@@ -59,7 +60,7 @@ static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
 pub struct ControlPlane {
     etcd_port: u16,
     port: u16,
-    apiserver: Option<Leashed>,
+    apiserver: Mutex<Option<Leashed>>,
     #[expect(dead_code, reason = "held so that it lives as long as this")]
     etcd: Leashed,
     // Last: fields are dropped in this order.
@@ -82,7 +83,7 @@ impl ControlPlane {
         prepare(dir.path());
         let [etcd_port, port] = free_ports();
         let etcd = start_etcd(dir.path(), etcd_port);
-        let mut plane = Self { dir, etcd_port, port, etcd, apiserver: None };
+        let plane = Self { dir, etcd_port, port, etcd, apiserver: Mutex::default() };
         plane.kubeconfig(&plane.admin_kubeconfig());
         plane.restart_apiserver().await;
         plane
@@ -184,30 +185,31 @@ impl ControlPlane {
     }
 
     /// Kills the API server at once, as a power cut does. etcd goes on.
-    pub fn kill_apiserver(&mut self) {
-        self.apiserver = None;
+    pub fn kill_apiserver(&self) {
+        *self.apiserver.lock().unwrap() = None;
     }
 
     /// Stops the API server from running without closing its connections: it answers nothing and refuses nothing.
     pub fn freeze_apiserver(&self) {
-        self.apiserver.as_ref().expect("the API server runs").signal("-STOP");
+        self.apiserver.lock().unwrap().as_ref().expect("the API server runs").signal("-STOP");
     }
 
     /// Lets a frozen API server go on.
     pub fn thaw_apiserver(&self) {
-        self.apiserver.as_ref().expect("the API server runs").signal("-CONT");
+        self.apiserver.lock().unwrap().as_ref().expect("the API server runs").signal("-CONT");
     }
 
     /// Starts the API server on the same port and the same etcd, and waits until it is ready.
-    pub async fn restart_apiserver(&mut self) {
-        self.apiserver = None;
-        self.apiserver = Some(start_apiserver(self.dir.path(), self.etcd_port, self.port));
+    pub async fn restart_apiserver(&self) {
+        self.kill_apiserver();
+        let started = start_apiserver(self.dir.path(), self.etcd_port, self.port);
+        *self.apiserver.lock().unwrap() = Some(started);
         until("kube-apiserver is ready", START_LIMIT, async || self.ready().await.then_some(())).await;
     }
 
     /// Fails the test at once, with the reason, when the API server could not start.
     fn assert_running(&self) {
-        if !self.apiserver.as_ref().is_some_and(Leashed::runs) {
+        if !self.apiserver.lock().unwrap().as_ref().is_some_and(Leashed::runs) {
             let log = fs::read_to_string(self.dir.path().join("apiserver.log")).unwrap_or_default();
             panic!("kube-apiserver ended: {}", log.lines().last().unwrap_or("without a word"));
         }

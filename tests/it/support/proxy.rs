@@ -1,12 +1,11 @@
 //! A real reverse proxy before an API server. It counts the ledger's writes of runs and records, and stops at one.
 
 use std::{
-    convert::Infallible,
     net::SocketAddr,
     path::Path,
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -54,8 +53,10 @@ struct Shared {
     writes: AtomicUsize,
     /// The write to stop at, from 1; 0: none.
     stop_at: AtomicUsize,
-    stop_before: std::sync::atomic::AtomicBool,
+    stop_before: AtomicBool,
     stopped: Notify,
+    released: Notify,
+    late: Mutex<Vec<u16>>,
 }
 
 impl Proxy {
@@ -70,6 +71,8 @@ impl Proxy {
             stop_at: AtomicUsize::new(0),
             stop_before: false.into(),
             stopped: Notify::new(),
+            released: Notify::new(),
+            late: Mutex::default(),
         });
         let mut task = JoinSet::new();
         task.spawn(accept(listener, shared.clone()));
@@ -83,9 +86,19 @@ impl Proxy {
         self.shared.stop_at.store(n, Ordering::SeqCst);
     }
 
-    /// Waits until the write came to which it was armed. Whoever made it never hears an answer.
+    /// Waits until the write came to which it was armed. Whoever made it hears no answer until it is released.
     pub async fn stopped(&self) {
         self.shared.stopped.notified().await;
+    }
+
+    /// Lets the write that was held [`Moment::Before`] go on, as a network does that was only slow.
+    pub fn release(&self) {
+        self.shared.released.notify_one();
+    }
+
+    /// What the API server answered to writes that were released.
+    pub fn late_answers(&self) -> Vec<u16> {
+        self.shared.late.lock().unwrap().clone()
     }
 
     /// Writes that were counted since it was armed.
@@ -110,20 +123,28 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
-async fn forward(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+async fn forward(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let stops = is_counted(&head.method, &head.uri, &body) && shared.count();
-    if stops && shared.stop_before.load(Ordering::SeqCst) {
-        return shared.never_answer().await;
+    let before = shared.stop_before.load(Ordering::SeqCst);
+    if stops && before {
+        shared.stopped.notify_one();
+        shared.released.notified().await;
     }
     let answer = ask(&shared, Request::from_parts(head, body)).await?;
-    if !stops {
-        return Ok(answer.map(BodyExt::boxed));
+    if stops && before {
+        shared.late.lock().unwrap().push(answer.status().as_u16());
     }
-    // Only once the whole answer is here the API server has surely written.
-    answer.into_body().collect().await?;
-    shared.never_answer().await
+    if stops && !before {
+        // Only once the whole answer is here the API server has surely written.
+        answer.into_body().collect().await?;
+        shared.stopped.notify_one();
+        return std::future::pending().await;
+    }
+    Ok(answer.map(BodyExt::boxed))
 }
 
 impl Shared {
@@ -131,12 +152,6 @@ impl Shared {
     fn count(&self) -> bool {
         let number = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
         number == self.stop_at.load(Ordering::SeqCst)
-    }
-
-    async fn never_answer(&self) -> Result<Response<Body>, hyper::Error> {
-        self.stopped.notify_one();
-        let never: Result<_, Infallible> = std::future::pending().await;
-        Ok(never.unwrap_or_else(|impossible| match impossible {}))
     }
 }
 
@@ -152,13 +167,13 @@ fn is_counted(method: &Method, uri: &Uri, body: &[u8]) -> bool {
 }
 
 /// One request on a connection of its own.
-async fn ask(shared: &Shared, request: Request<Bytes>) -> Result<Response<Incoming>, hyper::Error> {
-    let stream = TcpStream::connect(shared.api_server).await.unwrap();
+async fn ask(shared: &Shared, request: Request<Bytes>) -> Result<Response<Incoming>, Failure> {
+    let stream = TcpStream::connect(shared.api_server).await?;
     let name = ServerName::IpAddress(shared.api_server.ip().into());
-    let stream = shared.tls.connect(name, stream).await.unwrap();
+    let stream = shared.tls.connect(name, stream).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    sender.send_request(request.map(Full::new)).await
+    Ok(sender.send_request(request.map(Full::new)).await?)
 }
 
 fn connector(ca_file: &Path) -> TlsConnector {

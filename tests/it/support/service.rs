@@ -217,9 +217,14 @@ impl<'a> Service<'a> {
 
     /// Waits until a condition has this status and a reason that begins so; its message.
     pub async fn has(&self, condition: &str, status: &str, reason: &str) -> String {
-        let what = format!("{condition}={status} {reason}");
-        until(&what, SOON, async || {
-            let conditions = self.read().await.status.unwrap_or_default().conditions;
+        self.other_has(SERVICE, condition, status, reason).await
+    }
+
+    /// The same for another service in the same namespace.
+    pub async fn other_has(&self, name: &str, condition: &str, status: &str, reason: &str) -> String {
+        let api: Api<SharedService> = Api::namespaced(self.plane.client(), &self.namespace);
+        until(&format!("{name} has {condition}={status} {reason}"), SOON, async || {
+            let conditions = api.get(name).await.unwrap().status.unwrap_or_default().conditions;
             let found = conditions.into_iter().find(|found| {
                 found.type_ == condition && found.status == status && found.reason.starts_with(reason)
             });
