@@ -113,8 +113,9 @@ impl Instance {
                         Some(_) => part.ready(),
                         None => part.not_ready("waits for the first full read"),
                     }
-                    if shown.ledger_is_read() {
-                        ledger_part.ready();
+                    match shown.ledger_trouble() {
+                        None => ledger_part.ready(),
+                        Some(trouble) => ledger_part.not_ready(trouble),
                     }
                     clock.sleep(READINESS_INTERVAL).await;
                 }

@@ -1,17 +1,17 @@
 //! One execution of a plan, as the journal keeps it. Pure: the shell writes the intent, does the effect, reports back.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, Plan, RunId, ServiceKey, Step, StepKind, Timestamp, Trigger};
+use super::{Identity, Plan, RegionName, RunId, ServiceKey, Step, StepKind, Timestamp, Trigger};
 
 /// Tries of one step before the point of no return. With the delays of `reconcile::retry` this is some 2 s: a planned
 /// move that does not work at once is better undone than waited for.
 const ATTEMPTS_BEFORE_NO_RETURN: u32 = 3;
 
 /// Tries of one step after the point of no return, before a person is asked. With the delays of `reconcile::retry` this
-/// is about a minute: a name server that restarts is back by then.
+/// is half a minute: a name server that restarts is back by then.
 const ATTEMPTS_AFTER_NO_RETURN: u32 = 8;
 
 /// A run and its journal. Written to the ledger before each effect (I5).
@@ -40,8 +40,10 @@ pub struct Run {
     pub times: Times,
     /// All of it in one sentence.
     pub message: String,
-    /// Generation of the Failover up to which a person's word was heard.
-    pub heard_generation: i64,
+    /// Generation of the Failover up to which a person's word was heard, by the region in which it was said: each
+    /// cluster counts its own generations.
+    #[serde(default)]
+    pub heard: BTreeMap<RegionName, i64>,
     /// The process that wrote last.
     pub owner: Identity,
 }
@@ -184,7 +186,7 @@ impl Run {
             cursor: 0,
             times,
             message: String::new(),
-            heard_generation: 0,
+            heard: BTreeMap::new(),
             owner,
         }
     }
@@ -234,11 +236,12 @@ impl Run {
     }
 
     /// A person's word on a paused run; ignored in any other state and when it was heard already.
-    pub fn intervene(&mut self, word: Intervention, generation: i64, now: Timestamp) {
-        if self.state != RunState::Paused || generation <= self.heard_generation {
+    pub fn intervene(&mut self, word: Intervention, region: &RegionName, generation: i64, now: Timestamp) {
+        let heard = self.heard.get(region).copied().unwrap_or_default();
+        if self.state != RunState::Paused || generation <= heard {
             return;
         }
-        self.heard_generation = generation;
+        self.heard.insert(region.clone(), generation);
         self.state = if self.compensating() { RunState::Compensating } else { RunState::Running };
         match word {
             Intervention::Resume => {
@@ -308,6 +311,7 @@ impl Run {
                 let undone = format!("undone: {}", self.message);
                 self.end(RunState::Compensated, undone, now);
             }
+            _ if self.times.verified.is_none() => self.end(RunState::Succeeded, "done".to_owned(), now),
             _ => self.end(RunState::Succeeded, "done and verified".to_owned(), now),
         }
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::{FailoverStatus, SharedServiceStatus},
-    domain::{Fleet, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
+    domain::{Evaluation, Fleet, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
     observability::Metrics,
     ports::{Clock, Ledger, ObjectRef, Prober, Resources, Traffic},
 };
@@ -74,6 +74,10 @@ pub(super) struct Shared {
     pub reported: BTreeMap<ServiceKey, SharedServiceStatus>,
     /// The same for Failovers, by service.
     pub reported_runs: BTreeMap<ServiceKey, BTreeMap<RunId, FailoverStatus>>,
+    /// Runs that wait before their next try, and until when. Whatever else happens to the service does not shorten it.
+    pub resting: BTreeMap<ServiceKey, Tick>,
+    /// Decisions on services that the ledger does not know yet: why they are not established.
+    pub unestablished: BTreeMap<ServiceKey, Vec<Evaluation>>,
     /// Objects that cannot be read and were told of, with what is wrong.
     pub reported_invalid: BTreeMap<ObjectRef, String>,
     /// What was read of each route last.

@@ -67,8 +67,10 @@ pub struct RequestEntry {
     pub dry_run: bool,
     /// When it was created; older requests come first.
     pub created_at: Timestamp,
-    /// A person's word on the paused run, and the generation of the Failover that brought it.
-    pub intervention: Option<(Intervention, i64)>,
+    /// The last word of a person on the paused run in each region's cluster, and the generation of the Failover there
+    /// that brought it. Each region writes only its own.
+    #[serde(default)]
+    pub words: BTreeMap<RegionName, (Intervention, i64)>,
 }
 
 /// What one vantage says of the members of one service.

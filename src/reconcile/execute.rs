@@ -35,8 +35,17 @@ impl Agent {
         parsed: Option<&Parsed>,
         catalog: &Catalog,
     ) -> Duration {
+        let now = self.ports.clock.tick();
+        let until = self.shared().resting.get(&run.service).copied();
+        if let Some(until) = until.filter(|until| *until > now) {
+            return until.since(now);
+        }
         match self.drive_on(&mut run, &mut version, parsed, catalog).await {
-            Ok(again) => again,
+            Ok(again) => {
+                let until = self.ports.clock.tick().plus(again);
+                self.shared().resting.insert(run.service.clone(), until);
+                again
+            }
             Err(error) => {
                 // Nothing was done without its intent in the ledger. The mirror will show who wrote.
                 warn!(service = %run.service, failover = %run.id, %error, "journal not written, trying again");
@@ -67,12 +76,13 @@ impl Agent {
                 }
                 Next::Person => {
                     if !self.hear_person(run, version).await? {
-                        return Ok(PERSON_POLL);
+                        // Not rested: a person's word is heard as soon as it is in the ledger.
+                        return Ok(Duration::ZERO);
                     }
                 }
                 Next::Execute(step) => {
                     run.begin(now);
-                    run.heard_generation = self.generation(run).max(run.heard_generation);
+                    self.mark_heard(run);
                     self.save(run, version).await?;
                     // Asked at the effect, not once at the top: the lease may have run out while the journal was written.
                     if !self.is_leader() {
@@ -194,22 +204,25 @@ impl Agent {
         Ok(PERSON_POLL)
     }
 
-    fn generation(&self, run: &Run) -> i64 {
+    /// Words that were there before this try are not about its failure.
+    fn mark_heard(&self, run: &mut Run) {
         let request = self.mirror.request(&run.service.namespace, &run.id);
-        request.and_then(|(_, request)| request.intervention).map_or(0, |(_, generation)| generation)
+        for (region, (_, generation)) in request.iter().flat_map(|(_, request)| &request.words) {
+            run.heard.insert(region.clone(), *generation);
+        }
     }
 
     /// `true` if a person said something new.
     async fn hear_person(&self, run: &mut Run, version: &mut Version) -> Result<bool, LedgerError> {
         let request = self.mirror.request(&run.service.namespace, &run.id);
-        let Some((word, generation)) = request.and_then(|(_, request)| request.intervention) else {
-            return Ok(false);
-        };
-        if generation <= run.heard_generation {
+        let words = request.map(|(_, request)| request.words.clone()).unwrap_or_default();
+        for (region, (word, generation)) in words {
+            run.intervene(word, &region, generation, self.ports.clock.wall());
+        }
+        if run.state == RunState::Paused {
             return Ok(false);
         }
-        run.intervene(word, generation, self.ports.clock.wall());
-        info!(service = %run.service, failover = %run.id, ?word, "a person's word on a paused run");
+        info!(service = %run.service, failover = %run.id, message = run.message, "a person's word on a paused run");
         self.save(run, version).await?;
         Ok(true)
     }

@@ -196,6 +196,11 @@ impl Mirror {
         self.state().records.keys().cloned().collect()
     }
 
+    /// Why the record of a service cannot be read by this version; it must not look like one that is not there.
+    pub fn unreadable_record(&self, service: &ServiceKey) -> Option<String> {
+        self.state().unreadable.get(&Entry::Record(service.clone()).key()).cloned()
+    }
+
     /// Records that this version cannot read, and why.
     pub fn unreadable(&self) -> BTreeMap<Key, String> {
         self.state().unreadable.clone()
@@ -219,27 +224,27 @@ impl State {
 
     fn put(&mut self, key: &Key, value: &Versioned) -> BTreeSet<ServiceKey> {
         let Some(entry) = Entry::of(key) else { return BTreeSet::new() };
-        let service = match &entry {
+        let touched = match entry {
             Entry::Record(service) => self.read(key, value).map(|record| {
-                keep_newer(&mut self.records, service.clone(), record);
-                service.clone()
+                let newer = keep_newer(&mut self.records, service.clone(), record);
+                (service, newer)
             }),
             Entry::Run(_, id) => self.read::<Run>(key, value).map(|run| {
                 let service = run.1.service.clone();
-                keep_newer(self.runs.entry(service.clone()).or_default(), id.clone(), run);
-                service
+                let newer = keep_newer(self.runs.entry(service.clone()).or_default(), id, run);
+                (service, newer)
             }),
             Entry::Request(namespace, id) => self.read::<RequestEntry>(key, value).map(|request| {
                 let service = request.1.service.clone();
-                keep_newer(&mut self.requests, (namespace.clone(), id.clone()), request);
-                service
+                let newer = keep_newer(&mut self.requests, (namespace, id), request);
+                (service, newer)
             }),
             Entry::Verdict(vantage, service) => self.read(key, value).map(|said| {
-                keep_newer(self.verdicts.entry(service.clone()).or_default(), vantage.clone(), said);
-                service.clone()
+                let newer = keep_newer(self.verdicts.entry(service.clone()).or_default(), vantage, said);
+                (service, newer)
             }),
         };
-        service.into_iter().collect()
+        touched.into_iter().filter(|(_, newer)| *newer).map(|(service, _)| service).collect()
     }
 
     /// A record that cannot be read, because a newer version wrote it or a person edited it, is kept apart and told:
@@ -277,9 +282,12 @@ impl State {
     }
 }
 
-/// A watch may bring back an older version after this process wrote a newer one.
-fn keep_newer<K: Ord, T>(map: &mut BTreeMap<K, Seen<T>>, key: K, new: Seen<T>) {
-    if map.get(&key).is_none_or(|(version, _)| *version <= new.0) {
+/// Keeps a version that is newer than the one known; `true` if it was. A watch brings back what this process wrote
+/// itself, and may bring an older version after it.
+fn keep_newer<K: Ord, T>(map: &mut BTreeMap<K, Seen<T>>, key: K, new: Seen<T>) -> bool {
+    let newer = map.get(&key).is_none_or(|(version, _)| *version < new.0);
+    if newer {
         map.insert(key, new);
     }
+    newer
 }

@@ -5,10 +5,14 @@ use serde_json::{Value, json};
 use super::agent::Agent;
 
 impl Agent {
-    /// Whether the ledger was read as a whole; before that nothing is decided.
+    /// What keeps the ledger from being used; `None`: it was read as a whole and answers.
     #[must_use]
-    pub fn ledger_is_read(&self) -> bool {
-        self.mirror.is_ready()
+    pub fn ledger_trouble(&self) -> Option<&'static str> {
+        match (self.mirror.is_ready(), self.tenures.ledger_answers()) {
+            (false, _) => Some("waits for the first full read"),
+            (true, false) => Some("no answer for as long as a lease lasts; nothing is decided here"),
+            (true, true) => None,
+        }
     }
 
     /// Who this process is, who leads, who watches, and the status of every service.

@@ -29,7 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const RUNS_PER_EPOCH: u32 = 1_000;
 
 impl Agent {
-    /// One pass. Returns how long to wait before the next.
+    /// The part of a pass that acts. Returns how long to wait before the next.
     pub(super) async fn pass(&self, key: &ServiceKey) -> Duration {
         // What was not read yet must not look like what is not there: a run would be given up as if its service had been
         // deleted, or a service be established anew.
@@ -37,16 +37,20 @@ impl Agent {
             return LONGEST_WAIT;
         }
         let catalog = self.catalog();
-        let again = self.act(key, &catalog).await;
-        self.report(key, &catalog).await;
-        again.min(LONGEST_WAIT)
+        self.act(key, &catalog).await.min(LONGEST_WAIT)
     }
 
     async fn act(&self, key: &ServiceKey, catalog: &Catalog) -> Duration {
+        if self.mirror.unreadable_record(key).is_some() {
+            return LONGEST_WAIT;
+        }
         let parsed = catalog.parsed(key);
         if let Some((version, run)) = self.mirror.active_run(key) {
             return match self.is_leader() {
-                true => self.drive((*run).clone(), version, parsed.map(AsRef::as_ref), catalog).await,
+                true => match self.drive((*run).clone(), version, parsed.map(AsRef::as_ref), catalog).await {
+                    Duration::ZERO if run.state == RunState::Paused => LONGEST_WAIT,
+                    again => again,
+                },
                 false => LONGEST_WAIT,
             };
         }
@@ -100,6 +104,9 @@ impl Agent {
         self.ports.metrics.count_decision(meter::decision(&decision.action));
         for blocker in decision.blockers() {
             self.ports.metrics.count_rule_block(blocker.rule.as_str(), blocker.outcome.as_str());
+        }
+        if seen.record.is_none() {
+            self.shared().unestablished.insert(key.clone(), decision.rules.clone());
         }
         let started = self.write_decision(&seen, &decision).await;
         self.shared().starting.remove(key);

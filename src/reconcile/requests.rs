@@ -1,5 +1,7 @@
 //! Failovers that a person created, brought from the cluster into the ledger.
 
+use std::collections::BTreeMap;
+
 use tracing::{info, warn};
 
 use super::{
@@ -18,20 +20,27 @@ impl Agent {
     /// difference: the key is the same.
     pub(super) async fn bring_requests(&self, catalog: &Catalog) {
         for failover in catalog.snapshot.failovers.values() {
-            let Some((id, wish)) = wish(failover) else { continue };
+            let Some((id, mut wish, word)) = wish(failover) else { continue };
+            let here = &self.settings.region;
             let known = self.mirror.request(&wish.service.namespace, &id);
-            let made_here = known.is_none() && self.mirror.run(&wish.service, &id).is_some();
+            let heard = known
+                .as_ref()
+                .and_then(|(_, entry)| entry.words.get(here))
+                .map(|(_, generation)| *generation);
+            let new_word = word.filter(|(_, generation)| heard.is_none_or(|heard| *generation > heard));
+            let own_run = self.mirror.run(&wish.service, &id).is_some();
             let expect = match &known {
-                Some((_, entry)) if **entry == wish => continue,
-                Some((version, entry)) if entry.intervention != wish.intervention => {
+                Some((version, entry)) if new_word.is_some() => {
+                    wish = (**entry).clone();
                     Expect::Version(*version)
                 }
                 Some(_) => continue,
                 // Bongsu's own run: only a person's word on it is news.
-                None if made_here && wish.intervention.is_none() => continue,
+                None if own_run && new_word.is_none() => continue,
                 None if is_over(failover) => continue,
                 None => Expect::Absent,
             };
+            wish.words.extend(new_word.map(|word| (here.clone(), word)));
             let entry = Entry::Request(wish.service.namespace.clone(), id.clone());
             match book::put(self.ports.ledger.as_ref(), &entry, &wish, expect).await {
                 Ok(version) => {
@@ -62,7 +71,11 @@ fn is_over(failover: &Failover) -> bool {
     )
 }
 
-fn wish(failover: &Failover) -> Option<(RunId, RequestEntry)> {
+/// A person's word on a paused run, and the generation of the Failover that brought it.
+type Word = (Intervention, i64);
+
+/// Name, wish, and a person's word.
+fn wish(failover: &Failover) -> Option<(RunId, RequestEntry, Option<Word>)> {
     let name = failover.metadata.name.as_deref()?;
     let namespace = failover.metadata.namespace.as_deref().unwrap_or("default");
     let spec = &failover.spec;
@@ -75,9 +88,10 @@ fn wish(failover: &Failover) -> Option<(RunId, RequestEntry)> {
         reason: spec.reason.clone(),
         dry_run: spec.dry_run,
         created_at: Timestamp(created.unwrap_or_default()),
-        intervention: spec.intervention.map(|word| (intervention(word), generation)),
+        words: BTreeMap::new(),
     };
-    Some((RunId::new(name), entry))
+    let word = spec.intervention.map(|word| (intervention(word), generation));
+    Some((RunId::new(name), entry, word))
 }
 
 const fn intervention(word: api::Intervention) -> Intervention {

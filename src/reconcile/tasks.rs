@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
@@ -106,6 +109,7 @@ impl Agent {
             self.tenures.renew(ledger.as_ref(), &self.settings.region, &self.settings.identity).await;
             match ledger.leases().await {
                 Ok(leases) => {
+                    self.tenures.note_answer();
                     if self.mirror.set_leases(leases) {
                         self.push_all();
                     }
@@ -192,8 +196,7 @@ impl Agent {
                     let span = info_span!("pass", %service, region = %self.settings.region);
                     passes.spawn(
                         async move {
-                            agent.one_pass(service).await;
-                            drop(place);
+                            agent.one_pass(service, place).await;
                         }
                         .instrument(span),
                     );
@@ -210,12 +213,15 @@ impl Agent {
         }
     }
 
-    async fn one_pass(self: Arc<Self>, service: ServiceKey) {
+    /// The place is given back before the report: a slow API server must not hold up the moves of other services.
+    async fn one_pass(self: Arc<Self>, service: ServiceKey, place: OwnedSemaphorePermit) {
         let start = self.ports.clock.tick();
         // Given back even if the pass panics.
         let mut guard =
             GiveBack { agent: &self, service: Some(service.clone()), again: super::retry::delay(1) };
         guard.again = self.pass(&service).await;
+        drop(place);
+        self.report(&service, &self.catalog()).await;
         let took = self.ports.clock.tick().since(start);
         self.ports.metrics.observe_pass(PassOutcome::Changed, took);
     }

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::mirror::{LEADER_LEASE, REGION_LEASE};
 use crate::{
-    domain::{Identity, RegionName, Tenure},
+    domain::{Identity, RegionName, Tenure, Tick},
     ports::{Clock, Ledger},
 };
 
@@ -18,6 +18,7 @@ pub struct Tenures {
     clock: Arc<dyn Clock>,
     ttl: Duration,
     held: Mutex<Held>,
+    answered: Mutex<Option<Tick>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -37,7 +38,7 @@ impl Tenures {
     /// No leases yet.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, ttl: Duration) -> Self {
-        Self { clock, ttl, held: Mutex::default() }
+        Self { clock, ttl, held: Mutex::default(), answered: Mutex::default() }
     }
 
     /// Whether this process may decide and act. Asked again before each effect.
@@ -50,6 +51,18 @@ impl Tenures {
     #[must_use]
     pub fn speaks(&self) -> bool {
         self.holds(self.held().region)
+    }
+
+    /// Notes that the ledger answered.
+    pub fn note_answer(&self) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.tick());
+    }
+
+    /// Whether the ledger answered within the length of a lease.
+    #[must_use]
+    pub fn ledger_answers(&self) -> bool {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.is_some_and(|at| self.clock.tick().since(at) < self.ttl)
     }
 
     /// Time between two renewals: a lease survives the loss of one of them, and most of another.

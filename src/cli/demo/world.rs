@@ -16,7 +16,7 @@ use crate::{
         manifests::{ManifestResources, Source},
     },
     cli::instance::{WORKERS, ports},
-    domain::{Identity, RegionName, ServiceKey, predict},
+    domain::{Identity, RegionName, ServiceKey},
     observability::{Build, Metrics},
     ports::{Clock, Ledger},
     reconcile::{Agent, Settings},

@@ -39,6 +39,10 @@ fn member() -> crate::domain::Member {
     crate::domain::Member { weight: 100, rank: 0, capacity: None, maintenance: false }
 }
 
+fn here() -> RegionName {
+    RegionName::new("here")
+}
+
 fn run(trigger: Trigger) -> Run {
     let only = |region: &str| BTreeSet::from([RegionName::new(region)]);
     let change = Move { trigger, from: only("a"), to: only("b") };
@@ -55,9 +59,9 @@ fn check(trigger: Trigger, tries: &str, expected: &str) {
         let now = Timestamp(second as i64);
         let generation = second as i64 + 1;
         match (run.next(), letter) {
-            (Next::Person, 'R') => run.intervene(Intervention::Resume, generation, now),
-            (Next::Person, 'S') => run.intervene(Intervention::Skip, generation, now),
-            (Next::Person, 'A') => run.intervene(Intervention::Abort, generation, now),
+            (Next::Person, 'R') => run.intervene(Intervention::Resume, &here(), generation, now),
+            (Next::Person, 'S') => run.intervene(Intervention::Skip, &here(), generation, now),
+            (Next::Person, 'A') => run.intervene(Intervention::Abort, &here(), generation, now),
             (Next::Execute(step), _) => {
                 told.push(match step {
                     Step::RaiseEpoch { epoch, serving } => {
@@ -152,10 +156,10 @@ fn a_new_service_is_tried_for_ever() {
 fn a_word_that_was_heard_is_not_heard_again() {
     let mut run = run(Trigger::MemberDown);
     run.state = RunState::Paused;
-    run.heard_generation = 3;
-    run.intervene(Intervention::Abort, 3, Timestamp(0));
+    run.heard.insert(here(), 3);
+    run.intervene(Intervention::Abort, &here(), 3, Timestamp(0));
     assert_eq!(run.state, RunState::Paused);
-    run.intervene(Intervention::Abort, 4, Timestamp(0));
+    run.intervene(Intervention::Abort, &"there".into(), 1, Timestamp(0));
     assert_eq!(run.state, RunState::Failed);
 }
 
@@ -219,7 +223,7 @@ mod properties {
                         prop_assert!(matches!(run.next(), Next::Over));
                         run.clone_from(&before);
                     }
-                    Next::Person => run.intervene(word, second as i64 + 1, now),
+                    Next::Person => run.intervene(word, &here(), second as i64 + 1, now),
                     Next::Execute(step) => {
                         run.begin(now);
                         prop_assert_eq!(run.current().unwrap().state, StepState::Running);

@@ -33,6 +33,8 @@ pub(super) struct Told<'a> {
     pub health: MemberHealth,
     /// Checks that cannot be run.
     pub unready: Vec<String>,
+    /// Why its record in the ledger cannot be read.
+    pub unreadable: Option<String>,
     pub now: Timestamp,
 }
 
@@ -43,7 +45,7 @@ pub(super) fn of_service(told: &Told<'_>, status: &SharedServiceStatus) -> Vec<C
     let accepted = accepted(told);
     let traffic = traffic(told, status);
     let (reconciling, stalled) = progress(told, &accepted);
-    let ready = ready(told, &accepted, &traffic, &reconciling);
+    let ready = ready(told, status, &accepted, &traffic, &reconciling);
     let all = [accepted, traffic, reconciling, stalled, ready, feasible(told), failover_ready(status)];
     let generation = told.parsed.generation;
     all.into_iter()
@@ -73,6 +75,12 @@ pub(super) fn of_invalid(
 
 fn accepted(told: &Told<'_>) -> Verdict {
     let kind = ConditionType::Accepted;
+    if let Some(cause) = &told.unreadable {
+        let text = format!(
+            "its record in the ledger cannot be read by this version of Bongsu ({cause}): upgrade, or restore it"
+        );
+        return (kind, Some(false), "LedgerUnreadable", text);
+    }
     let unknown: Vec<&str> =
         told.catalog.unknown_regions(told.parsed).map(|region| region.as_str()).collect();
     if let Some(other) = &told.seen.switches.name_claimed_by {
@@ -145,13 +153,29 @@ fn progress(told: &Told<'_>, accepted: &Verdict) -> (Verdict, Verdict) {
     }
 }
 
-fn ready(told: &Told<'_>, accepted: &Verdict, traffic: &Verdict, reconciling: &Verdict) -> Verdict {
+/// Why a new service is not established yet.
+fn not_established(status: &SharedServiceStatus) -> String {
+    let blockers = status.rules.iter().filter(|rule| rule.outcome == "Block");
+    let why: Vec<String> = blockers.map(|rule| format!("{} ({})", rule.message, rule.rule)).collect();
+    match why.is_empty() {
+        true => "the ledger does not know yet who serves: waits for the leader".to_owned(),
+        false => format!("the ledger does not know yet who serves: {}", why.join("; ")),
+    }
+}
+
+fn ready(
+    told: &Told<'_>,
+    status: &SharedServiceStatus,
+    accepted: &Verdict,
+    traffic: &Verdict,
+    reconciling: &Verdict,
+) -> Verdict {
     let kind = ConditionType::Ready;
     if accepted.1 == Some(false) {
         return (kind, Some(false), accepted.2, accepted.3.clone());
     }
     if told.seen.record.is_none() {
-        return (kind, Some(false), "NotEstablished", "the ledger does not know yet who serves".to_owned());
+        return (kind, Some(false), "NotEstablished", not_established(status));
     }
     match (told.health, reconciling.1, traffic.1) {
         (MemberHealth::Down, ..) => (kind, Some(false), "Down", "what serves is down".to_owned()),

@@ -24,7 +24,11 @@ impl Agent {
         for (_, run) in self.mirror.runs(key) {
             let at = (key.namespace.to_string(), run.id.to_string());
             let Some(object) = catalog.snapshot.failovers.get(&at) else {
-                if self.is_news(&run)
+                // One that was here and is gone was deleted by somebody.
+                let was_here =
+                    self.shared().reported_runs.get(key).is_some_and(|runs| runs.contains_key(&run.id));
+                if !(was_here && run.state.is_over())
+                    && self.is_news(&run)
                     && let Err(error) = self.ports.resources.create_failover(object_of(&run)).await
                 {
                     tracing::warn!(failover = %run.id, %error, "Failover not created, trying again");
@@ -104,7 +108,7 @@ fn object_of(run: &Run) -> Failover {
         from: change.leaving().next().map(ToString::to_string),
         to: change.joining().next().or_else(|| change.to.iter().next()).map(ToString::to_string),
         reason: run.reason.clone(),
-        dry_run: false,
+        dry_run: run.state == RunState::Planned,
         intervention: None,
     };
     let mut failover = Failover::new(run.id.as_str(), spec);

@@ -11,7 +11,7 @@ use crate::{
         VantageStatus,
     },
     domain::{
-        Action, Decision, Evaluation, MemberHealth, Observation, RegionName, Rule, Why, decide, predict,
+        Action, Decision, Evaluation, MemberHealth, Observation, RegionName, Rule, RunState, decide, predict,
         suppose_lost,
     },
     observability::NextMoveOutcome,
@@ -44,7 +44,7 @@ impl Agent {
             health: Some(health.to_string()),
             members: self.members(&seen),
             predicted_rto: Some(seconds(prediction.total())),
-            rules: decision.rules.iter().map(rule).collect(),
+            rules: self.told_rules(&seen, &decision).iter().map(rule).collect(),
             run: run.as_ref().map(|run| run.id.to_string()),
             traffic,
             next_move: next,
@@ -58,12 +58,15 @@ impl Agent {
             prediction: &prediction,
             health,
             unready: self.broken_checks(key),
+            unreadable: self.mirror.unreadable_record(key),
             now: self.now(),
         };
         let before =
             catalog.services.get(key).map(|entry| self.reported(key, &entry.object)).unwrap_or_default();
         status.conditions = api::merge_conditions(&before.conditions, conditions::of_service(&told, &status));
         self.measure(&seen, &status, health);
+        let paused = run.is_some_and(|run| run.state == RunState::Paused);
+        self.ports.metrics.set_failover_paused(key, paused);
         status
     }
 
@@ -102,6 +105,14 @@ impl Agent {
                 }
             })
             .collect()
+    }
+
+    /// A service that the ledger does not know yet is decided on with what its name servers answered; the last such
+    /// decision is shown.
+    fn told_rules(&self, seen: &Observation, decision: &Decision) -> Vec<Evaluation> {
+        let shared = self.shared();
+        let earlier = shared.unestablished.get(&seen.service.key).filter(|_| seen.record.is_none());
+        earlier.cloned().unwrap_or_else(|| decision.rules.clone())
     }
 
     fn traffic_status(&self, parsed: &Parsed) -> Vec<TrafficStatus> {
@@ -202,47 +213,42 @@ fn next_move(seen: &Observation, decision: &Decision) -> Option<NextMove> {
         |region: &&RegionName| seen.member(region).is_some_and(|m| seen.health(m) == MemberHealth::Down);
     let real = record.serving.iter().find(down);
     let from = real.or_else(|| record.serving.iter().next())?;
-    let (decision, supposed) = match real {
-        Some(_) => (decision.clone(), false),
-        None => (decide(&suppose_lost(seen, from, seen.wall)), true),
+    let (decision, intro) = match real {
+        Some(_) => (decision.clone(), format!("{from} is down")),
+        None => (decide(&suppose_lost(seen, from, seen.wall)), format!("if {from} were lost now")),
     };
     let to: Vec<String> =
         decision.wanted.iter().flat_map(|change| &change.to).map(ToString::to_string).collect();
     // The run that answers the loss is going on already: that is progress and no obstacle.
-    let mut blockers: Vec<&Evaluation> = decision.blockers().collect();
-    // Nothing blocks it and nothing starts: then nobody could tell that it is lost, and that has to be said.
-    let untold = |e: &&Evaluation| e.rule == Rule::MoveNeeded && matches!(e.why, Why::ServingUnknown { .. });
-    if blockers.is_empty() && matches!(decision.action, Action::Hold) {
-        blockers.extend(decision.rules.iter().filter(untold));
-    }
-    let outcome = match decision.action {
-        Action::Hold => BLOCKED,
-        Action::Recommend(_) => RECOMMEND,
-        Action::Start(_) => READY,
-    };
-    let intro = if supposed { format!("if {from} were lost now") } else { format!("{from} is down") };
-    let reasons: Vec<String> = blockers.iter().map(|e| format!("{} ({})", e.why, e.rule.as_str())).collect();
-    let message = match (&decision.action, reasons.is_empty()) {
-        (Action::Start(plan), _) => {
-            format!("{intro}, {} would serve within {:?}", to.join(", "), plan.predicted_rto())
-        }
-        (Action::Recommend(_), _) => {
-            format!(
-                "{intro}, a person would have to create a Failover to {}: {}",
-                to.join(", "),
-                reasons.join("; ")
-            )
-        }
-        (Action::Hold, false) => format!("{intro}, nothing would be moved: {}", reasons.join("; ")),
-        (Action::Hold, true) => format!("{intro}, others would serve on and nothing would have to move"),
-    };
+    let blockers: Vec<&Evaluation> = decision.blockers().filter(|e| e.rule != Rule::NoOtherRun).collect();
+    let moving = record.run.is_some() && blockers.is_empty() && decision.wanted.is_some();
     Some(NextMove {
+        outcome: match decision.action {
+            Action::Hold if moving => READY,
+            Action::Hold => BLOCKED,
+            Action::Recommend(_) => RECOMMEND,
+            Action::Start(_) => READY,
+        }
+        .to_owned(),
+        message: format!("{intro}, {}", would(&decision.action, &to.join(", "), &blockers, moving)),
+        blocked_by: blockers.iter().map(|e| e.rule.as_str().to_owned()).collect(),
         from: from.to_string(),
         to,
-        outcome: outcome.to_owned(),
-        blocked_by: blockers.iter().map(|e| e.rule.as_str().to_owned()).collect(),
-        message,
     })
+}
+
+fn would(action: &Action, to: &str, blockers: &[&Evaluation], moving: bool) -> String {
+    let reasons: Vec<String> = blockers.iter().map(|e| format!("{} ({})", e.why, e.rule.as_str())).collect();
+    let reasons = reasons.join("; ");
+    match action {
+        Action::Hold if moving => "and a Failover is going on".to_owned(),
+        Action::Hold if reasons.is_empty() => {
+            "others would serve on and nothing would have to move".to_owned()
+        }
+        Action::Hold => format!("nothing would be moved: {reasons}"),
+        Action::Recommend(_) => format!("a person would have to create a Failover to {to}: {reasons}"),
+        Action::Start(plan) => format!("{to} would serve within {:?}", plan.predicted_rto()),
+    }
 }
 
 /// Status of a service that cannot be understood: who serves stays as it is, and nothing is known to be well.

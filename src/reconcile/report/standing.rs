@@ -17,7 +17,8 @@ impl Agent {
         self.ports.metrics.set_leader(self.is_leader());
         let vantages = self.mirror.vantages();
         for (region, alive) in &vantages {
-            self.ports.metrics.set_vantage_alive(region, *alive);
+            // What was read before the ledger went silent says nothing of now.
+            self.ports.metrics.set_vantage_alive(region, *alive && self.tenures.ledger_answers());
         }
         let catalog = self.catalog();
         if !self.speaks() {
