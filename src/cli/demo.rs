@@ -27,9 +27,9 @@ Examples:
   bongsu demo --json | tail -1      the result as one JSON object
   bongsu demo --lose-both           nobody is left: why Bongsu moves nothing then
 
-What happens: three data centers run on 127.0.0.1, 127.0.0.2 and 127.0.0.3. Daejeon serves gpki-verify and
-its Bongsu decides, Gwangju stands by, Daegu watches. A citizen resolves the name and verifies 4 KB five
-times a second. Then daejeon loses power: service, name server and Bongsu. All times are measured.
+What happens: Daejeon (127.0.0.2) serves gpki-verify and its Bongsu decides, Gwangju (127.0.0.3)
+stands by, Daegu watches. A citizen resolves the name and verifies 4 KB five times a second.
+Then Daejeon loses power: service, name server and Bongsu. All times are measured.
 
 Keys on the terminal: q or Ctrl-C stops.
 
