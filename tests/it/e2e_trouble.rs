@@ -1,7 +1,5 @@
 //! Mistakes of people and broken neighbours: each is named where people look, harms nobody else, and ends with its cause.
 
-use bongsu::api::SharedService;
-use kube::Api;
 use serde_json::{Value, json};
 
 use crate::support::{

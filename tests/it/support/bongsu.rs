@@ -69,13 +69,6 @@ impl Bongsu {
         self.process = None;
     }
 
-    /// SIGTERM, and waits until it has ended.
-    pub async fn stop(&mut self) {
-        self.process().signal("-TERM");
-        until("bongsu ends after SIGTERM", SOON, async || (!self.process().runs()).then_some(())).await;
-        self.process = None;
-    }
-
     /// Freezes it, as a host does that is out of memory.
     pub fn freeze(&self) {
         self.process().signal("-STOP");

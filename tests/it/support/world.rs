@@ -105,12 +105,6 @@ impl World {
         self.plane.try_kubectl(&["apply", "-f", "-"], &objects.to_string()).unwrap();
     }
 
-    /// The process of a region.
-    pub fn of(&self, region: &str) -> &Bongsu {
-        let index = REGIONS.iter().position(|name| *name == region).unwrap();
-        &self.processes[index]
-    }
-
     /// Fails if a process was refused something: the chart's permissions are then too narrow.
     pub fn assert_allowed(&self) {
         for process in &self.processes {
@@ -135,7 +129,7 @@ impl World {
                 "metadata": {"name": name, "namespace": "default"},
                 "spec": {
                     "grade": 1, "topology": "ActiveStandby", "members": [member("daejeon"), member("gwangju")],
-                    "health": {"checks": [{"name": "port", "tcp": {}}], "vantages": {"quorum": 2}},
+                    "health": {"interval": "1s", "timeout": "500ms", "checks": [{"name": "port", "tcp": {}}], "vantages": {"quorum": 2}},
                 },
             })
         };
