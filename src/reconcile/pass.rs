@@ -74,6 +74,12 @@ impl Agent {
         }
         match self.mirror.record(key) {
             Some((_, record)) => self.sync_routes(parsed, &record).await,
+            // The leader has looked, to decide. The others look too: what keeps a service from being established is
+            // shown in every cluster.
+            None if !self.is_leader() => {
+                self.read_routes(parsed).await;
+                LONGEST_WAIT
+            }
             None => LONGEST_WAIT,
         }
     }

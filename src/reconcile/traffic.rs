@@ -33,21 +33,24 @@ pub struct RouteSeen {
 }
 
 impl Agent {
-    /// Reads what all routes of a service publish. The second part is what could not be read.
+    /// Reads what all routes of a service publish that the ledger does not know yet. The second part is what could not
+    /// be read; until it can, nothing is established, so it is also shown.
     pub(super) async fn read_routes(&self, parsed: &Parsed) -> (Vec<ServerState>, Option<String>) {
         let mut read = Vec::new();
         let mut unread = Vec::new();
-        for spec in parsed.routes.values() {
-            match spec.with_secret(self.ports.resources.as_ref()).await {
+        for (name, spec) in &parsed.routes {
+            let (good, errors) = match spec.with_secret(self.ports.resources.as_ref()).await {
                 Ok(route) => {
                     let (good, bad) = split(self.ports.traffic.read(&route).await);
-                    if good.is_empty() {
-                        unread.extend(bad.iter().map(ToString::to_string));
-                    }
-                    read.extend(good);
+                    (good, bad.iter().map(ToString::to_string).collect())
                 }
-                Err(error) => unread.push(error),
+                Err(error) => (Vec::new(), vec![error]),
+            };
+            if good.is_empty() {
+                unread.extend(errors.iter().cloned());
             }
+            read.extend(good.iter().cloned());
+            self.note_seen(parsed, name, good, errors.clone(), errors);
         }
         (read, (!unread.is_empty()).then(|| unread.join("; ")))
     }
@@ -156,6 +159,17 @@ impl Agent {
             .map(|s| format!("{} answers {} under {}", s.server, list(&s.addresses), epoch_text(s)))
             .collect();
         behind.extend(errors.iter().cloned());
+        self.note_seen(parsed, name, servers, errors, behind);
+    }
+
+    fn note_seen(
+        &self,
+        parsed: &Parsed,
+        name: &RouteName,
+        servers: Vec<ServerState>,
+        errors: Vec<String>,
+        behind: Vec<String>,
+    ) {
         let in_sync = behind.is_empty();
         let seen = RouteSeen { servers, errors, at: self.ports.clock.tick(), in_sync, behind };
         let mut shared = self.shared();
