@@ -19,6 +19,10 @@ impl Agent {
     /// Writes the status of one service and of its Failovers into this cluster. Every region does so for its own; the
     /// ledger makes them say the same.
     pub(super) async fn report(&self, key: &ServiceKey, catalog: &Catalog) {
+        if !catalog.services.contains_key(key) {
+            // Again, because a pass that was under way when the service went has measured it once more.
+            self.ports.metrics.forget_service(key);
+        }
         if !self.speaks() {
             return;
         }
