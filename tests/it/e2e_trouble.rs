@@ -118,7 +118,7 @@ async fn check_not_accepted(namespace: &str, reason: &str, words: &[&str], spoil
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_expression_that_does_not_compile_is_shown() {
-    check_not_accepted("broken-check", "CheckBroken", &["deep", "body.result =="], |spec| {
+    check_not_accepted("broken-check", "CheckBroken", &["check deep", "expect does not compile"], |spec| {
         spec["health"]["checks"][0]["http"]["expect"] = json!("body.result ==");
     })
     .await;
@@ -140,11 +140,11 @@ async fn in_mode_recommend_it_says_what_it_would_do_and_a_person_does_it() {
             .await;
     service.daejeon.die();
     service.has("Ready", "False", "Down").await;
-    let message = service.has("FailoverReady", "False", "NeedsPerson").await;
-    assert!(
-        message.starts_with("daejeon is down, a person would have to create a Failover to gwangju"),
-        "{message}"
-    );
+    let wanted = "daejeon is down, a person would have to create a Failover to gwangju";
+    until("it says what a person would have to do", SOON, async || {
+        service.has("FailoverReady", "False", "NeedsPerson").await.starts_with(wanted).then_some(())
+    })
+    .await;
     assert_eq!(service.shown().await, service.answer("daejeon", 1));
     service.apply(&service.wish("now", &json!({})));
     service.failover("now", "Succeeded").await;
