@@ -40,6 +40,7 @@ async fn a_lost_member_is_replaced_and_comes_back() {
     let back = service.failover(&format!("{SERVICE}-e3"), "Succeeded").await;
     assert_eq!(back.status.as_ref().unwrap().trigger.as_deref(), Some("Failback"));
     service.has("Ready", "True", "Serving").await;
+    service.is_quiet().await;
     assert_eq!(watcher.answers(), [DAEJEON, GWANGJU, DAEJEON], "no answer was ever empty or mixed");
     world.assert_allowed();
 }

@@ -4,11 +4,13 @@ use std::{
     net::SocketAddr,
     ops::{Deref, DerefMut},
     sync::Arc,
+    time::Duration,
 };
 
 use bongsu::api::{Failover, SharedService};
 use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{
     ask::shown,
@@ -20,6 +22,10 @@ use super::{
     wait::until,
     watcher::Watcher,
 };
+
+/// A service that was not written for so long is quiet: every process looks at it at least every 5 s, and at once when
+/// somebody else has written it.
+const QUIET: Duration = Duration::from_secs(6);
 
 /// Where the members listen, and what is published for them.
 pub const DAEJEON: &str = "127.0.0.2";
@@ -213,6 +219,19 @@ impl<'a> Service<'a> {
     /// The object as it is now.
     pub async fn read(&self) -> SharedService {
         Api::namespaced(self.plane.client(), &self.namespace).get(SERVICE).await.unwrap()
+    }
+
+    /// Waits until nobody writes the object any more: processes that see the same must say the same.
+    pub async fn is_quiet(&self) {
+        let mut last = (None, Instant::now());
+        until("nobody writes the object", SOON, async || {
+            let version = self.read().await.resource_version();
+            if version != last.0 {
+                last = (version, Instant::now());
+            }
+            (last.1.elapsed() > QUIET).then_some(())
+        })
+        .await;
     }
 
     /// Waits until a condition has this status and a reason that begins so; its message.
