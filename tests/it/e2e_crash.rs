@@ -20,7 +20,7 @@ use crate::support::{
 };
 
 /// Failovers at the same time: each mostly waits for a lease to run out, and two cores carry this many.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 8;
 
 /// A failover does at least: the run, its claim, four intents, the epoch, its end, and the record's release.
 const LEAST_WRITES: usize = 9;

@@ -8,12 +8,13 @@ use std::{
 };
 
 use bongsu::api::{Failover, SharedService};
+use hickory_proto::rr::RecordType;
 use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    ask::shown,
+    ask::{ask, shown},
     bongsu::SOON,
     control_plane::ControlPlane,
     dns_server::{DnsServer, SECRET_BASE64, ZONE},
@@ -139,6 +140,8 @@ impl Parts {
     pub async fn serves(&self, region: &str, epoch: u64) {
         let wanted = self.answer(region, epoch);
         until(&format!("the name server answers {wanted}"), SOON, async || {
+            // A server that is busy may be late; only an answer counts.
+            ask(self.dns.addr, &self.name(), RecordType::A).await?;
             (self.shown().await == wanted).then_some(())
         })
         .await;

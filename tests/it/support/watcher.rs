@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::ask::ask;
 
-const INTERVAL: Duration = Duration::from_millis(20);
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Every answer that differs from the one before.
 pub struct Watcher {
