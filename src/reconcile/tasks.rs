@@ -218,12 +218,17 @@ impl Agent {
         let start = self.ports.clock.tick();
         // Given back even if the pass panics.
         let mut guard =
-            GiveBack { agent: &self, service: Some(service.clone()), again: super::retry::delay(1) };
-        guard.again = self.pass(&service).await;
+            GiveBack { agent: &self, service: Some(service.clone()), again: Some(super::retry::delay(1)) };
+        guard.again = Some(self.pass(&service).await).filter(|_| self.concerns(&service));
         drop(place);
         self.report(&service, &self.catalog()).await;
         let took = self.ports.clock.tick().since(start);
         self.ports.metrics.observe_pass(PassOutcome::Changed, took);
+    }
+
+    /// Whether a service must be looked at again without an event: it exists, or a run of it is not over.
+    fn concerns(&self, service: &ServiceKey) -> bool {
+        self.catalog().services.contains_key(service) || self.mirror.active_run(service).is_some()
     }
 
     fn forget_gone(&self, before: &Catalog, now: &Catalog) {
@@ -240,14 +245,14 @@ impl Agent {
 struct GiveBack<'a> {
     agent: &'a Agent,
     service: Option<ServiceKey>,
-    again: Duration,
+    again: Option<Duration>,
 }
 
 impl Drop for GiveBack<'_> {
     fn drop(&mut self) {
         if let Some(service) = self.service.take() {
-            let again = self.agent.ports.clock.tick().plus(self.again);
-            self.agent.queue.done(service, Some(again));
+            let now = self.agent.ports.clock.tick();
+            self.agent.queue.done(service, self.again.map(|again| now.plus(again)));
         }
     }
 }
