@@ -113,6 +113,16 @@ impl MemberView {
         self.reports.iter().filter(|report| report.verdict == Verdict::Failed).filter_map(|r| r.onset).min()
     }
 
+    /// When the vote came that made a quorum of the trusted vantages say failed, by that vantage's wall clock.
+    #[must_use]
+    pub fn down_since(&self, vantages: &[VantageView], quorum: u32) -> Option<Timestamp> {
+        let votes = self.reports.iter().zip(vantages);
+        let failed = votes.filter(|(report, vantage)| vantage.trusted() && report.verdict == Verdict::Failed);
+        let mut since: Vec<Timestamp> = failed.map(|(report, _)| report.since).collect();
+        since.sort_unstable();
+        since.get(usize::try_from(quorum).ok()?.checked_sub(1)?).copied()
+    }
+
     /// How long every vantage that says healthy has said so.
     #[must_use]
     pub fn healthy_for(&self, wall: Timestamp) -> Option<Duration> {

@@ -98,6 +98,7 @@ pub fn judge(region: &RegionName, reports: &[Report], vantages: &[VantageView], 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Timestamp;
 
     /// One letter a vantage: `h`, `d`, `f`, `u`; upper case: its word does not count. The first is the member's own
     /// region.
@@ -145,5 +146,21 @@ mod tests {
     #[test]
     fn two_quorums_that_contradict_each_other_are_degraded() {
         check("hhff", 2, MemberHealth::Degraded);
+    }
+
+    #[test]
+    fn a_member_is_down_since_the_vote_that_made_the_quorum() {
+        let at = |since, verdict| Report { verdict, since: Timestamp(since), onset: None };
+        let member = crate::domain::MemberView {
+            region: "here".into(),
+            reports: vec![at(30, Verdict::Failed), at(10, Verdict::Failed), at(20, Verdict::Failed)],
+            region_known: true,
+            region_maintenance: false,
+            region_lost: false,
+        };
+        let view = |alive| VantageView { region: "there".into(), alive, suspect: false };
+        assert_eq!(member.down_since(&[view(true), view(true), view(true)], 2), Some(Timestamp(20)));
+        assert_eq!(member.down_since(&[view(true), view(true), view(false)], 2), Some(Timestamp(30)));
+        assert_eq!(member.down_since(&[view(true), view(false), view(false)], 2), None);
     }
 }

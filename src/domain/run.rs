@@ -118,8 +118,11 @@ pub enum StepState {
 pub struct Times {
     /// First bad sample.
     pub fault: Option<Timestamp>,
-    /// A quorum called the member down.
+    /// A quorum called the member down: the vote that made the quorum.
     pub detected: Option<Timestamp>,
+    /// The process that decided looked. Later than `detected` where the leader was lost as well.
+    #[serde(default)]
+    pub observed: Option<Timestamp>,
     /// The plan was in the ledger.
     pub decided: Option<Timestamp>,
     /// The new epoch was in the ledger.

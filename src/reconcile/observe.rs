@@ -179,7 +179,7 @@ impl Agent {
         let defaults = Timings::default();
         Timings {
             leader_ttl: self.settings.lease_ttl,
-            decide: longest(|t| t.detected, |t| t.decided).unwrap_or(defaults.decide),
+            decide: longest(|t| t.observed, |t| t.decided).unwrap_or(defaults.decide),
             shift: longest(|t| t.decided, |t| t.shifted).unwrap_or(defaults.shift),
         }
     }

@@ -172,12 +172,15 @@ impl Agent {
     fn new_run(&self, seen: &Observation, decision: &Decision, state: RunState, plan: Plan) -> Run {
         let service = seen.service.key.clone();
         let now = self.ports.clock.wall();
-        let lost = plan.change.leaving().filter_map(|region| seen.member(region));
-        let fault = lost.filter_map(crate::domain::MemberView::onset).min();
+        let lost = || plan.change.leaving().filter_map(|region| seen.member(region));
+        let fault = lost().filter_map(crate::domain::MemberView::onset).min();
+        let quorum = seen.service.health.quorum;
+        let detected = lost().filter_map(|member| member.down_since(&seen.vantages, quorum)).min();
         let unplanned = plan.change.trigger.is_unplanned();
         let times = Times {
             fault: fault.filter(|_| unplanned),
-            detected: unplanned.then_some(seen.wall),
+            detected: detected.filter(|_| unplanned),
+            observed: unplanned.then_some(seen.wall),
             decided: Some(now),
             ..Times::default()
         };
