@@ -20,9 +20,7 @@ pub const RULES: &[(&str, &[&str], &[&str])] = &[
             "base64",
             "bytes",
             "futures",
-            "jiff",
             "k8s_openapi",
-            "kube",
             "serde",
             "serde_json",
             "thiserror",
@@ -51,8 +49,11 @@ fn violations(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap();
     let used = uses(&text);
     // `mod health; pub use health::Verdict;` uses the module's own child.
-    let own_child =
-        |name: &str| text.lines().any(|line| line.trim_start_matches("pub ") == format!("mod {name};"));
+    // `use ConditionType::Ready;` takes apart an enum that the file has brought in already.
+    let own_child = |name: &str| {
+        let declared = |line: &str| line.trim_start_matches("pub ") == format!("mod {name};");
+        name.starts_with(char::is_uppercase) || text.lines().any(declared)
+    };
     let bad =
         used.iter().filter(|(_, inside, name)| *inside || !own_child(name)).filter(|(_, inside, name)| {
             let allowed = if *inside { *inner } else { *outer };
