@@ -21,6 +21,9 @@ pub enum MemberHealth {
 }
 
 impl MemberHealth {
+    /// Every health, for metrics.
+    pub const ALL: [Self; 4] = [Self::Healthy, Self::Degraded, Self::Unknown, Self::Down];
+
     /// The word in status, metrics and messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -24,20 +24,6 @@ macro_rules! label {
 }
 
 label! {
-    /// Health of what serves now, by the quorum of vantages.
-    ServiceHealth {
-        /// It works.
-        Healthy = "Healthy",
-        /// It works, but an early sign is there.
-        Degraded = "Degraded",
-        /// It does not work.
-        Down = "Down",
-        /// Not enough was seen.
-        Unknown = "Unknown",
-    }
-}
-
-label! {
     /// What would happen if what serves now were lost.
     NextMoveOutcome {
         /// It would move by itself.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use prometheus::{Encoder, Registry, TextEncoder, process_collector::ProcessCollector};
 
 use super::{
-    CallResult, DecisionOutcome, LedgerOperation, NextMoveOutcome, PassOutcome, Phase, ServiceHealth,
-    SkipReason, StepResult, family::families,
+    CallResult, DecisionOutcome, LedgerOperation, NextMoveOutcome, PassOutcome, Phase, SkipReason,
+    StepResult, family::families,
 };
-use crate::domain::{Epoch, Outcome, RegionName, ServiceKey, Verdict};
+use crate::domain::{Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Verdict};
 
 /// Within a data center a good answer takes 1 to 20 ms, between data centers 5 to 60 ms; latency limits and timeouts
 /// are mostly 0.5, 1 or 2 s. Eight bounds, because there are three histograms for each service with three members.
@@ -138,8 +138,8 @@ impl Metrics {
     }
 
     /// Health of what serves now.
-    pub fn set_service_health(&self, service: &ServiceKey, health: ServiceHealth) {
-        for &other in ServiceHealth::ALL {
+    pub fn set_service_health(&self, service: &ServiceKey, health: MemberHealth) {
+        for other in MemberHealth::ALL {
             let labels = [&*service.namespace, &*service.name, other.as_str()];
             self.service_health.with(labels).set(i64::from(other == health));
         }

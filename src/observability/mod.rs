@@ -10,8 +10,7 @@ mod readiness;
 pub use family::Description;
 pub use http::{Pages, StatusProvider, serve};
 pub use labels::{
-    CallResult, DecisionOutcome, LedgerOperation, NextMoveOutcome, PassOutcome, Phase, ServiceHealth,
-    SkipReason, StepResult,
+    CallResult, DecisionOutcome, LedgerOperation, NextMoveOutcome, PassOutcome, Phase, SkipReason, StepResult,
 };
 pub use logs::{LogError, LogFormat, init, subscriber};
 pub use metrics::{Build, Metrics};

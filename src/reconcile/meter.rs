@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::vantage::{Skipped, VantageObserver};
 use crate::{
-    domain::{Action, MemberHealth, Outcome, RegionName, ServiceKey, StepResult, Verdict},
-    observability::{self, DecisionOutcome, Metrics, ServiceHealth, SkipReason},
+    domain::{Action, Outcome, RegionName, ServiceKey, StepResult, Verdict},
+    observability::{self, DecisionOutcome, Metrics, SkipReason},
 };
 
 impl VantageObserver for Metrics {
@@ -39,16 +39,6 @@ pub(super) const fn decision(action: &Action) -> DecisionOutcome {
         Action::Hold => DecisionOutcome::Hold,
         Action::Recommend(_) => DecisionOutcome::Recommend,
         Action::Start(_) => DecisionOutcome::Start,
-    }
-}
-
-/// The label of a service's health.
-pub(super) const fn health(health: MemberHealth) -> ServiceHealth {
-    match health {
-        MemberHealth::Healthy => ServiceHealth::Healthy,
-        MemberHealth::Degraded => ServiceHealth::Degraded,
-        MemberHealth::Unknown => ServiceHealth::Unknown,
-        MemberHealth::Down => ServiceHealth::Down,
     }
 }
 

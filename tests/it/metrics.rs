@@ -3,10 +3,10 @@
 use std::{fmt::Write, process::Command, time::Duration};
 
 use bongsu::{
-    domain::{Epoch, Outcome, RegionName, ServiceKey, Verdict},
+    domain::{Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Verdict},
     observability::{
         Build, CallResult, DecisionOutcome, LedgerOperation, Metrics, NextMoveOutcome, PassOutcome, Phase,
-        ServiceHealth, SkipReason, StepResult,
+        SkipReason, StepResult,
     },
 };
 
@@ -25,7 +25,7 @@ fn fill_service(metrics: &Metrics, service: &ServiceKey) {
         metrics.count_sample(service, &member, "crl", Outcome::Wrong, Duration::from_millis(40));
         metrics.set_serving(service, &member, member.as_str() == "daejeon");
     }
-    metrics.set_service_health(service, ServiceHealth::Healthy);
+    metrics.set_service_health(service, MemberHealth::Healthy);
     metrics.set_epoch(service, Epoch(7));
     metrics.set_next_move(service, NextMoveOutcome::Ready);
     metrics.set_service_condition(service, "TrafficInSync", Some(true));
@@ -155,7 +155,7 @@ fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
             "bongsu_samples_skipped_total",
             SkipReason::ALL.iter().map(|word| word.as_str()).collect(),
         ),
-        ("health", "bongsu_service_health", ServiceHealth::ALL.iter().map(|word| word.as_str()).collect()),
+        ("health", "bongsu_service_health", MemberHealth::ALL.iter().map(|word| word.as_str()).collect()),
         ("outcome", "bongsu_next_move", NextMoveOutcome::ALL.iter().map(|word| word.as_str()).collect()),
         (
             "outcome",

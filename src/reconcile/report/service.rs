@@ -18,7 +18,6 @@ use crate::{
     reconcile::{
         agent::Agent,
         catalog::Catalog,
-        meter,
         parse::{Parsed, Violation},
     },
 };
@@ -147,7 +146,7 @@ impl Agent {
 
     fn measure(&self, seen: &Observation, status: &SharedServiceStatus, health: MemberHealth) {
         let (metrics, key) = (&self.ports.metrics, &seen.service.key);
-        metrics.set_service_health(key, meter::health(health));
+        metrics.set_service_health(key, health);
         if let Some(record) = &seen.record {
             metrics.set_epoch(key, record.epoch);
             for member in &seen.members {
