@@ -39,6 +39,14 @@ pub struct RegionState {
 }
 
 impl Fleet {
+    /// What decisions depend on: the regions that are lost and the vantages that are not trusted.
+    #[must_use]
+    pub fn standing(&self) -> (BTreeSet<&RegionName>, BTreeSet<&RegionName>) {
+        let lost = self.regions.iter().filter(|(_, state)| state.lost).map(|(region, _)| region);
+        let mistrusted = self.vantages.iter().filter(|vantage| !vantage.trusted());
+        (lost.collect(), mistrusted.map(|vantage| &vantage.region).collect())
+    }
+
     /// Whether a region is confirmed lost.
     #[must_use]
     pub fn lost(&self, region: &RegionName) -> bool {

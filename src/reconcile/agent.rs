@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::{
-    catalog::Catalog, mirror::Mirror, queue::Queue, tenure::Tenures, traffic::RouteSeen, vantage::Vantage,
+    catalog::Catalog, line::Line, mirror::Mirror, queue::Queue, tenure::Tenures, traffic::RouteSeen,
+    vantage::Vantage,
 };
 use crate::{
     api::{FailoverStatus, SharedServiceStatus},
@@ -52,6 +53,7 @@ pub struct Agent {
     pub(super) ports: Ports,
     pub(super) mirror: Mirror,
     pub(super) queue: Queue,
+    pub(super) line: Line,
     pub(super) vantage: Vantage,
     pub(super) tenures: Tenures,
     /// Held while a decision is made and counted in the budgets.
@@ -66,7 +68,7 @@ pub(super) struct Shared {
     pub catalog: Arc<Catalog>,
     /// They were read as a whole once. Before, a service that is missing may only not have been read yet.
     pub resources_read: bool,
-    /// The last survey: the mirror's revision, when it was made, and what it found.
+    /// The last survey: the mirror's count of sayings, when it was made, and what it found.
     pub fleet: Option<(u64, Tick, Arc<Fleet>)>,
     /// Moves that were decided and are not in the mirror yet.
     pub starting: BTreeMap<ServiceKey, Starting>,
@@ -102,6 +104,7 @@ impl Agent {
             settings,
             mirror: Mirror::default(),
             queue: Queue::default(),
+            line: Line::default(),
             vantage,
             tenures,
             ports,

@@ -27,6 +27,8 @@ pub struct Catalog {
     pub policies: Policies,
     /// What it was made from.
     pub snapshot: Arc<Snapshot>,
+    /// By service, those that need it.
+    dependents: BTreeMap<ServiceKey, Vec<ServiceKey>>,
 }
 
 /// A service as it was written, and what became of it.
@@ -71,6 +73,7 @@ impl Catalog {
             .collect();
         Self {
             claimed: claimed(&services),
+            dependents: dependents(&services),
             regions: snapshot.regions.iter().map(|(name, r)| (RegionName::new(name), region(r))).collect(),
             global_stop: global_stop(&snapshot),
             services,
@@ -106,18 +109,16 @@ impl Catalog {
     }
 
     /// Services whose decision may change when this one does: those that need it.
-    pub fn dependents<'a>(&'a self, service: &'a ServiceKey) -> impl Iterator<Item = &'a ServiceKey> {
-        let needs = move |parsed: &Parsed| parsed.service.depends_on.contains(service);
-        self.services
-            .iter()
-            .filter(move |(_, e)| e.parsed.as_ref().is_ok_and(|p| needs(p)))
-            .map(|(key, _)| key)
+    pub fn dependents(&self, service: &ServiceKey) -> impl Iterator<Item = &ServiceKey> {
+        self.dependents.get(service).into_iter().flatten()
     }
 }
 
 /// The same spec under the same generation; status and labels may differ.
 fn same_wish(entry: &ServiceEntry, object: &SharedService) -> bool {
-    entry.object.metadata.generation == object.metadata.generation && entry.object.spec == object.spec
+    let same_object = std::ptr::eq(&*entry.object, object);
+    let same_generation = entry.object.metadata.generation == object.metadata.generation;
+    same_object || (same_generation && entry.object.spec == object.spec)
 }
 
 fn region(region: &Region) -> RegionEntry {
@@ -140,6 +141,17 @@ fn global_stop(snapshot: &Snapshot) -> Option<(RegionName, Arc<str>)> {
         let stop = region.spec.global_stop.as_ref()?;
         Some((RegionName::new(name), Arc::from(stop.reason.as_str())))
     })
+}
+
+/// Kept by service, because it is asked at each change of the ledger.
+fn dependents(services: &BTreeMap<ServiceKey, ServiceEntry>) -> BTreeMap<ServiceKey, Vec<ServiceKey>> {
+    let mut dependents: BTreeMap<ServiceKey, Vec<ServiceKey>> = BTreeMap::new();
+    for (key, entry) in services {
+        for needed in entry.parsed.iter().flat_map(|parsed| &parsed.service.depends_on) {
+            dependents.entry(needed.clone()).or_default().push(key.clone());
+        }
+    }
+    dependents
 }
 
 /// Of the services that publish one name the oldest keeps it; between equally old ones, the first by key.

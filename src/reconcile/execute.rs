@@ -9,6 +9,7 @@ use super::{
     book::{self, Entry},
     catalog::Catalog,
     meter,
+    moves::is_evacuating,
     parse::Parsed,
     retry,
 };
@@ -90,7 +91,7 @@ impl Agent {
                     }
                     let result = self.effect(run, &step, parsed, catalog).await;
                     self.count_step(&step, &result);
-                    let again = wait_after(&result, run.attempts());
+                    let again = retry::after(&result, run.attempts());
                     run.finish(result, self.ports.clock.wall());
                     if run.state.is_over() || run.state == RunState::Paused || again.is_some() {
                         self.save(run, version).await?;
@@ -107,8 +108,13 @@ impl Agent {
     async fn save(&self, run: &mut Run, version: &mut Version) -> Result<(), LedgerError> {
         run.owner = self.settings.identity.clone();
         let entry = Entry::Run(run.service.namespace.clone(), run.id.clone());
+        let held_place =
+            self.mirror.run(&run.service, &run.id).is_some_and(|(_, known)| is_evacuating(&known));
         *version = book::put(self.ports.ledger.as_ref(), &entry, run, Expect::Version(*version)).await?;
         self.mirror.wrote(&entry, *version, run);
+        if held_place && !is_evacuating(run) {
+            run.plan.change.leaving().for_each(|region| self.offer_place(region));
+        }
         Ok(())
     }
 
@@ -398,13 +404,4 @@ fn new_record(
 
 fn names(regions: &BTreeSet<RegionName>) -> String {
     regions.iter().map(RegionName::as_str).collect::<Vec<_>>().join(", ")
-}
-
-/// How long to wait after a try that did not get the run further.
-fn wait_after(result: &StepResult, attempts: u32) -> Option<Duration> {
-    match result {
-        StepResult::Done(_) | StepResult::Superseded(_) => None,
-        StepResult::NotYet(_, left) => Some(*left),
-        StepResult::Failed(_) => Some(retry::delay(attempts)),
-    }
 }

@@ -6,9 +6,13 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 use tracing::warn;
 
-use super::book::{Entry, RequestEntry, VerdictEntry};
+use super::{
+    book::{Entry, RequestEntry, VerdictEntry},
+    moves::Moves,
+};
 use crate::{
     domain::{Identity, Record, RegionName, Run, RunId, RunState, ServiceKey},
     ports::{Change, Key, LeaseState, Version, Versioned},
@@ -21,14 +25,17 @@ pub type Seen<T> = (Version, Arc<T>);
 #[derive(Default)]
 pub struct Mirror {
     state: Mutex<State>,
+    said: Notify,
 }
 
 #[derive(Default)]
 struct State {
     ready: bool,
-    revision: u64,
+    /// Grows with every change of a verdict or a lease.
+    sayings: u64,
     records: BTreeMap<ServiceKey, Seen<Record>>,
     runs: BTreeMap<ServiceKey, BTreeMap<RunId, Seen<Run>>>,
+    moves: Moves,
     requests: BTreeMap<(Arc<str>, RunId), Seen<RequestEntry>>,
     verdicts: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
     leases: Vec<LeaseState>,
@@ -53,12 +60,15 @@ impl Mirror {
     /// Takes a change in.
     pub fn apply(&self, change: Change) -> Touched {
         let mut state = self.state();
-        state.revision += 1;
+        if changes_sayings(&change) {
+            state.sayings += 1;
+            self.said.notify_one();
+        }
         match change {
             Change::Reset(all) => {
                 let leases = std::mem::take(&mut state.leases);
-                let revision = state.revision;
-                *state = State { ready: true, revision, leases, ..State::default() };
+                let sayings = state.sayings;
+                *state = State { ready: true, sayings, leases, ..State::default() };
                 for (key, value) in all {
                     state.put(&key, &value);
                 }
@@ -82,7 +92,8 @@ impl Mirror {
         let mut state = self.state();
         let changed = state.leases != leases;
         if changed {
-            state.revision += 1;
+            state.sayings += 1;
+            self.said.notify_one();
             state.leases = leases;
         }
         changed
@@ -93,9 +104,14 @@ impl Mirror {
         self.state().ready
     }
 
-    /// Grows with every change.
-    pub fn revision(&self) -> u64 {
-        self.state().revision
+    /// Grows with every change of a verdict or a lease: what a survey of all services depends on.
+    pub fn sayings(&self) -> u64 {
+        self.state().sayings
+    }
+
+    /// Waits until a verdict or a lease has changed since the last call. For one caller.
+    pub async fn said(&self) {
+        self.said.notified().await;
     }
 
     /// The record of a service.
@@ -121,11 +137,9 @@ impl Mirror {
         named.or_else(|| runs.values().find(|(_, run)| !run.state.is_over())).cloned()
     }
 
-    /// Every unplanned run of every service, for the budgets.
-    pub fn unplanned_runs(&self) -> Vec<Arc<Run>> {
-        let state = self.state();
-        let runs = state.runs.values().flat_map(BTreeMap::values).map(|(_, run)| run);
-        runs.filter(|run| run.plan.change.trigger.is_unplanned()).cloned().collect()
+    /// Looks at the unplanned moves of all services, for the budgets.
+    pub fn with_moves<T>(&self, look: impl FnOnce(&Moves) -> T) -> T {
+        look(&self.state().moves)
     }
 
     /// How long the last succeeded moves took from the verdict to the plan and from the plan to shifted traffic, by
@@ -231,7 +245,11 @@ impl State {
             }),
             Entry::Run(_, id) => self.read::<Run>(key, value).map(|run| {
                 let service = run.1.service.clone();
-                let newer = keep_newer(self.runs.entry(service.clone()).or_default(), id, run);
+                let runs = self.runs.entry(service.clone()).or_default();
+                let newer = keep_newer(runs, id.clone(), run);
+                if let Some((_, kept)) = runs.get(&id) {
+                    self.moves.note(kept);
+                }
                 (service, newer)
             }),
             Entry::Request(namespace, id) => self.read::<RequestEntry>(key, value).map(|request| {
@@ -268,8 +286,14 @@ impl State {
         let service = match Entry::of(key) {
             None => None,
             Some(Entry::Record(service)) => self.records.remove(&service).map(|_| service),
-            Some(Entry::Run(_, id)) => {
-                self.runs.iter_mut().find_map(|(service, runs)| runs.remove(&id).map(|_| service.clone()))
+            Some(Entry::Run(namespace, id)) => {
+                // The key does not name the service, so those of the namespace are asked.
+                let first = ServiceKey { namespace: namespace.clone(), name: Arc::from("") };
+                let mut there =
+                    self.runs.range_mut(first..).take_while(|(key, _)| key.namespace == namespace);
+                there.find_map(|(key, runs)| runs.remove(&id).map(|_| key.clone())).inspect(|service| {
+                    self.moves.forget(service, &id);
+                })
             }
             Some(Entry::Request(namespace, id)) => {
                 self.requests.remove(&(namespace, id)).map(|(_, request)| request.service.clone())
@@ -279,6 +303,13 @@ impl State {
             }
         };
         service.into_iter().collect()
+    }
+}
+
+fn changes_sayings(change: &Change) -> bool {
+    match change {
+        Change::Reset(_) => true,
+        Change::Put(key, _) | Change::Deleted(key) => matches!(Entry::of(key), Some(Entry::Verdict(..))),
     }
 }
 

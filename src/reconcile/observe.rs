@@ -10,9 +10,9 @@ use std::{
 use super::{agent::Agent, book::VerdictEntry, catalog::Catalog, parse::Parsed};
 use crate::{
     domain::{
-        BudgetLimits, BudgetUse, Epoch, Fleet, MemberHealth, MemberView, Observation, Published, RegionName,
-        Report, Request, Service, ServiceKey, ServiceReports, Switches, Timings, Trigger, VantageView, judge,
-        survey,
+        BudgetLimits, BudgetUse, Epoch, Fleet, MemberHealth, MemberView, Observation, Published, Record,
+        RegionName, Report, Request, Service, ServiceKey, ServiceReports, Switches, Timings, Trigger,
+        VantageView, judge, survey,
     },
     ports::ServerState,
 };
@@ -21,6 +21,10 @@ use crate::{
 /// this costs at most a tenth of a core while everything changes at once.
 pub(super) const SURVEY_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Oldest survey that is used while no verdict changes. 1 s: a service that was added or removed changes verdicts, so
+/// this is for what nobody thought of.
+const SURVEY_AGE_MAX: Duration = Duration::from_secs(1);
+
 impl Agent {
     /// Everything but what is published, which takes a look at the name servers.
     pub(super) fn observe(&self, parsed: &Parsed, catalog: &Catalog) -> Observation {
@@ -28,11 +32,10 @@ impl Agent {
         let fleet = self.fleet(catalog);
         let record = self.mirror.record(&service.key).map(|(_, record)| (*record).clone());
         let reports = self.reports(service, &fleet.vantages);
-        let serving = record.iter().flat_map(|record| record.serving.iter());
         Observation {
             wall: self.ports.clock.wall(),
             members: members(service, &reports, catalog, &fleet),
-            budgets: serving.map(|region| self.budget(region, service, catalog)).collect(),
+            budgets: self.budgets(record.as_ref(), service, catalog),
             vantages: fleet.vantages.clone(),
             published: Published::default(),
             dependencies_down: self.dependencies_down(service, catalog, &fleet),
@@ -53,23 +56,23 @@ impl Agent {
         Some(Request { run, from: entry.from.clone(), to: entry.to.clone(), dry_run: entry.dry_run })
     }
 
-    /// What all services together say, at most [`SURVEY_INTERVAL`] old.
+    /// What all services together say, at most [`SURVEY_INTERVAL`] behind the verdicts.
     pub(super) fn fleet(&self, catalog: &Catalog) -> Arc<Fleet> {
-        let (revision, now) = (self.mirror.revision(), self.ports.clock.tick());
-        if let Some((at_revision, made, fleet)) = &self.shared().fleet
-            && (*at_revision == revision || now.since(*made) < SURVEY_INTERVAL)
-        {
-            return fleet.clone();
+        let (sayings, now) = (self.mirror.sayings(), self.ports.clock.tick());
+        let known = self.shared().fleet.clone();
+        if let Some((surveyed, made, fleet)) = &known {
+            let limit = if *surveyed == sayings { SURVEY_AGE_MAX } else { SURVEY_INTERVAL };
+            if now.since(*made) < limit {
+                return fleet.clone();
+            }
         }
         let fleet = Arc::new(self.survey(catalog));
-        self.shared().fleet = Some((revision, now, fleet.clone()));
+        self.shared().fleet = Some((sayings, now, fleet.clone()));
+        // A lost region concerns services whose own verdicts did not change.
+        if known.is_some_and(|(.., known)| known.standing() != fleet.standing()) {
+            self.push_all();
+        }
         fleet
-    }
-
-    /// Whether something changed since the last survey: what was decided on it may be decided anew in a moment.
-    pub(super) fn fleet_is_behind(&self) -> bool {
-        let revision = self.mirror.revision();
-        self.shared().fleet.as_ref().is_none_or(|(surveyed, ..)| *surveyed != revision)
     }
 
     fn survey(&self, catalog: &Catalog) -> Fleet {
@@ -126,6 +129,17 @@ impl Agent {
         service.depends_on.iter().filter(is_down).cloned().collect()
     }
 
+    /// The budgets of the regions that serve.
+    pub(super) fn budgets(
+        &self,
+        record: Option<&Record>,
+        service: &Service,
+        catalog: &Catalog,
+    ) -> Vec<(RegionName, BudgetLimits, BudgetUse)> {
+        let serving = record.into_iter().flat_map(|record| &record.serving);
+        serving.map(|region| self.budget(region, service, catalog)).collect()
+    }
+
     /// Limits of a region, and how much of them is used: by runs in the ledger and by moves decided a moment ago.
     fn budget(
         &self,
@@ -144,19 +158,20 @@ impl Agent {
             used.evacuating += u32::from(evacuating);
         };
         let same = |group: Option<Arc<str>>| group.is_some() && group == service.part_of;
-        let mut in_ledger = BTreeSet::new();
-        for run in self.mirror.unplanned_runs() {
-            if run.plan.change.leaving().any(|leaving| leaving == region) {
-                let recent = run.times.decided.is_some_and(|at| now.since(at) <= limits.per);
-                let evacuating = run.plan.change.trigger == Trigger::RegionLost && run.is_before_shifted();
-                count(recent, evacuating, same(group_of(&run.service)));
+        self.mirror.with_moves(|moves| {
+            for (moved, noted) in moves.away_from(region) {
+                let recent = noted.decided.is_some_and(|at| now.since(at) <= limits.per);
+                // Most services have no group, and then nobody's is looked up.
+                let same_group = service.part_of.is_some() && same(group_of(moved));
+                count(recent, noted.evacuating, same_group);
             }
-            if !run.state.is_over() {
-                in_ledger.insert(run.service.clone());
-            }
-        }
+        });
         for (key, starting) in &self.shared().starting {
-            if starting.leaving.contains(region) && !in_ledger.contains(key) {
+            let in_ledger = || {
+                let run = self.mirror.active_run(key);
+                run.is_some_and(|(_, run)| run.plan.change.trigger.is_unplanned() && !run.state.is_over())
+            };
+            if starting.leaving.contains(region) && !in_ledger() {
                 let evacuating = starting.trigger == Trigger::RegionLost;
                 count(true, evacuating, same(starting.part_of.clone()));
             }

@@ -9,7 +9,7 @@ use super::{
     book::{self, Entry},
     catalog::Catalog,
     meter,
-    observe::{SURVEY_INTERVAL, published},
+    observe::published,
     parse::Parsed,
     retry,
 };
@@ -69,9 +69,6 @@ impl Agent {
                 }
             }
         }
-        if self.is_leader() && self.fleet_is_behind() {
-            return SURVEY_INTERVAL;
-        }
         match self.mirror.record(key) {
             Some((_, record)) => self.sync_routes(parsed, &record).await,
             // The leader has looked, to decide. The others look too: what keeps a service from being established is
@@ -114,6 +111,7 @@ impl Agent {
         if seen.record.is_none() {
             self.shared().unestablished.insert(key.clone(), decision.rules.clone());
         }
+        self.stand_in_line(parsed, &decision);
         let started = self.write_decision(&seen, &decision).await;
         self.shared().starting.remove(key);
         match started? {
@@ -127,7 +125,7 @@ impl Agent {
     /// time must not both take the last free place.
     fn decide_and_reserve(&self, seen: &mut Observation, parsed: &Parsed, catalog: &Catalog) -> Decision {
         let _gate = self.deciding.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        seen.budgets = self.observe(parsed, catalog).budgets;
+        seen.budgets = self.budgets(seen.record.as_ref(), &parsed.service, catalog);
         let decision = decide(seen);
         if let Action::Start(plan) = &decision.action
             && plan.change.trigger.is_unplanned()
@@ -140,6 +138,31 @@ impl Agent {
             self.shared().starting.insert(parsed.service.key.clone(), starting);
         }
         decision
+    }
+
+    /// Waits for a place in the evacuation budget if that is what blocks; a place that was offered and is not taken goes
+    /// to the next.
+    fn stand_in_line(&self, parsed: &Parsed, decision: &Decision) {
+        let (grade, key) = (parsed.service.grade, &parsed.service.key);
+        let full = decision.blockers().find_map(|blocker| match &blocker.why {
+            Why::Evacuation { region, .. } => Some(region),
+            _ => None,
+        });
+        match full {
+            Some(region) => self.line.join(region, grade, key),
+            None => {
+                let offered = self.line.leave(grade, key);
+                if let Some(region) = offered.filter(|_| !matches!(decision.action, Action::Start(_))) {
+                    self.offer_place(&region);
+                }
+            }
+        }
+    }
+
+    pub(super) fn offer_place(&self, region: &RegionName) {
+        if let Some(service) = self.line.offer(region) {
+            self.queue.push(service, self.ports.clock.tick());
+        }
     }
 
     async fn write_decision(

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use backoff::{ExponentialBackoffBuilder, backoff::Backoff as _};
 
+use crate::domain::StepResult;
+
 /// First wait: shorter than any client's patience.
 const FIRST: Duration = Duration::from_millis(250);
 
@@ -25,6 +27,16 @@ pub fn delay(failed_tries: u32) -> Duration {
     // After ten doublings the longest wait is reached, so no more are computed.
     let waits = (0..failed_tries.clamp(1, 10)).map(|_| backoff.next_backoff().unwrap_or(LONGEST));
     waits.last().unwrap_or(FIRST)
+}
+
+/// How long to wait after a try of a step that did not get the run further.
+#[must_use]
+pub fn after(result: &StepResult, attempts: u32) -> Option<Duration> {
+    match result {
+        StepResult::Done(_) | StepResult::Superseded(_) => None,
+        StepResult::NotYet(_, left) => Some(*left),
+        StepResult::Failed(_) => Some(delay(attempts)),
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::{
     agent::Agent,
     book::{self, Entry, VerdictEntry},
     catalog::Catalog,
+    observe::SURVEY_INTERVAL,
     queue::Offer,
     vantage::Watched,
 };
@@ -32,6 +33,7 @@ impl Agent {
     pub async fn run(self: &Arc<Self>, shutdown: impl Future<Output = ()> + Send) {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.clone().follow_ledger());
+        tasks.spawn(self.clone().follow_fleet());
         tasks.spawn(self.clone().follow_resources());
         tasks.spawn(self.clone().keep_leases());
         tasks.spawn(self.clone().report_verdicts());
@@ -64,6 +66,16 @@ impl Agent {
                 }
                 self.queue.push(service, now);
             }
+        }
+    }
+
+    /// Surveys all services after verdicts have changed, so that a loss that is confirmed by one service's verdict is
+    /// seen by the others.
+    async fn follow_fleet(self: Arc<Self>) {
+        loop {
+            self.mirror.said().await;
+            self.ports.clock.sleep(SURVEY_INTERVAL).await;
+            self.fleet(&self.catalog());
         }
     }
 
