@@ -115,7 +115,6 @@ impl Agent {
         let started = self.write_decision(&seen, &decision).await;
         self.shared().starting.remove(key);
         match started? {
-            Some(run) if run.state == RunState::Running => Ok(Some(Duration::ZERO)),
             Some(_) => Ok(Some(Duration::ZERO)),
             None => Ok(waiting_time(&decision)),
         }

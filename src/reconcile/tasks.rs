@@ -36,6 +36,7 @@ impl Agent {
         tasks.spawn(self.clone().follow_fleet());
         tasks.spawn(self.clone().follow_resources());
         tasks.spawn(self.clone().keep_leases());
+        tasks.spawn(self.clone().show_standing());
         tasks.spawn(self.clone().report_verdicts());
         tasks.spawn(self.clone().run_passes());
         tokio::select! {
@@ -132,6 +133,14 @@ impl Agent {
                 self.vantage.tell_all();
                 self.push_all();
             }
+            self.ports.clock.sleep(self.tenures.renewal_interval()).await;
+        }
+    }
+
+    /// Shows regions, policies and waiting Failovers. A task of its own: this cluster's API server may hang while the
+    /// ledger is well, and a lease must not be lost over a status.
+    async fn show_standing(self: Arc<Self>) {
+        loop {
             self.report_standing().await;
             self.ports.clock.sleep(self.tenures.renewal_interval()).await;
         }
@@ -250,6 +259,8 @@ impl Agent {
             shared.reported.remove(gone);
             shared.reported_runs.remove(gone);
             shared.routes.remove(gone);
+            shared.resting.remove(gone);
+            shared.unestablished.remove(gone);
         }
     }
 }

@@ -22,13 +22,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 pub struct RouteSeen {
     /// Servers that answered.
     pub servers: Vec<ServerState>,
-    /// What the others said.
-    pub errors: Vec<String>,
     /// When.
     pub at: Tick,
-    /// All servers show what the ledger says.
-    pub in_sync: bool,
-    /// Servers that do not, and why.
+    /// Servers that do not show what the ledger says, or did not answer, and why. Empty: all is in step.
     pub behind: Vec<String>,
 }
 
@@ -50,7 +46,7 @@ impl Agent {
                 unread.extend(errors.iter().cloned());
             }
             read.extend(good.iter().cloned());
-            self.note_seen(parsed, name, good, errors.clone(), errors);
+            self.note_seen(parsed, name, good, errors);
         }
         (read, (!unread.is_empty()).then(|| unread.join("; ")))
     }
@@ -72,7 +68,7 @@ impl Agent {
         let (good, bad) = split(results);
         let errors: Vec<String> = bad.iter().map(ToString::to_string).collect();
         let published = !good.is_empty();
-        self.note_route(parsed, name, good, errors.clone(), &answer);
+        self.note_route(parsed, name, good, &errors, &answer);
         match (published, stale) {
             (_, Some(stale)) => StepResult::Superseded(stale),
             (true, None) if errors.is_empty() => {
@@ -108,14 +104,14 @@ impl Agent {
             let route = match spec.with_secret(self.ports.resources.as_ref()).await {
                 Ok(route) => route,
                 Err(error) => {
-                    self.note_route(parsed, name, Vec::new(), vec![error], &wanted);
+                    self.note_route(parsed, name, Vec::new(), &[error], &wanted);
                     continue;
                 }
             };
             let (read, failed) = split(self.ports.traffic.read(&route).await);
             let behind = read.iter().any(|server| !server.shows(&wanted));
-            let errors = failed.iter().map(ToString::to_string).collect();
-            self.note_route(parsed, name, read, errors, &wanted);
+            let errors: Vec<String> = failed.iter().map(ToString::to_string).collect();
+            self.note_route(parsed, name, read, &errors, &wanted);
             if behind && self.is_leader() {
                 self.catch_up(parsed, name, record).await;
             }
@@ -150,7 +146,7 @@ impl Agent {
         parsed: &Parsed,
         name: &RouteName,
         servers: Vec<ServerState>,
-        errors: Vec<String>,
+        errors: &[String],
         wanted: &Answer,
     ) {
         let mut behind: Vec<String> = servers
@@ -159,19 +155,11 @@ impl Agent {
             .map(|s| format!("{} answers {} under {}", s.server, list(&s.addresses), epoch_text(s)))
             .collect();
         behind.extend(errors.iter().cloned());
-        self.note_seen(parsed, name, servers, errors, behind);
+        self.note_seen(parsed, name, servers, behind);
     }
 
-    fn note_seen(
-        &self,
-        parsed: &Parsed,
-        name: &RouteName,
-        servers: Vec<ServerState>,
-        errors: Vec<String>,
-        behind: Vec<String>,
-    ) {
-        let in_sync = behind.is_empty();
-        let seen = RouteSeen { servers, errors, at: self.ports.clock.tick(), in_sync, behind };
+    fn note_seen(&self, parsed: &Parsed, name: &RouteName, servers: Vec<ServerState>, behind: Vec<String>) {
+        let seen = RouteSeen { servers, at: self.ports.clock.tick(), behind };
         let mut shared = self.shared();
         shared.routes.entry(parsed.service.key.clone()).or_default().insert(name.clone(), seen);
     }
