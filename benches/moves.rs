@@ -162,8 +162,10 @@ impl World {
             let metrics = Arc::new(Metrics::new(build).unwrap());
             let ledger: Arc<dyn Ledger> =
                 Arc::new(MeteredLedger::new(ledger.clone(), clock.clone(), metrics.clone()));
-            let router =
-                TrafficRouter::new(DnsTraffic::new(clock.clone()), ServedTraffic::new(ledger.clone()));
+            let router = TrafficRouter::new(
+                DnsTraffic::new(clock.clone()),
+                ServedTraffic::new(ledger.clone(), clock.clone()),
+            );
             let ports = Ports {
                 clock: clock.clone(),
                 resources: Arc::new(resources),

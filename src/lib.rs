@@ -1,7 +1,7 @@
 //! Bongsu watches shared services that run in several regions, moves them when a region is lost, and drills the move.
 //!
 //! Read in this order: `api` is what users write, `domain` decides, `ports` name the outside, `adapters` touch it,
-//! `reconcile` is one pass.
+//! `reconcile` is one pass, `sim` replaces the outside.
 
 pub mod adapters;
 pub mod api;
@@ -10,3 +10,4 @@ pub mod domain;
 pub mod observability;
 pub mod ports;
 pub mod reconcile;
+pub mod sim;

@@ -172,7 +172,8 @@ pub(super) fn ports(
     metrics: Arc<Metrics>,
 ) -> Ports {
     let ledger: Arc<dyn Ledger> = Arc::new(MeteredLedger::new(ledger, clock.clone(), metrics.clone()));
-    let traffic = TrafficRouter::new(DnsTraffic::new(clock.clone()), ServedTraffic::new(ledger.clone()));
+    let traffic =
+        TrafficRouter::new(DnsTraffic::new(clock.clone()), ServedTraffic::new(ledger.clone(), clock.clone()));
     Ports {
         clock,
         resources,

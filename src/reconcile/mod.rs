@@ -27,5 +27,8 @@ mod traffic;
 pub mod vantage;
 
 pub use agent::{Agent, Ports, Settings};
+pub use book::Entry;
 pub use catalog::Catalog;
+pub use mirror::{LEADER_LEASE, REGION_LEASE};
+pub use parse::key_of;
 pub use preview::{Preview, PreviewError};

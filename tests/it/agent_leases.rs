@@ -27,7 +27,8 @@ fn agent(resources: Arc<dyn Resources>, clock: Arc<dyn Clock>) -> Arc<Agent> {
     let region = RegionName::new("a");
     let ledger = Arc::new(MemoryLedger::new(clock.clone()));
     let build = Build { version: "0", commit: "0", region: &region };
-    let traffic = TrafficRouter::new(DnsTraffic::new(clock.clone()), ServedTraffic::new(ledger.clone()));
+    let traffic =
+        TrafficRouter::new(DnsTraffic::new(clock.clone()), ServedTraffic::new(ledger.clone(), clock.clone()));
     let ports = Ports {
         metrics: Arc::new(Metrics::new(build).unwrap()),
         prober: Arc::new(NetworkProber::new()),

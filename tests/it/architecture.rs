@@ -31,6 +31,7 @@ pub const RULES: &[(&str, &[&str], &[&str])] = &[
     ),
     ("adapters", &["adapters", "ports", "domain", "api", "observability"], &["*"]),
     ("observability", &["observability", "domain"], &["*"]),
+    ("sim", &["sim", "reconcile", "adapters", "ports", "domain", "api", "observability"], &["*"]),
     ("cli", &["*"], &["*"]),
 ];
 

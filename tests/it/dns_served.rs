@@ -72,7 +72,9 @@ async fn publish(
     route: &Route,
     answer: &Answer,
 ) -> Result<ServerState, TrafficError> {
-    ServedTraffic::new(Arc::clone(ledger)).publish(route, served(route), answer).await
+    ServedTraffic::new(Arc::clone(ledger), Arc::new(SystemClock::new()))
+        .publish(route, served(route), answer)
+        .await
 }
 
 /// A running name server.
@@ -252,7 +254,9 @@ async fn a_lower_epoch_is_stale_and_changes_nothing() {
     let newest = publish(&ledger, &route, &answer(7, &["192.0.2.7"])).await.unwrap();
     let error = publish(&ledger, &route, &answer(6, &["192.0.2.6"])).await.unwrap_err();
     assert_eq!(error, TrafficError::Stale { server: "served".to_owned(), held: Epoch(7), tried: Epoch(6) });
-    let read = ServedTraffic::new(Arc::clone(&ledger)).read(&route, served(&route)).await;
+    let read = ServedTraffic::new(Arc::clone(&ledger), Arc::new(SystemClock::new()))
+        .read(&route, served(&route))
+        .await;
     assert_eq!(read, Ok(newest));
 }
 

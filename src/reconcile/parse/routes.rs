@@ -38,6 +38,15 @@ impl RouteSpec {
         }
     }
 
+    /// Name servers that are updated; none for a name that Bongsu serves itself.
+    #[must_use]
+    pub fn servers(&self) -> &[SocketAddr] {
+        match &self.kind {
+            Kind::Dns { servers, .. } => servers,
+            Kind::Served(_) => &[],
+        }
+    }
+
     /// The route with its secret.
     ///
     /// # Errors

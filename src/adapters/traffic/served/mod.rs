@@ -16,8 +16,8 @@ use futures::StreamExt;
 use crate::{
     domain::Epoch,
     ports::{
-        Answer, Change, Expect, Key, Ledger, LedgerError, Route, ServedRoute, ServerState, TrafficError,
-        Version,
+        Answer, Change, Clock, Expect, Key, Ledger, LedgerError, Route, ServedRoute, ServerState,
+        TrafficError, Version,
     },
 };
 pub use name_server::NameServer;
@@ -36,6 +36,7 @@ const ATTEMPTS: u32 = 3;
 /// The adapter.
 pub struct ServedTraffic {
     ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
 }
 
 /// A record as it was read, with the version to write under.
@@ -45,10 +46,10 @@ struct Held {
 }
 
 impl ServedTraffic {
-    /// An adapter that publishes through this ledger.
+    /// An adapter that publishes through this ledger and measures its limit by this clock.
     #[must_use]
-    pub fn new(ledger: Arc<dyn Ledger>) -> Self {
-        Self { ledger }
+    pub fn new(ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
+        Self { ledger, clock }
     }
 
     /// Publishes by compare-and-set on the record's version; the epoch never goes down.
@@ -62,7 +63,7 @@ impl ServedTraffic {
         served: &ServedRoute,
         answer: &Answer,
     ) -> Result<ServerState, TrafficError> {
-        within_limit(async {
+        self.within_limit(async {
             let key = record::key(route);
             let wanted = Record::new(route, served, answer);
             for _ in 0..ATTEMPTS {
@@ -87,11 +88,25 @@ impl ServedTraffic {
     /// # Errors
     /// `Unreachable` if the ledger did not answer: nothing is known. `Refused` if its record cannot be read.
     pub async fn read(&self, route: &Route, _served: &ServedRoute) -> Result<ServerState, TrafficError> {
-        within_limit(async {
+        self.within_limit(async {
             let held = self.held(&record::key(route)).await?;
             Ok(held.map_or_else(nothing, |held| state(&held.record)))
         })
         .await
+    }
+
+    async fn within_limit(
+        &self,
+        call: impl Future<Output = Result<ServerState, TrafficError>>,
+    ) -> Result<ServerState, TrafficError> {
+        tokio::select! {
+            biased;
+            result = call => result,
+            () = self.clock.sleep(CALL_LIMIT) => {
+                let what = "publish through the ledger".to_owned();
+                Err(unreachable(LedgerError::Timeout { what, limit: CALL_LIMIT }))
+            }
+        }
     }
 
     async fn held(&self, key: &Key) -> Result<Option<Held>, TrafficError> {
@@ -172,15 +187,6 @@ impl ServedTraffic {
         let parsed = others.filter_map(|(other, found)| Some((other, Record::parse(&found.value).ok()?)));
         Ok(parsed.filter(|(_, other)| other.name == wanted.name).collect())
     }
-}
-
-async fn within_limit(
-    call: impl Future<Output = Result<ServerState, TrafficError>>,
-) -> Result<ServerState, TrafficError> {
-    tokio::time::timeout(CALL_LIMIT, call).await.unwrap_or_else(|_| {
-        let what = "publish through the ledger".to_owned();
-        Err(unreachable(LedgerError::Timeout { what, limit: CALL_LIMIT }))
-    })
 }
 
 fn refuse_if_stale(held: Option<&Held>, answer: &Answer) -> Result<(), TrafficError> {

@@ -1,0 +1,216 @@
+//! The invariants (ARCHITECTURE.md), watched at every change of the ledger and of a name server. Everything here is
+//! judged by what truly is in the simulated world, never by what the product says of it.
+
+mod answers;
+mod moves;
+mod runs;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use super::{
+    moment::Moment,
+    names::Held,
+    process::Life,
+    setup::Setup,
+    world::{State, World},
+};
+use crate::{
+    domain::{Epoch, Record, Run, RunId, ServiceKey},
+    ports::Key,
+    reconcile::Entry,
+};
+
+/// Longest time that an effect may come after its process last made sure that it leads: the limit of one call of a
+/// traffic adapter. What comes later is refused by the epoch, not by the lease.
+const EFFECT_GRACE: Duration = Duration::from_secs(5);
+
+/// What must always be true. The words are those of the design.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Invariant {
+    /// Who serves changes only with the epoch, and only one process at a time acts.
+    OneWriter,
+    /// No action leaves nobody serving, and no empty answer is published.
+    NeverEmpty,
+    /// Load goes only to who can carry it.
+    Capacity,
+    /// The intent is in the ledger before its effect, and no epoch goes down.
+    JournalFirst,
+    /// Budgets, cooldown, and no move for somebody else's fault.
+    Bulkhead,
+    /// Traffic follows the ledger and nothing else.
+    FailStatic,
+    /// A missing answer is no answer.
+    UnknownIsNotDown,
+    /// What can be served is served, in the time that was promised, and nothing stays in a run.
+    Liveness,
+}
+
+impl Invariant {
+    /// Number and name, as in the design.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OneWriter => "I1 one writer",
+            Self::NeverEmpty => "I3 never empty",
+            Self::Capacity => "I4 capacity",
+            Self::JournalFirst => "I5 journal first",
+            Self::Bulkhead => "I6 bulkhead",
+            Self::FailStatic => "I8 fail static",
+            Self::UnknownIsNotDown => "I9 unknown is not down",
+            Self::Liveness => "liveness",
+        }
+    }
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A broken invariant.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// When.
+    pub at: Moment,
+    /// What happened.
+    pub what: String,
+}
+
+/// What is watched, and what was found.
+pub(super) struct Checker {
+    pub setup: Arc<Setup>,
+    broken: Option<Violation>,
+    pub records: BTreeMap<ServiceKey, Record>,
+    pub runs: BTreeMap<(Arc<str>, RunId), Noted>,
+    /// When each service's cooldown was armed last.
+    armed: BTreeMap<ServiceKey, Moment>,
+    /// When somebody last edited an object.
+    pub edited: Option<Moment>,
+    /// How far the wall clocks of two hosts were apart at most.
+    pub clocks_apart: Duration,
+    /// Times from the loss of a member to the moment when the ledger and the name servers lead to others.
+    pub shifted: BTreeMap<ServiceKey, Vec<Moment>>,
+    served: BTreeMap<Key, (Epoch, BTreeSet<IpAddr>)>,
+}
+
+/// A run as it stands in the ledger, and when it came there.
+pub(super) struct Noted {
+    pub run: Run,
+    pub since: Moment,
+}
+
+impl Checker {
+    pub(super) fn new(setup: Arc<Setup>) -> Self {
+        Self {
+            setup,
+            broken: None,
+            records: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            armed: BTreeMap::new(),
+            edited: None,
+            clocks_apart: Duration::ZERO,
+            shifted: BTreeMap::new(),
+            served: BTreeMap::new(),
+        }
+    }
+
+    pub(super) const fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    pub(super) fn take(&mut self) -> Option<Violation> {
+        self.broken.take()
+    }
+
+    /// Notes the first violation; the run ends there.
+    pub(super) fn breaks(&mut self, invariant: Invariant, at: Moment, what: String) {
+        self.broken.get_or_insert(Violation { invariant, at, what });
+    }
+
+    pub(super) fn run_of(&self, record: &Record, service: &ServiceKey) -> Option<&Run> {
+        let id = record.run.clone()?;
+        self.runs.get(&(service.namespace.clone(), id)).map(|noted| &noted.run)
+    }
+}
+
+impl World {
+    /// A process sends something that changes who serves, or where traffic goes.
+    pub(super) fn sent_effect(&self, life: Life, what: &str) {
+        let acts = what.starts_with("record/") || what.starts_with("answer/") || what == "an update";
+        if !acts {
+            return;
+        }
+        let now = self.now();
+        let state = &mut *self.state();
+        let ttl = state.checker.setup.lease_ttl;
+        let Some(process) = state.processes.get(life.process) else { return };
+        let ends = process.led_since.map_or(process.led_until, |since| since.plus(ttl));
+        let last = ends.max(process.awake_since).plus(EFFECT_GRACE);
+        if now > last {
+            let what = format!("bongsu in {} sends {what}, but its lease ended at {ends}", process.name);
+            state.checker.breaks(Invariant::OneWriter, now, what);
+        }
+    }
+
+    /// The ledger took a write, or removed a record.
+    pub(super) fn ledger_changed(&self, life: Life, key: &Key, value: Option<&str>) {
+        let now = self.now();
+        let state = &mut *self.state();
+        match (Entry::of(key), value) {
+            (Some(Entry::Record(service)), Some(text)) => match serde_json::from_str(text) {
+                Ok(record) => state.record_changed(now, &service, record),
+                Err(error) => state.unreadable(now, key, &error),
+            },
+            (Some(Entry::Run(namespace, id)), Some(text)) => match serde_json::from_str(text) {
+                Ok(run) => state.run_changed(now, (namespace, id), run),
+                Err(error) => state.unreadable(now, key, &error),
+            },
+            (Some(Entry::Run(namespace, id)), None) => {
+                state.checker.runs.remove(&(namespace, id));
+            }
+            (Some(Entry::Verdict(vantage, service)), Some(text)) => {
+                state.story.tell(now, || told_verdicts(&vantage, &service, text));
+            }
+            (None, Some(text)) => state.served_changed(now, key, text),
+            _ => {}
+        }
+        let _ = life;
+    }
+
+    /// A name server made an update.
+    pub(super) fn name_changed(&self, server: usize, held: &Held) {
+        let now = self.now();
+        self.state().answer_changed(now, server, held);
+    }
+}
+
+impl State {
+    fn unreadable(&mut self, now: Moment, key: &Key, error: &serde_json::Error) {
+        self.checker.breaks(Invariant::JournalFirst, now, format!("{key} cannot be read: {error}"));
+    }
+}
+
+fn told_verdicts(vantage: &crate::domain::RegionName, service: &ServiceKey, text: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let members = value.get("members").and_then(serde_json::Value::as_object);
+    let said: Vec<String> = members
+        .into_iter()
+        .flatten()
+        .map(|(region, said)| {
+            let verdict = said.get("verdict").and_then(serde_json::Value::as_str).unwrap_or("?");
+            format!("{region} {verdict}")
+        })
+        .collect();
+    format!("{vantage} says of {service}: {}", said.join(", "))
+}

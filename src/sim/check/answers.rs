@@ -1,0 +1,102 @@
+//! What name servers answer.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use serde::Deserialize;
+
+use super::Invariant;
+use crate::{
+    domain::{Epoch, ServiceKey, StepKind, StepState},
+    ports::Key,
+    sim::{moment::Moment, names::Held, world::State},
+};
+
+/// The part of a served answer that is looked at.
+#[derive(Deserialize)]
+struct Served {
+    service: ServiceKey,
+    epoch: Epoch,
+    addresses: BTreeSet<IpAddr>,
+}
+
+impl State {
+    pub(super) fn answer_changed(&mut self, now: Moment, server: usize, held: &Held) {
+        let name = self.names.list.get(server).map_or_else(String::new, |server| server.address.to_string());
+        self.published(now, &name, &held.owner, held.epoch, &held.addresses);
+    }
+
+    pub(super) fn served_changed(&mut self, now: Moment, key: &Key, text: &str) {
+        let Ok(Served { service, epoch, addresses }) = serde_json::from_str(text) else { return };
+        if let Some((before, _)) = self.checker.served.get(key)
+            && *before > epoch
+        {
+            let what = format!("the served answer of {service} goes from epoch {before} back to {epoch}");
+            self.checker.breaks(Invariant::JournalFirst, now, what);
+        }
+        self.published(now, "bongsu", &service, epoch, &addresses);
+        self.checker.served.insert(key.clone(), (epoch, addresses));
+    }
+
+    /// What Bongsu answers itself for a service.
+    pub(in crate::sim) fn served_answer(&self, service: &ServiceKey) -> Option<&(Epoch, BTreeSet<IpAddr>)> {
+        let prefix = format!("answer/{service}/");
+        self.checker
+            .served
+            .iter()
+            .find(|(key, _)| key.as_str().starts_with(&prefix))
+            .map(|(_, answer)| answer)
+    }
+
+    fn published(
+        &mut self,
+        now: Moment,
+        at: &str,
+        service: &ServiceKey,
+        epoch: Epoch,
+        addresses: &BTreeSet<IpAddr>,
+    ) {
+        self.story.tell(now, || {
+            let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("{at} answers for {service}: {} under epoch {epoch}", list.join(", "))
+        });
+        if addresses.is_empty() {
+            let what = format!("{at} answers nothing for {service}");
+            self.checker.breaks(Invariant::NeverEmpty, now, what);
+        }
+        let Some(record) = self.checker.records.get(service) else {
+            let what = format!("{at} answers for {service}, of which the ledger knows nothing");
+            return self.checker.breaks(Invariant::FailStatic, now, what);
+        };
+        if epoch > record.epoch {
+            let what =
+                format!("{at} answers for {service} under epoch {epoch}; the ledger is at {}", record.epoch);
+            self.checker.breaks(Invariant::FailStatic, now, what);
+        } else if epoch == record.epoch {
+            let parsed = self.checker.setup.services.get(service);
+            let serving = record.serving.iter().filter_map(|region| parsed?.addresses.get(region));
+            let wanted: BTreeSet<IpAddr> = serving.flatten().copied().collect();
+            if wanted != *addresses {
+                let what =
+                    format!("{at} answers {addresses:?} for {service}, where the ledger says {wanted:?}");
+                self.checker.breaks(Invariant::FailStatic, now, what);
+            }
+            self.shift_intended(now, at, service, epoch);
+        }
+    }
+
+    /// A run that raised this epoch said that it would shift traffic.
+    fn shift_intended(&mut self, now: Moment, at: &str, service: &ServiceKey, epoch: Epoch) {
+        let intended = self.checker.runs.values().map(|noted| &noted.run).any(|run| {
+            let shifts = |record: &crate::domain::StepRecord| {
+                record.step.kind() == StepKind::ShiftTraffic && record.state != StepState::Pending
+            };
+            let raised = run.plan.epoch == epoch || run.plan.epoch.next() == epoch;
+            // A run that ended before its shift leaves a record that the traffic is brought up to.
+            run.service == *service && raised && (run.state.is_over() || run.journal.iter().any(shifts))
+        });
+        if !intended {
+            let what = format!("{at} was led to epoch {epoch} of {service} before a run said so");
+            self.checker.breaks(Invariant::JournalFirst, now, what);
+        }
+    }
+}

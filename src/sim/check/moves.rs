@@ -1,0 +1,183 @@
+//! Who serves: when it may change, and for what reason.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::Invariant;
+use crate::{
+    domain::{Epoch, Record, RegionName, Run, RunState, ServiceKey, Step, StepState, Trigger},
+    sim::{moment::Moment, network::Site, world::State},
+};
+
+/// Age of the last good sample of a member that takes over.
+const GOOD_FOR: Duration = Duration::from_secs(30);
+
+/// Time after an edit in which a decision may still rest on what was written before.
+const EDIT_COUNTS: Duration = Duration::from_secs(20);
+
+/// What wall clocks that nobody changed may be apart, and what a decision takes.
+const SECOND: Duration = Duration::from_secs(1);
+
+impl State {
+    pub(super) fn record_changed(&mut self, now: Moment, service: &ServiceKey, record: Record) {
+        let before = self.checker.records.get(service).cloned();
+        let moved = before.as_ref().is_none_or(|before| before.epoch != record.epoch);
+        if moved {
+            self.story.tell(now, || {
+                format!("{service}: epoch {}, {} serves", record.epoch, names(&record.serving))
+            });
+        }
+        if record.serving.is_empty() {
+            self.checker.breaks(Invariant::NeverEmpty, now, format!("nobody serves {service} by the ledger"));
+        }
+        if let Some(before) = &before {
+            self.epoch_kept(now, service, before, &record);
+            if record.last_automatic != before.last_automatic {
+                self.checker.armed.insert(service.clone(), now);
+            }
+        }
+        if moved {
+            self.moved(now, service, before.as_ref(), &record);
+            self.checker.shifted.entry(service.clone()).or_default().push(now);
+        }
+        self.checker.records.insert(service.clone(), record);
+    }
+
+    fn epoch_kept(&mut self, now: Moment, service: &ServiceKey, before: &Record, record: &Record) {
+        if record.epoch == before.epoch && record.serving != before.serving {
+            let (was, is) = (names(&before.serving), names(&record.serving));
+            let what = format!("{service} is served by {is} after {was}, both under epoch {}", record.epoch);
+            self.checker.breaks(Invariant::OneWriter, now, what);
+        }
+        if record.epoch != before.epoch && record.epoch != before.epoch.next() {
+            let what = format!("the epoch of {service} goes from {} to {}", before.epoch, record.epoch);
+            self.checker.breaks(Invariant::JournalFirst, now, what);
+        }
+    }
+
+    fn moved(&mut self, now: Moment, service: &ServiceKey, before: Option<&Record>, record: &Record) {
+        let Some(run) = self.checker.run_of(record, service).cloned() else {
+            let what = format!("epoch {} of {service} was raised without a run in the ledger", record.epoch);
+            return self.checker.breaks(Invariant::JournalFirst, now, what);
+        };
+        if let Some(what) = not_intended(&run, record.epoch, &record.serving) {
+            return self.checker.breaks(Invariant::JournalFirst, now, format!("{service}: {what}"));
+        }
+        let (Some(before), RunState::Running) = (before, run.state) else { return };
+        let leaving: Vec<RegionName> = before.serving.difference(&record.serving).cloned().collect();
+        let joining: Vec<RegionName> = record.serving.difference(&before.serving).cloned().collect();
+        if run.plan.change.trigger.is_unplanned() {
+            leaving.iter().for_each(|region| self.has_cause(now, service, region));
+        }
+        joining.iter().for_each(|region| self.is_good_target(now, service, region));
+        self.carries(now, service, record, !leaving.is_empty());
+        self.cooldown_kept(now, service, run.plan.change.trigger);
+    }
+
+    /// A quorum of vantages, one of them outside, truly saw the member fail, and not because they were cut off
+    /// themselves.
+    fn has_cause(&mut self, now: Moment, service: &ServiceKey, region: &RegionName) {
+        let Some((site, member, quorum)) = self.place(service, region) else { return };
+        let saw = |process: u16| self.members.seen(process, member).since(Moment::START, true) > 0;
+        let witnesses: Vec<u16> = self.vantages().filter(|vantage| saw(*vantage)).collect();
+        let outside = witnesses.iter().filter(|vantage| **vantage != u16::from(site.0)).count();
+        if witnesses.len() < quorum || outside == 0 {
+            let seen = witnesses.len();
+            let what =
+                format!("{service} is moved away from {region}, which {seen} trusted vantages saw fail");
+            self.checker.breaks(Invariant::UnknownIsNotDown, now, what);
+        }
+    }
+
+    /// A quorum of vantages truly saw it work a moment ago.
+    fn is_good_target(&mut self, now: Moment, service: &ServiceKey, region: &RegionName) {
+        let Some((_, member, quorum)) = self.place(service, region) else { return };
+        let from = Moment(now.0.saturating_sub(crate::sim::moment::micros(GOOD_FOR)));
+        let saw = self.vantages().filter(|v| self.members.seen(*v, member).since(from, false) > 0).count();
+        if saw < quorum {
+            let what = format!("{service} is moved to {region}, which {saw} vantages saw work of late");
+            self.checker.breaks(Invariant::UnknownIsNotDown, now, what);
+        }
+    }
+
+    fn vantages(&self) -> impl Iterator<Item = u16> + use<> {
+        0..u16::try_from(self.processes.list.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Site, member and quorum.
+    fn place(&self, service: &ServiceKey, region: &RegionName) -> Option<(Site, usize, usize)> {
+        let site = self.checker.setup.site(region)?;
+        let member = self.members.index(service, site)?;
+        let health = self.checker.setup.service(service)?.health;
+        Some((site, member, usize::try_from(health.quorum).unwrap_or(usize::MAX)))
+    }
+
+    fn recently_edited(&self, now: Moment) -> bool {
+        self.checker.edited.is_some_and(|edited| now.since(edited) < EDIT_COUNTS)
+    }
+
+    fn carries(&mut self, now: Moment, service: &ServiceKey, record: &Record, takes_away: bool) {
+        let Some(spec) = self.checker.setup.service(service).cloned() else { return };
+        let Some(load) = spec.peak_load.filter(|_| takes_away && !self.recently_edited(now)) else { return };
+        let of = |region| spec.members.get(region).and_then(|member| member.capacity);
+        let capacity: Option<u64> = record.serving.iter().map(of).sum();
+        if capacity.is_some_and(|capacity| capacity < load) {
+            let what = format!("{} cannot carry {load}/s of {service}", names(&record.serving));
+            self.checker.breaks(Invariant::Capacity, now, what);
+        }
+    }
+
+    fn cooldown_kept(&mut self, now: Moment, service: &ServiceKey, trigger: Trigger) {
+        let Some(spec) = self.checker.setup.service(service) else { return };
+        let (Some(armed), Trigger::MemberDown | Trigger::Failback) =
+            (self.checker.armed.get(service), trigger)
+        else {
+            return;
+        };
+        let slack = self.checker.clocks_apart + SECOND;
+        if now.since(*armed) + slack < spec.failover.cooldown {
+            let what = format!("{service} is moved again {:?} after an automatic move", now.since(*armed));
+            self.checker.breaks(Invariant::Bulkhead, now, what);
+        }
+    }
+
+    /// Counts the moves that the ledger holds when a new one comes.
+    pub(super) fn budget_kept(&mut self, now: Moment, run: &Run) {
+        let leaving: Vec<RegionName> = run.plan.change.leaving().cloned().collect();
+        for region in leaving {
+            let Some(spec) = self.checker.setup.snapshot.regions.get(region.as_str()) else { continue };
+            let budget = &spec.spec.budget;
+            let (limit, per) =
+                (budget.moves, budget.per.0.saturating_sub(self.checker.clocks_apart + SECOND));
+            let others = self.checker.runs.values().filter(|noted| {
+                let change = &noted.run.plan.change;
+                noted.run.id != run.id
+                    && change.trigger.is_unplanned()
+                    && change.leaving().any(|left| *left == region)
+                    && now.since(noted.since) < per
+            });
+            let used = others.count();
+            let counts = run.plan.change.trigger == Trigger::MemberDown;
+            if counts && used >= usize::try_from(limit).unwrap_or(0) {
+                let what =
+                    format!("{} is move {} away from {region}; its budget is {limit}", run.id, used + 1);
+                self.checker.breaks(Invariant::Bulkhead, now, what);
+            }
+        }
+    }
+}
+
+/// Why a run may not raise the epoch so.
+fn not_intended(run: &Run, epoch: Epoch, serving: &BTreeSet<RegionName>) -> Option<String> {
+    if run.state.is_over() {
+        return Some(format!("epoch {epoch} was raised by {}, which is {:?}", run.id, run.state));
+    }
+    let intended = run.journal.iter().any(|record| {
+        let step = Step::RaiseEpoch { epoch, serving: serving.clone() };
+        record.step == step && record.state == StepState::Running
+    });
+    (!intended).then(|| format!("epoch {epoch} was raised before {} said so", run.id))
+}
+
+fn names(regions: &BTreeSet<RegionName>) -> String {
+    regions.iter().map(RegionName::as_str).collect::<Vec<_>>().join("+")
+}

@@ -1,0 +1,227 @@
+//! The API server of each site: the objects that the users wrote, and what the product sees of them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff};
+use tokio::sync::watch;
+
+use super::{
+    clock::{Sleep, WALL_AT_START},
+    moment::Moment,
+    network::Site,
+    process::Life,
+    setup::Setup,
+    world::World,
+};
+use crate::{
+    api::{Failover, SharedServiceStatus},
+    domain::ServiceKey,
+    ports::{Event, Resources, ResourcesError, Snapshot, StatusUpdate},
+};
+
+/// Time after which a call on an API server that does not answer is given up, as in the adapter.
+const API_LIMIT: Duration = Duration::from_secs(3);
+
+/// One API server.
+pub(super) struct Cluster {
+    /// Answers nothing.
+    pub down: bool,
+    /// Its watches show nothing new.
+    pub stale: bool,
+    pub dark: bool,
+    snapshot: Arc<Snapshot>,
+    pub statuses: BTreeMap<ServiceKey, SharedServiceStatus>,
+    views: Vec<Arc<View>>,
+}
+
+/// What one process sees of its cluster.
+struct View {
+    snapshot: Mutex<Option<Arc<Snapshot>>>,
+    changes: watch::Sender<u64>,
+}
+
+/// All API servers, by site.
+pub(super) struct Clusters {
+    pub list: Vec<Cluster>,
+    /// Every event, if anybody wants to know.
+    pub events: Option<Vec<(Moment, Site, Event)>>,
+}
+
+impl Clusters {
+    pub(super) fn new(setup: &Setup, keep_events: bool) -> Self {
+        let cluster = |_: &crate::domain::RegionName| Cluster {
+            down: false,
+            stale: false,
+            dark: false,
+            snapshot: setup.snapshot.clone(),
+            statuses: BTreeMap::new(),
+            views: Vec::new(),
+        };
+        Self { list: setup.regions.iter().map(cluster).collect(), events: keep_events.then(Vec::new) }
+    }
+
+    pub(super) fn at(&self, site: Site) -> Option<&Cluster> {
+        self.list.get(usize::from(site.0))
+    }
+
+    pub(super) fn at_mut(&mut self, site: Site) -> Option<&mut Cluster> {
+        self.list.get_mut(usize::from(site.0))
+    }
+}
+
+impl Cluster {
+    pub(super) const fn answers(&self) -> bool {
+        !self.down && !self.dark
+    }
+
+    /// Changes objects, as a person with `kubectl` would.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Snapshot)) {
+        change(Arc::make_mut(&mut self.snapshot));
+        self.show();
+    }
+
+    /// Lets every process see what there is.
+    pub(super) fn show(&mut self) {
+        if self.stale || !self.answers() {
+            return;
+        }
+        for view in &self.views {
+            let mut seen = view.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+            if !seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &self.snapshot)) {
+                *seen = Some(self.snapshot.clone());
+                view.changes.send_modify(|count| *count += 1);
+            }
+        }
+    }
+
+    /// The snapshot with the last statuses, as a process finds it that starts now.
+    fn with_statuses(&mut self) -> Arc<Snapshot> {
+        if !self.statuses.is_empty() {
+            let snapshot = Arc::make_mut(&mut self.snapshot);
+            for (key, status) in std::mem::take(&mut self.statuses) {
+                if let Some(service) = snapshot.services.get_mut(&key) {
+                    Arc::make_mut(service).status = Some(status);
+                }
+            }
+        }
+        self.snapshot.clone()
+    }
+}
+
+/// The resources as one process sees them.
+pub(super) struct SimResources {
+    world: Arc<World>,
+    life: Life,
+    site: Site,
+    view: Arc<View>,
+}
+
+impl SimResources {
+    pub(super) fn open(world: Arc<World>, life: Life, site: Site) -> Self {
+        let view = Arc::new(View { snapshot: Mutex::default(), changes: watch::channel(0).0 });
+        if let Some(cluster) = world.state().clusters.at_mut(site) {
+            if cluster.answers() {
+                *view.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(cluster.with_statuses());
+            }
+            // One process runs in a site at a time: the view of the one before is gone with it.
+            cluster.views = vec![view.clone()];
+        }
+        Self { world, life, site, view }
+    }
+
+    async fn reach(&self, what: &str) -> Result<(), ResourcesError> {
+        let answers = self.world.state().clusters.at(self.site).is_some_and(Cluster::answers);
+        if answers {
+            return Ok(());
+        }
+        let until = self.world.now().plus(API_LIMIT);
+        Sleep { world: &self.world, life: self.life, until, registered: false }.await;
+        Err(ResourcesError::Unavailable { what: what.to_owned(), cause: "no answer".to_owned() })
+    }
+}
+
+#[async_trait]
+impl Resources for SimResources {
+    fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.view.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.view.changes.subscribe()
+    }
+
+    async fn secret(&self, _: &str, _: &str, _: &str) -> Result<Vec<u8>, ResourcesError> {
+        self.reach("read a Secret").await?;
+        // Simulated name servers ask for no signature; this is base64 as in a real Secret.
+        Ok(b"c2ltdWxhdGVk".to_vec())
+    }
+
+    async fn write_status(&self, update: StatusUpdate) -> Result<(), ResourcesError> {
+        self.reach("write a status").await?;
+        let state = &mut *self.world.state();
+        let Some(cluster) = state.clusters.at_mut(self.site) else { return Ok(()) };
+        match update {
+            StatusUpdate::Service(key, status) => {
+                cluster.statuses.insert(key, *status);
+            }
+            StatusUpdate::Failover(namespace, name, status) => {
+                let key = (namespace, name);
+                let same =
+                    cluster.snapshot.failovers.get(&key).is_none_or(|f| f.status.as_ref() == Some(&*status));
+                if !same {
+                    cluster.change(|snapshot| {
+                        if let Some(failover) = snapshot.failovers.get_mut(&key) {
+                            Arc::make_mut(failover).status = Some(*status);
+                        }
+                    });
+                }
+            }
+            StatusUpdate::Region(..) | StatusUpdate::Policy(..) => {}
+        }
+        Ok(())
+    }
+
+    async fn create_failover(&self, failover: Failover) -> Result<(), ResourcesError> {
+        self.reach("create a Failover").await?;
+        let now = self.world.now();
+        if let Some(cluster) = self.world.state().clusters.at_mut(self.site) {
+            cluster.create(failover, now);
+        }
+        Ok(())
+    }
+
+    async fn emit(&self, event: Event) {
+        let now = self.world.now();
+        let state = &mut *self.world.state();
+        let name = state.processes.get(self.life.process).map_or("", |process| process.name.as_str());
+        state.story.tell(now, || {
+            let object = format!("{} {}/{}", event.object.kind, event.object.namespace, event.object.name);
+            format!("event in {name}: {object}: {}: {}", event.reason, event.note)
+        });
+        if let Some(events) = &mut state.clusters.events {
+            events.push((now, self.site, event));
+        }
+    }
+}
+
+impl Cluster {
+    /// Stores a Failover that is new.
+    pub(super) fn create(&mut self, mut failover: Failover, now: Moment) {
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        let key = (part(&failover.metadata.namespace), part(&failover.metadata.name));
+        if self.snapshot.failovers.contains_key(&key) {
+            return;
+        }
+        let millis = WALL_AT_START + i64::try_from(now.0 / 1_000).unwrap_or(0);
+        failover.metadata.generation = Some(1);
+        failover.metadata.creation_timestamp = jiff::Timestamp::from_millisecond(millis).ok().map(Time);
+        self.change(|snapshot| {
+            snapshot.failovers.insert(key, Arc::new(failover));
+        });
+    }
+}

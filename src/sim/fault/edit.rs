@@ -1,0 +1,73 @@
+//! What people edit.
+
+use std::sync::Arc;
+
+use super::Edit;
+use crate::{
+    api::{self, GlobalStop, Maintenance},
+    ports::Snapshot,
+    reconcile::key_of,
+};
+
+impl Edit {
+    pub(super) fn apply(&self, snapshot: &mut Snapshot, original: &Snapshot, undo: bool) {
+        match self {
+            Self::RegionMaintenance(region) | Self::GlobalStop(region) => {
+                let Some(found) = snapshot.regions.get_mut(region.as_str()) else { return };
+                let found = Arc::make_mut(found);
+                let before = original.regions.get(region.as_str()).map(|region| &region.spec);
+                match self {
+                    Self::RegionMaintenance(_) if undo => {
+                        found.spec.maintenance = before.and_then(|spec| spec.maintenance.clone());
+                    }
+                    Self::RegionMaintenance(_) => {
+                        found.spec.maintenance = Some(Maintenance { reason: "simulated work".to_owned() })
+                    }
+                    _ if undo => found.spec.global_stop = before.and_then(|spec| spec.global_stop.clone()),
+                    _ => found.spec.global_stop = Some(GlobalStop { reason: "simulated stop".to_owned() }),
+                }
+                found.metadata.generation = found.metadata.generation.map(|generation| generation + 1);
+            }
+            Self::Delete(service) if undo => {
+                if let Some(service) = original.services.get(service) {
+                    snapshot.services.insert(key_of(service), service.clone());
+                }
+            }
+            Self::Delete(service) => {
+                snapshot.services.remove(service);
+            }
+            Self::Maintenance(service, _) | Self::Weights(service) | Self::Capacity(service, ..) => {
+                let (Some(found), Some(before)) =
+                    (snapshot.services.get_mut(service), original.services.get(service))
+                else {
+                    return;
+                };
+                let found = Arc::make_mut(found);
+                if undo {
+                    found.spec = before.spec.clone();
+                } else {
+                    self.edit_members(&mut found.spec.members);
+                }
+                found.metadata.generation = found.metadata.generation.map(|generation| generation + 1);
+            }
+        }
+    }
+
+    fn edit_members(&self, members: &mut [api::Member]) {
+        match self {
+            Self::Weights(_) => {
+                let weights: Vec<i32> = members.iter().rev().map(|member| member.weight).collect();
+                members.iter_mut().zip(weights).for_each(|(member, weight)| member.weight = weight);
+            }
+            Self::Maintenance(_, region) => {
+                let of_region = members.iter_mut().filter(|member| member.region == region.as_str());
+                of_region.for_each(|member| member.maintenance = true);
+            }
+            Self::Capacity(_, region, capacity) => {
+                let of_region = members.iter_mut().filter(|member| member.region == region.as_str());
+                of_region.for_each(|member| member.capacity = Some(*capacity));
+            }
+            Self::RegionMaintenance(_) | Self::GlobalStop(_) | Self::Delete(_) => {}
+        }
+    }
+}

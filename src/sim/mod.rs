@@ -1,0 +1,32 @@
+//! Proves it before it runs: the product, as it is, in a simulated world with virtual time and faults drawn from a seed.
+//!
+//! `world` is the queue of what will happen, `process` the product in it. `network`, `ledger`, `names`, `members`,
+//! `cluster` and `clock` are the outside, as simulated ports. `fault` breaks it, `check` watches the invariants, `draw`
+//! makes faults from a seed, `run` is one run, `explore` many. Absent: real time, threads, and any decision of its own.
+
+mod call;
+mod check;
+mod clock;
+mod cluster;
+mod draw;
+mod fault;
+mod ledger;
+mod members;
+mod moment;
+mod names;
+mod network;
+mod process;
+mod run;
+mod setup;
+mod story;
+mod world;
+
+pub use check::{Invariant, Violation};
+pub use draw::draw;
+pub use fault::{Edit, Fault, Incident, Word};
+pub use members::Condition;
+pub use moment::Moment;
+pub use names::Manner;
+pub use network::Site;
+pub use run::{Outcome, run};
+pub use setup::Setup;

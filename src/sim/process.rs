@@ -1,0 +1,232 @@
+//! The processes of the product: started, frozen, killed, started again.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::AbortHandle;
+
+use super::{
+    clock::{SimClock, Skew},
+    cluster::SimResources,
+    ledger::SimLedger,
+    members::SimProber,
+    moment::Moment,
+    names::SimTraffic,
+    network::Site,
+    setup::Setup,
+    world::World,
+};
+use crate::{
+    adapters::{ledger::MemoryLedger, traffic::served::ServedTraffic},
+    domain::Identity,
+    observability::{Build, Metrics},
+    ports::{Clock, Ledger},
+    reconcile::{Agent, Ports, Settings},
+};
+
+/// Services that a simulated process looks at at the same time.
+const WORKERS: usize = 8;
+
+/// One life of one process, from its start to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Life {
+    pub process: u16,
+    pub number: u32,
+}
+
+impl Life {
+    /// What is not a process of the product: never frozen, never dead.
+    pub const APART: Self = Self { process: u16::MAX, number: 0 };
+}
+
+/// Whether a process dies at an effect.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Strike {
+    Misses,
+    Before,
+    After,
+}
+
+/// A process and what befalls it.
+pub(super) struct Process {
+    pub site: Site,
+    pub name: String,
+    lives: u32,
+    alive: bool,
+    frozen_until: Option<Moment>,
+    pub skew: Skew,
+    /// Every sample that it takes of another site is bad.
+    pub lies: bool,
+    /// Dies at this effect, counted down; `true`: after it.
+    pub strikes: Option<(u32, bool)>,
+    /// The place is without power: nothing starts.
+    pub dark: bool,
+    /// When it sent the last renewal of the leader's lease that was granted.
+    pub led_since: Option<Moment>,
+    /// When it learned that the lease is another's.
+    pub led_until: Moment,
+    /// When it was thawed last.
+    pub awake_since: Moment,
+    task: Option<AbortHandle>,
+    pub agent: Option<Arc<Agent>>,
+}
+
+/// All processes.
+pub(super) struct Processes {
+    pub list: Vec<Process>,
+    /// The ledger's own clock.
+    pub ledger_skew: Skew,
+}
+
+impl Processes {
+    /// One process for each site that is a region.
+    pub(super) fn new(setup: &Setup) -> Self {
+        let process = |(index, region): (usize, &crate::domain::RegionName)| Process {
+            site: Site(u8::try_from(index).unwrap_or(u8::MAX)),
+            name: region.to_string(),
+            lives: 0,
+            alive: false,
+            frozen_until: None,
+            skew: Skew::default(),
+            lies: false,
+            strikes: None,
+            dark: false,
+            led_since: None,
+            led_until: Moment::START,
+            awake_since: Moment::START,
+            task: None,
+            agent: None,
+        };
+        let regions = setup.regions.iter().enumerate();
+        Self { list: regions.map(process).collect(), ledger_skew: Skew::default() }
+    }
+
+    fn of(&self, life: Life) -> Option<&Process> {
+        self.list
+            .get(usize::from(life.process))
+            .filter(|process| process.alive && process.lives == life.number)
+    }
+
+    pub(super) fn get(&self, process: u16) -> Option<&Process> {
+        self.list.get(usize::from(process))
+    }
+
+    pub(super) fn get_mut(&mut self, process: u16) -> Option<&mut Process> {
+        self.list.get_mut(usize::from(process))
+    }
+
+    /// From when on this life can work: now, or when it is thawed. `None`: it is over.
+    pub(super) fn thaws(&self, life: Life, now: Moment) -> Option<Moment> {
+        if life == Life::APART {
+            return Some(now);
+        }
+        self.of(life).map(|process| process.frozen_until.map_or(now, |until| until.max(now)))
+    }
+
+    pub(super) fn skew(&self, life: Life) -> Skew {
+        self.get(life.process).map_or(self.ledger_skew, |process| process.skew)
+    }
+
+    pub(super) fn lies(&self, life: Life) -> bool {
+        self.of(life).is_some_and(|process| process.lies)
+    }
+
+    /// Counts an effect.
+    pub(super) fn strike(&mut self, life: Life) -> Strike {
+        let Some(process) = self.get_mut(life.process) else { return Strike::Misses };
+        match &mut process.strikes {
+            Some((0, after)) => {
+                let strike = if *after { Strike::After } else { Strike::Before };
+                process.strikes = None;
+                strike
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                Strike::Misses
+            }
+            None => Strike::Misses,
+        }
+    }
+
+    pub(super) fn freeze(&mut self, process: u16, until: Moment) {
+        if let Some(process) = self.get_mut(process) {
+            process.frozen_until = Some(process.frozen_until.map_or(until, |known| known.max(until)));
+            process.awake_since = until;
+        }
+    }
+}
+
+impl World {
+    /// Kills a process: whatever it was doing is broken off where it stands.
+    pub(super) fn crash(self: &Arc<Self>, process: u16, when: &str) {
+        let now = self.now();
+        let state = &mut *self.state();
+        let Some(found) = state.processes.get_mut(process).filter(|found| found.alive) else { return };
+        found.alive = false;
+        found.agent = None;
+        found.frozen_until = None;
+        let task = found.task.take();
+        state.story.tell(now, || format!("bongsu in {} dies {when}", found.name));
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
+
+    /// Starts a process that does not run, if its site has power.
+    pub(super) fn start(self: &Arc<Self>, process: u16, setup: &Arc<Setup>, store: &Arc<MemoryLedger>) {
+        let now = self.now();
+        let (life, site, region) = {
+            let state = &mut *self.state();
+            let Some(found) = state.processes.get_mut(process).filter(|found| !found.alive && !found.dark)
+            else {
+                return;
+            };
+            found.alive = true;
+            found.lives += 1;
+            (found.led_since, found.led_until) = (None, now);
+            found.awake_since = now;
+            state.story.tell(now, || format!("bongsu in {} starts", found.name));
+            let Some(region) = setup.regions.get(usize::from(found.site.0)) else { return };
+            (Life { process, number: found.lives }, found.site, region.clone())
+        };
+        let Some(agent) = self.agent(setup, store, life, site, region) else { return };
+        let running = agent.clone();
+        let task = tokio::spawn(async move { running.run(std::future::pending()).await });
+        if let Some(found) = self.state().processes.get_mut(process) {
+            found.task = Some(task.abort_handle());
+            found.agent = Some(agent);
+        }
+    }
+
+    /// The product as `bongsu run` puts it together, on simulated ports.
+    fn agent(
+        self: &Arc<Self>,
+        setup: &Setup,
+        store: &Arc<MemoryLedger>,
+        life: Life,
+        site: Site,
+        region: crate::domain::RegionName,
+    ) -> Option<Arc<Agent>> {
+        let clock: Arc<dyn Clock> = Arc::new(SimClock { world: self.clone(), life });
+        let ledger: Arc<dyn Ledger> =
+            Arc::new(SimLedger { world: self.clone(), life, site, store: store.clone() });
+        let build = Build { version: env!("CARGO_PKG_VERSION"), commit: "simulated", region: &region };
+        let ports = Ports {
+            resources: Arc::new(SimResources::open(self.clone(), life, site)),
+            prober: Arc::new(SimProber { world: self.clone(), life, site }),
+            traffic: Arc::new(SimTraffic {
+                world: self.clone(),
+                life,
+                site,
+                served: ServedTraffic::new(ledger.clone(), clock.clone()),
+            }),
+            metrics: Arc::new(Metrics::new(build).ok()?),
+            clock,
+            ledger,
+        };
+        let identity = Identity::new(format!("bongsu-{region}-{}", life.number));
+        Some(Agent::new(Settings { region, identity, lease_ttl: setup.lease_ttl, workers: WORKERS }, ports))
+    }
+}
+
+/// Time after which a process that was killed is started again, as the kubelet does.
+pub(super) const RESTART_AFTER: Duration = Duration::from_secs(2);
