@@ -71,12 +71,15 @@ impl Agent {
     }
 
     /// Surveys all services after verdicts have changed, so that a loss that is confirmed by one service's verdict is
-    /// seen by the others.
+    /// seen by the others. Forgets what this place saw while it saw too much fail.
     async fn follow_fleet(self: Arc<Self>) {
         loop {
             self.mirror.said().await;
             self.ports.clock.sleep(SURVEY_INTERVAL).await;
-            self.fleet(&self.catalog());
+            let fleet = self.fleet(&self.catalog());
+            if fleet.calmed.contains(&self.settings.region) {
+                self.vantage.forget_failures(&self.settings.region);
+            }
         }
     }
 
