@@ -65,45 +65,48 @@ pub fn survey(mut vantages: Vec<VantageView>, services: &[ServiceReports]) -> Fl
     for (vantage, suspect) in vantages.iter_mut().zip(suspects) {
         vantage.suspect = suspect;
     }
-    let mut regions: BTreeMap<RegionName, RegionState> = BTreeMap::new();
+    let regions = regions(services);
+    let states = regions.into_iter().map(|region| (region.clone(), state(region, &vantages, services)));
+    Fleet { regions: states.collect(), vantages }
+}
+
+/// Regions that hold members.
+fn regions(services: &[ServiceReports]) -> BTreeSet<&RegionName> {
+    services.iter().flat_map(|service| service.members.keys()).collect()
+}
+
+/// What the vantages outside a region say of it.
+fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceReports]) -> RegionState {
+    let alive_outside = |v: &VantageView| v.alive && v.region != *region;
+    let outside: Vec<VantageView> =
+        vantages.iter().map(|v| VantageView { alive: alive_outside(v), ..v.clone() }).collect();
+    let available = outside.iter().filter(|v| v.trusted()).count();
+    let mut state = RegionState::default();
     for service in services {
-        for (region, reports) in &service.members {
-            let state = regions.entry(region.clone()).or_default();
-            let outside: Vec<VantageView> = vantages
-                .iter()
-                .map(|v| VantageView { alive: v.alive && v.region != *region, ..v.clone() })
-                .collect();
-            // One vantage outside is enough where the quorum counts the region's own word: it is asked about itself.
-            let available = outside.iter().filter(|v| v.trusted()).count();
-            let quorum = service.quorum.min(u32::try_from(available).unwrap_or(u32::MAX)).max(1);
-            match judge(region, reports, &outside, quorum) {
-                MemberHealth::Unknown => {}
-                MemberHealth::Down => {
-                    state.judged += 1;
-                    state.down += 1;
-                }
-                MemberHealth::Healthy | MemberHealth::Degraded => state.judged += 1,
+        let Some(reports) = service.members.get(region) else { continue };
+        // One vantage outside is enough where the quorum counts the region's own word: it is asked about itself.
+        let quorum = service.quorum.min(u32::try_from(available).unwrap_or(u32::MAX)).max(1);
+        match judge(region, reports, &outside, quorum) {
+            MemberHealth::Unknown => {}
+            MemberHealth::Down => {
+                state.judged += 1;
+                state.down += 1;
             }
+            MemberHealth::Healthy | MemberHealth::Degraded => state.judged += 1,
         }
     }
-    for (region, state) in &mut regions {
-        let silent = vantages.iter().any(|v| v.region == *region && !v.alive);
-        let all_down = state.judged >= 2 && state.down == state.judged;
-        state.lost = all_down || (silent && state.down * 2 > state.judged);
-    }
-    Fleet { vantages, regions }
+    let silent = vantages.iter().any(|v| v.region == *region && !v.alive);
+    let all_down = state.judged >= 2 && state.down == state.judged;
+    RegionState { lost: all_down || (silent && state.down * 2 > state.judged), ..state }
 }
 
 /// Whether a vantage sees two or more other regions turn bad at once (I6). "At once" is as sharp as its own checks: two
 /// faults at the same moment are first seen within interval plus timeout of the slower check.
 fn is_suspect(vantage: usize, vantages: &[VantageView], services: &[ServiceReports]) -> bool {
     let own = &vantages[vantage].region;
-    let regions: BTreeSet<&RegionName> = services.iter().flat_map(|s| s.members.keys()).collect();
-    let turned: Vec<(Timestamp, Duration)> = regions
-        .into_iter()
-        .filter(|region| *region != own)
-        .filter_map(|region| turned_bad(vantage, region, services))
-        .collect();
+    let others = regions(services).into_iter().filter(|region| *region != own);
+    let turned: Vec<(Timestamp, Duration)> =
+        others.filter_map(|region| turned_bad(vantage, region, services)).collect();
     turned.iter().enumerate().any(|(index, (at, resolution))| {
         let later = turned.iter().skip(index + 1);
         later.into_iter().any(|(other, slower)| at.distance(*other) <= (*resolution).max(*slower))

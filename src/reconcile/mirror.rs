@@ -14,7 +14,7 @@ use super::{
     moves::Moves,
 };
 use crate::{
-    domain::{Identity, Record, RegionName, Run, RunId, RunState, ServiceKey},
+    domain::{Identity, Record, RegionName, Run, RunId, RunState, ServiceKey, VantageView},
     ports::{Change, Key, LeaseState, Version, Versioned},
 };
 
@@ -49,6 +49,27 @@ pub struct Touched {
     pub services: BTreeSet<ServiceKey>,
     /// Everything should.
     pub all: bool,
+}
+
+/// What the vantages say, as far as the process that said it still holds its region's lease.
+pub struct Verdicts<'a> {
+    said: &'a BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
+    holders: BTreeMap<&'a str, &'a Identity>,
+}
+
+impl Verdicts<'_> {
+    /// What the vantages say of a service, in their order.
+    pub fn of(&self, service: &ServiceKey, vantages: &[VantageView]) -> Vec<Option<&VerdictEntry>> {
+        let said = self.said.get(service);
+        let holds = |vantage: &RegionName, entry: &VerdictEntry| {
+            self.holders.get(vantage.as_str()) == Some(&&entry.incarnation)
+        };
+        let of = |vantage: &VantageView| {
+            let (_, entry) = said?.get(&vantage.region)?;
+            holds(&vantage.region, entry).then_some(&**entry)
+        };
+        vantages.iter().map(of).collect()
+    }
 }
 
 impl Mirror {
@@ -175,12 +196,15 @@ impl Mirror {
         self.state().requests.get(&(Arc::from(namespace), id.clone())).cloned()
     }
 
-    /// What each vantage says of a service, if the process that said it still holds its region's lease.
-    pub fn verdicts(&self, service: &ServiceKey) -> BTreeMap<RegionName, Arc<VerdictEntry>> {
+    /// Looks at what the vantages say. One lock for all services: a survey asks for a thousand of them.
+    pub fn with_verdicts<T>(&self, look: impl FnOnce(&Verdicts<'_>) -> T) -> T {
         let state = self.state();
-        let said = state.verdicts.get(service).into_iter().flatten();
-        let valid = said.filter(|(vantage, (_, entry))| state.holder_of(vantage) == Some(&entry.incarnation));
-        valid.map(|(vantage, (_, entry))| (vantage.clone(), entry.clone())).collect()
+        let holders = state
+            .leases
+            .iter()
+            .filter(|lease| lease.alive)
+            .filter_map(|lease| Some((lease.name.strip_prefix(REGION_LEASE)?, lease.holder.as_ref()?)));
+        look(&Verdicts { said: &state.verdicts, holders: holders.collect() })
     }
 
     /// What this vantage wrote last of a service, whoever wrote it.
@@ -228,14 +252,6 @@ pub const LEADER_LEASE: &str = "leader";
 pub const REGION_LEASE: &str = "region-";
 
 impl State {
-    fn holder_of(&self, vantage: &RegionName) -> Option<&Identity> {
-        let lease = self
-            .leases
-            .iter()
-            .find(|lease| lease.alive && lease.name.strip_prefix(REGION_LEASE) == Some(vantage.as_str()))?;
-        lease.holder.as_ref()
-    }
-
     fn put(&mut self, key: &Key, value: &Versioned) -> BTreeSet<ServiceKey> {
         let Some(entry) = Entry::of(key) else { return BTreeSet::new() };
         let touched = match entry {

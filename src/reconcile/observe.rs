@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{agent::Agent, book::VerdictEntry, catalog::Catalog, parse::Parsed};
+use super::{agent::Agent, book::VerdictEntry, catalog::Catalog, mirror::Verdicts, parse::Parsed};
 use crate::{
     domain::{
         BudgetLimits, BudgetUse, Epoch, Fleet, MemberHealth, MemberView, Observation, Published, Record,
@@ -82,34 +82,20 @@ impl Agent {
             .into_iter()
             .map(|(region, alive)| VantageView { region, alive, suspect: false })
             .collect();
-        let services: Vec<ServiceReports> = catalog
-            .services
-            .values()
-            .filter_map(|entry| entry.parsed.as_ref().ok())
-            .map(|parsed| ServiceReports {
+        let parsed = catalog.services.values().filter_map(|entry| entry.parsed.as_ref().ok());
+        let services: Vec<ServiceReports> = self.mirror.with_verdicts(|said| {
+            let each = parsed.map(|parsed| ServiceReports {
                 quorum: parsed.service.health.quorum,
                 resolution: parsed.service.health.interval + parsed.service.health.timeout,
-                members: self.reports(&parsed.service, &vantages),
-            })
-            .collect();
+                members: reports(&parsed.service, said, &vantages),
+            });
+            each.collect()
+        });
         survey(vantages, &services)
     }
 
-    /// What each vantage says of each member, in the order of the vantages. No word is `Unknown`.
     fn reports(&self, service: &Service, vantages: &[VantageView]) -> BTreeMap<RegionName, Vec<Report>> {
-        let said = self.mirror.verdicts(&service.key);
-        let of = |vantage: &RegionName, member: &RegionName| {
-            let verdict = said.get(vantage).and_then(|entry: &Arc<VerdictEntry>| entry.members.get(member));
-            verdict.map_or_else(Report::default, |v| Report {
-                verdict: v.verdict,
-                onset: v.onset,
-                since: v.since,
-            })
-        };
-        let members = service.members.keys();
-        members
-            .map(|member| (member.clone(), vantages.iter().map(|v| of(&v.region, member)).collect()))
-            .collect()
+        self.mirror.with_verdicts(|said| reports(service, said, vantages))
     }
 
     /// Services that this one needs and whose serving members are all down.
@@ -198,6 +184,25 @@ impl Agent {
             shift: longest(|t| t.decided, |t| t.shifted).unwrap_or(defaults.shift),
         }
     }
+}
+
+/// What each vantage says of each member, in the order of the vantages. No word is `Unknown`.
+fn reports(
+    service: &Service,
+    said: &Verdicts<'_>,
+    vantages: &[VantageView],
+) -> BTreeMap<RegionName, Vec<Report>> {
+    let said = said.of(&service.key, vantages);
+    let of = |entry: &Option<&VerdictEntry>, member: &RegionName| {
+        let verdict = entry.and_then(|entry| entry.members.get(member));
+        verdict.map_or_else(Report::default, |v| Report {
+            verdict: v.verdict,
+            onset: v.onset,
+            since: v.since,
+        })
+    };
+    let members = service.members.keys();
+    members.map(|member| (member.clone(), said.iter().map(|entry| of(entry, member)).collect())).collect()
 }
 
 fn members(

@@ -11,12 +11,13 @@ use crate::{
         VantageStatus,
     },
     domain::{
-        Action, Decision, Evaluation, MemberHealth, Observation, RegionName, Rule, RunState, decide, predict,
-        suppose_lost,
+        Action, Decision, Evaluation, MemberHealth, MemberView, Observation, RegionName, Rule, RunState,
+        VantageView, decide, predict, suppose_lost,
     },
     observability::NextMoveOutcome,
     reconcile::{
         agent::Agent,
+        book::VerdictEntry,
         catalog::Catalog,
         parse::{Parsed, Violation},
     },
@@ -70,40 +71,7 @@ impl Agent {
     }
 
     fn members(&self, seen: &Observation) -> Vec<MemberStatus> {
-        let said = self.mirror.verdicts(&seen.service.key);
-        let serving = |region: &RegionName| seen.record.as_ref().is_some_and(|r| r.serving.contains(region));
-        let members = seen.members.iter();
-        members
-            .map(|member| {
-                let vantages = seen.vantages.iter().zip(&member.reports);
-                let refusal = seen.target(member).err();
-                MemberStatus {
-                    region: member.region.to_string(),
-                    serving: serving(&member.region),
-                    health: seen.health(member).to_string(),
-                    target: refusal.is_none(),
-                    reason: refusal.map(|refusal| refusal.to_string()),
-                    vantages: vantages
-                        .map(|(vantage, report)| {
-                            let entry = said.get(&vantage.region).and_then(|e| e.members.get(&member.region));
-                            VantageStatus {
-                                vantage: vantage.region.to_string(),
-                                verdict: report.verdict.as_str().to_owned(),
-                                reason: match (vantage.alive, vantage.suspect) {
-                                    (false, _) => Some("its lease is not renewed".to_owned()),
-                                    (true, true) => {
-                                        Some("suspect: sees several regions turn bad at once".to_owned())
-                                    }
-                                    (true, false) => {
-                                        entry.map(|e| e.reason.clone()).filter(|r| !r.is_empty())
-                                    }
-                                },
-                            }
-                        })
-                        .collect(),
-                }
-            })
-            .collect()
+        self.mirror.with_verdicts(|said| members(seen, &said.of(&seen.service.key, &seen.vantages)))
     }
 
     /// A service that the ledger does not know yet is decided on with what its name servers answered; the last such
@@ -173,6 +141,42 @@ impl Agent {
             }
         }
     }
+}
+
+/// `said`: what each vantage says, in the order of the vantages.
+fn members(seen: &Observation, said: &[Option<&VerdictEntry>]) -> Vec<MemberStatus> {
+    let serving = |region: &RegionName| seen.record.as_ref().is_some_and(|r| r.serving.contains(region));
+    let member = |member: &MemberView| {
+        let refusal = seen.target(member).err();
+        MemberStatus {
+            region: member.region.to_string(),
+            serving: serving(&member.region),
+            health: seen.health(member).to_string(),
+            target: refusal.is_none(),
+            reason: refusal.map(|refusal| refusal.to_string()),
+            vantages: vantages(seen, member, said),
+        }
+    };
+    seen.members.iter().map(member).collect()
+}
+
+fn vantages(seen: &Observation, member: &MemberView, said: &[Option<&VerdictEntry>]) -> Vec<VantageStatus> {
+    let reason = |vantage: &VantageView, entry: &Option<&VerdictEntry>| match (vantage.alive, vantage.suspect)
+    {
+        (false, _) => Some("its lease is not renewed".to_owned()),
+        (true, true) => Some("suspect: sees several regions turn bad at once".to_owned()),
+        (true, false) => {
+            let said = entry.and_then(|entry| entry.members.get(&member.region));
+            said.map(|said| said.reason.clone()).filter(|reason| !reason.is_empty())
+        }
+    };
+    let each = seen.vantages.iter().zip(&member.reports).zip(said);
+    each.map(|((vantage, report), entry)| VantageStatus {
+        vantage: vantage.region.to_string(),
+        verdict: report.verdict.as_str().to_owned(),
+        reason: reason(vantage, entry),
+    })
+    .collect()
 }
 
 pub(in crate::reconcile) const READY: &str = "Ready";
