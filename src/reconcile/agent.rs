@@ -52,7 +52,10 @@ pub struct Agent {
     pub(super) settings: Settings,
     pub(super) ports: Ports,
     pub(super) mirror: Mirror,
+    /// Services to look at.
     pub(super) queue: Queue,
+    /// Services that were looked at and are to be shown.
+    pub(super) unshown: Queue,
     pub(super) line: Line,
     pub(super) vantage: Vantage,
     pub(super) tenures: Tenures,
@@ -104,6 +107,7 @@ impl Agent {
             settings,
             mirror: Mirror::default(),
             queue: Queue::default(),
+            unshown: Queue::default(),
             line: Line::default(),
             vantage,
             tenures,
