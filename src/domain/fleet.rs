@@ -104,9 +104,12 @@ fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceRepor
 /// faults at the same moment are first seen within interval plus timeout of the slower check.
 fn is_suspect(vantage: usize, vantages: &[VantageView], services: &[ServiceReports]) -> bool {
     let own = &vantages[vantage].region;
-    let others = regions(services).into_iter().filter(|region| *region != own);
-    let turned: Vec<(Timestamp, Duration)> =
-        others.filter_map(|region| turned_bad(vantage, region, services)).collect();
+    let regions: BTreeSet<&RegionName> = services.iter().flat_map(|s| s.members.keys()).collect();
+    let turned: Vec<(Timestamp, Duration)> = regions
+        .into_iter()
+        .filter(|region| *region != own)
+        .filter_map(|region| turned_bad(vantage, region, services))
+        .collect();
     turned.iter().enumerate().any(|(index, (at, resolution))| {
         let later = turned.iter().skip(index + 1);
         later.into_iter().any(|(other, slower)| at.distance(*other) <= (*resolution).max(*slower))
