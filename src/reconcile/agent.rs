@@ -7,12 +7,12 @@ use std::{
 };
 
 use super::{
-    catalog::Catalog, line::Line, mirror::Mirror, queue::Queue, tenure::Tenures, traffic::RouteSeen,
-    vantage::Vantage,
+    catalog::Catalog, line::Line, mirror::Mirror, queue::Queue, survey::Surveyed, tenure::Tenures,
+    traffic::RouteSeen, vantage::Vantage,
 };
 use crate::{
     api::{FailoverStatus, SharedServiceStatus},
-    domain::{Evaluation, Fleet, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
+    domain::{Evaluation, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
     observability::Metrics,
     ports::{Clock, Ledger, ObjectRef, Prober, Resources, Traffic},
 };
@@ -61,6 +61,7 @@ pub struct Agent {
     pub(super) tenures: Tenures,
     /// Held while a decision is made and counted in the budgets.
     pub(super) deciding: Mutex<()>,
+    pub(super) surveyed: Mutex<Surveyed>,
     shared: Mutex<Shared>,
 }
 
@@ -71,8 +72,6 @@ pub(super) struct Shared {
     pub catalog: Arc<Catalog>,
     /// They were read as a whole once. Before, a service that is missing may only not have been read yet.
     pub resources_read: bool,
-    /// The last survey: the mirror's count of sayings, when it was made, and what it found.
-    pub fleet: Option<(u64, Tick, Arc<Fleet>)>,
     /// Moves that were decided and are not in the mirror yet.
     pub starting: BTreeMap<ServiceKey, Starting>,
     /// What was reported last: the snapshot is some milliseconds behind, and a change is told once.
@@ -113,6 +112,7 @@ impl Agent {
             tenures,
             ports,
             deciding: Mutex::default(),
+            surveyed: Mutex::default(),
             shared: Mutex::default(),
         })
     }

@@ -10,8 +10,8 @@ use super::{
     agent::Agent,
     book::{self, Entry, VerdictEntry},
     catalog::Catalog,
-    observe::SURVEY_INTERVAL,
     queue::{Offer, Queue},
+    survey::SURVEY_INTERVAL,
     vantage::Watched,
 };
 use crate::{
