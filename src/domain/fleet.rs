@@ -112,6 +112,7 @@ fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceRepor
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Timestamp, Verdict};
 
     const SECOND: i64 = 1_000;
 
