@@ -14,6 +14,7 @@ use super::{
     survey::SURVEY_INTERVAL,
     vantage::Watched,
 };
+use crate::planted::planted;
 use crate::{
     api::SharedServiceStatus,
     domain::{MemberHealth, ServiceKey, Tick},
@@ -79,13 +80,18 @@ impl Agent {
     /// Surveys all services after verdicts have changed, so that a loss that is confirmed by one service's verdict is
     /// seen by the others. Forgets what this place saw while it saw too much fail.
     async fn follow_fleet(self: Arc<Self>) {
+        let own = &self.settings.region;
+        let mut was_in_storm = false;
         loop {
             self.mirror.said().await;
             self.ports.clock.sleep(SURVEY_INTERVAL).await;
             let fleet = self.fleet(&self.catalog());
-            if fleet.calmed.contains(&self.settings.region) {
-                self.vantage.forget_failures(&self.settings.region);
+            // Only after it has lasted: to forget while the regions turn bad one after the other would spread out what
+            // began at once.
+            if was_in_storm && fleet.calmed.contains(own) && !planted!(SuspicionEndsEarly) {
+                self.vantage.forget_failures(own);
             }
+            was_in_storm = fleet.in_storm.contains(own);
         }
     }
 
