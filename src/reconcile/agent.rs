@@ -75,9 +75,9 @@ pub(super) struct Shared {
     /// Moves that were decided and are not in the mirror yet.
     pub starting: BTreeMap<ServiceKey, Starting>,
     /// What was reported last: the snapshot is some milliseconds behind, and a change is told once.
-    pub reported: BTreeMap<ServiceKey, SharedServiceStatus>,
+    pub reported: BTreeMap<ServiceKey, Arc<SharedServiceStatus>>,
     /// The same for Failovers, by service.
-    pub reported_runs: BTreeMap<ServiceKey, BTreeMap<RunId, FailoverStatus>>,
+    pub reported_runs: BTreeMap<ServiceKey, BTreeMap<RunId, Arc<FailoverStatus>>>,
     /// Runs that wait before their next try, and until when. Whatever else happens to the service does not shorten it.
     pub resting: BTreeMap<ServiceKey, Tick>,
     /// Decisions on services that the ledger does not know yet: why they are not established.

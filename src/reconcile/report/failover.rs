@@ -1,6 +1,6 @@
 //! Status of Failovers: the journal of the ledger, as people read it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -36,18 +36,21 @@ impl Agent {
                 continue;
             };
             let own = self.shared().reported_runs.get(key).and_then(|runs| runs.get(&run.id)).cloned();
-            let before = own.or_else(|| object.status.clone()).unwrap_or_default();
-            let status = status(&run, &before, object.metadata.generation, self.now());
-            self.shared()
-                .reported_runs
-                .entry(key.clone())
-                .or_default()
-                .insert(run.id.clone(), status.clone());
+            if own.as_ref().is_some_and(|told| is_told(&run, told, object)) {
+                continue;
+            }
+            let before = own.unwrap_or_else(|| Arc::new(object.status.clone().unwrap_or_default()));
+            let status = Arc::new(status(&run, &before, object.metadata.generation, self.now()));
+            self.note_told(key, &run.id, status.clone());
             if let Some(event) = changes::of_failover(&run, &before, &status) {
                 self.tell(event).await;
             }
-            self.write(StatusUpdate::Failover(at.0, at.1, Box::new(status))).await;
+            self.write(StatusUpdate::Failover(at.0, at.1, Box::new((*status).clone()))).await;
         }
+    }
+
+    fn note_told(&self, key: &ServiceKey, id: &RunId, status: Arc<FailoverStatus>) {
+        self.shared().reported_runs.entry(key.clone()).or_default().insert(id.clone(), status);
     }
 
     /// Says of every Failover that no run has answered yet what it waits for.
@@ -117,6 +120,14 @@ fn object_of(run: &Run) -> Failover {
         [("bongsu.io/service", run.service.name.as_ref()), ("bongsu.io/trigger", change.trigger.as_str())];
     failover.metadata.labels = Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     failover
+}
+
+/// Whether nothing is left to say of a run: it is over, and its Failover shows that. Most runs are such.
+fn is_told(run: &Run, told: &FailoverStatus, object: &Failover) -> bool {
+    run.state.is_over()
+        && told.phase == Some(phase(run.state))
+        && told.observed_generation == object.metadata.generation
+        && object.status.as_ref() == Some(told)
 }
 
 fn status(
