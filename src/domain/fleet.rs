@@ -1,11 +1,14 @@
 //! What can only be seen across all services: which vantage is the suspect itself, and which region is lost.
 
+mod storm;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use super::{MemberHealth, RegionName, Report, Timestamp, VantageView, Verdict, judge};
+use super::{MemberHealth, RegionName, Report, VantageView, judge};
+use storm::{Standing, standing};
 
 /// All verdicts of one service.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct Fleet {
     pub vantages: Vec<VantageView>,
     /// Regions that hold members.
     pub regions: BTreeMap<RegionName, RegionState>,
+    /// Vantages that are suspect only for what is left of a time that is over: they should forget what they saw.
+    pub calmed: BTreeSet<RegionName>,
 }
 
 /// One region.
@@ -61,13 +66,17 @@ impl Fleet {
 /// packets passed, and no citizen was served. The second covers a fire, where one shared check may still look good.
 #[must_use]
 pub fn survey(mut vantages: Vec<VantageView>, services: &[ServiceReports]) -> Fleet {
-    let suspects: Vec<bool> = (0..vantages.len()).map(|v| is_suspect(v, &vantages, services)).collect();
-    for (vantage, suspect) in vantages.iter_mut().zip(suspects) {
-        vantage.suspect = suspect;
+    let standings: Vec<Standing> = (0..vantages.len()).map(|v| standing(v, &vantages, services)).collect();
+    let mut calmed = BTreeSet::new();
+    for (vantage, standing) in vantages.iter_mut().zip(standings) {
+        vantage.suspect = standing != Standing::Trusted;
+        if standing == Standing::Calmed {
+            calmed.insert(vantage.region.clone());
+        }
     }
     let regions = regions(services);
     let states = regions.into_iter().map(|region| (region.clone(), state(region, &vantages, services)));
-    Fleet { regions: states.collect(), vantages }
+    Fleet { regions: states.collect(), vantages, calmed }
 }
 
 /// Regions that hold members.
@@ -100,48 +109,10 @@ fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceRepor
     RegionState { lost: all_down || (silent && state.down * 2 > state.judged), ..state }
 }
 
-/// Whether a vantage sees two or more other regions turn bad at once (I6). "At once" is as sharp as its own checks: two
-/// faults at the same moment are first seen within interval plus timeout of the slower check.
-fn is_suspect(vantage: usize, vantages: &[VantageView], services: &[ServiceReports]) -> bool {
-    let own = &vantages[vantage].region;
-    let regions: BTreeSet<&RegionName> = services.iter().flat_map(|s| s.members.keys()).collect();
-    let turned: Vec<(Timestamp, Duration)> = regions
-        .into_iter()
-        .filter(|region| *region != own)
-        .filter_map(|region| turned_bad(vantage, region, services))
-        .collect();
-    turned.iter().enumerate().any(|(index, (at, resolution))| {
-        let later = turned.iter().skip(index + 1);
-        later.into_iter().any(|(other, slower)| at.distance(*other) <= (*resolution).max(*slower))
-    })
-}
-
-/// When a vantage saw most of a region turn bad: the median of the first bad samples, and how sharp that is.
-fn turned_bad(
-    vantage: usize,
-    region: &RegionName,
-    services: &[ServiceReports],
-) -> Option<(Timestamp, Duration)> {
-    let mut onsets = Vec::new();
-    let mut judged = 0_usize;
-    let mut resolution = Duration::ZERO;
-    for service in services {
-        let Some(report) = service.members.get(region).and_then(|reports| reports.get(vantage)) else {
-            continue;
-        };
-        judged += usize::from(report.verdict != Verdict::Unknown);
-        if report.verdict == Verdict::Failed {
-            onsets.push(report.onset.unwrap_or(report.since));
-            resolution = resolution.max(service.resolution);
-        }
-    }
-    onsets.sort_unstable();
-    (onsets.len() * 2 > judged).then(|| onsets.get(onsets.len() / 2).map(|at| (*at, resolution))).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Timestamp, Verdict};
 
     const SECOND: i64 = 1_000;
 
@@ -214,5 +185,23 @@ mod tests {
     fn silence_alone_is_no_loss() {
         let unknown = service([Report::default(); 3], [healthy(); 3]);
         assert!(!survey(vantages([false, true, true]), &[unknown]).lost(&"a".into()));
+    }
+
+    #[test]
+    fn what_is_left_of_a_storm_does_not_count_and_a_new_failure_does() {
+        let over = |at| Report { onset: Some(Timestamp(at)), ..healthy() };
+        let left =
+            service([healthy(), healthy(), over(10 * SECOND)], [healthy(), healthy(), failed(12 * SECOND)]);
+        let told = |seen| {
+            let fleet = survey(vantages([true; 3]), &[seen]);
+            (fleet.vantages[2].suspect, !fleet.calmed.is_empty())
+        };
+        assert_eq!(told(left), (true, true));
+        let new =
+            service([healthy(), healthy(), over(10 * SECOND)], [healthy(), healthy(), failed(60 * SECOND)]);
+        assert_eq!(told(new), (false, false));
+        let lasts =
+            service([healthy(), healthy(), failed(10 * SECOND)], [healthy(), healthy(), failed(12 * SECOND)]);
+        assert_eq!(told(lasts), (true, false), "it is still in it");
     }
 }

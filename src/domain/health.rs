@@ -159,7 +159,7 @@ impl CheckWindow {
         self.verdict
     }
 
-    /// Start of the first bad sample that led to the failed verdict.
+    /// Start of the first bad sample of the last failure, also when that is over.
     #[must_use]
     pub const fn onset(&self) -> Option<Timestamp> {
         self.onset
@@ -197,6 +197,16 @@ impl CheckWindow {
         true
     }
 
+    /// Forgets a failure that may have been this vantage's own: it is judged anew, from what comes. `true` if there was
+    /// one.
+    pub fn forget_failure(&mut self) -> bool {
+        let failed = self.verdict == Verdict::Failed;
+        if failed {
+            *self = Self::new(self.policy);
+        }
+        failed
+    }
+
     fn count_good(&mut self, sample: Sample) {
         if sample.outcome == Outcome::Ok {
             self.good_in_row = self.good_in_row.saturating_add(1);
@@ -232,9 +242,7 @@ impl CheckWindow {
     }
 
     fn note_onset(&mut self, before: Verdict) {
-        if self.verdict != Verdict::Failed {
-            self.onset = None;
-        } else if before != Verdict::Failed {
+        if self.verdict == Verdict::Failed && before != Verdict::Failed {
             self.onset = self.samples.iter().find(|s| s.outcome.is_bad()).map(|s| s.wall);
         }
     }

@@ -136,7 +136,7 @@ impl MemberView {
 pub struct Report {
     /// Its word.
     pub verdict: Verdict,
-    /// Start of the first bad sample, by the vantage's wall clock.
+    /// Start of the first bad sample of the last failure, also when that is over, by the vantage's wall clock.
     pub onset: Option<Timestamp>,
     /// When the verdict became this one, by the vantage's wall clock.
     pub since: Timestamp,

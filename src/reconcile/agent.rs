@@ -76,6 +76,8 @@ pub(super) struct Shared {
     pub starting: BTreeMap<ServiceKey, Starting>,
     /// What was reported last: the snapshot is some milliseconds behind, and a change is told once.
     pub reported: BTreeMap<ServiceKey, Arc<SharedServiceStatus>>,
+    /// When it was.
+    pub shown: BTreeMap<ServiceKey, Tick>,
     /// The same for Failovers, by service.
     pub reported_runs: BTreeMap<ServiceKey, BTreeMap<RunId, Arc<FailoverStatus>>>,
     /// Runs that wait before their next try, and until when. Whatever else happens to the service does not shorten it.

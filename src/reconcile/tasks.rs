@@ -10,12 +10,13 @@ use super::{
     agent::Agent,
     book::{self, Entry, VerdictEntry},
     catalog::Catalog,
-    queue::{Offer, Queue},
+    queue::{Cause, Offer, Queue},
     survey::SURVEY_INTERVAL,
     vantage::Watched,
 };
 use crate::{
-    domain::ServiceKey,
+    api::SharedServiceStatus,
+    domain::{MemberHealth, ServiceKey, Tick},
     observability::PassOutcome,
     ports::{Expect, LedgerError},
 };
@@ -27,6 +28,9 @@ const GATHER: Duration = Duration::from_millis(50);
 /// Services that are shown at the same time. 16: an API server that takes 10 ms for a write shows a thousand services
 /// within a second, and showing takes at most a few of the workers' turns while services move.
 const REPORTS: usize = 16;
+
+/// Time after which a service is shown again to which nothing happened, while all is well.
+const SHOW_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Agent {
     /// Works until `shutdown`, then gives the leases back. What is going on then is broken off, as by a crash: its
@@ -73,12 +77,15 @@ impl Agent {
     }
 
     /// Surveys all services after verdicts have changed, so that a loss that is confirmed by one service's verdict is
-    /// seen by the others.
+    /// seen by the others. Forgets what this place saw while it saw too much fail.
     async fn follow_fleet(self: Arc<Self>) {
         loop {
             self.mirror.said().await;
             self.ports.clock.sleep(SURVEY_INTERVAL).await;
-            self.fleet(&self.catalog());
+            let fleet = self.fleet(&self.catalog());
+            if fleet.calmed.contains(&self.settings.region) {
+                self.vantage.forget_failures(&self.settings.region);
+            }
         }
     }
 
@@ -218,7 +225,7 @@ impl Agent {
         self: Arc<Self>,
         queue: fn(&Self) -> &Queue,
         workers: usize,
-        work: fn(Arc<Self>, ServiceKey) -> F,
+        work: fn(Arc<Self>, ServiceKey, Cause) -> F,
     ) where
         F: Future<Output = Option<Duration>> + Send + 'static,
     {
@@ -226,7 +233,7 @@ impl Agent {
         let mut working = JoinSet::new();
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { return };
-            let service = self.next_due(queue(&self)).await;
+            let (service, cause) = self.next_due(queue(&self)).await;
             while let Some(ended) = working.try_join_next() {
                 if let Err(panic) = ended {
                     error!(%panic, "the work on a service broke off");
@@ -235,7 +242,7 @@ impl Agent {
             let agent = self.clone();
             working.spawn(async move {
                 let _place = place;
-                let work = work(agent.clone(), service.clone());
+                let work = work(agent.clone(), service.clone(), cause);
                 // Given back even if the work panics.
                 let mut guard = GiveBack { agent, queue, service, again: Some(super::retry::delay(1)) };
                 guard.again = work.await;
@@ -244,11 +251,11 @@ impl Agent {
     }
 
     /// Waits for the next service that is due.
-    async fn next_due(&self, queue: &Queue) -> ServiceKey {
+    async fn next_due(&self, queue: &Queue) -> (ServiceKey, Cause) {
         loop {
             let now = self.ports.clock.tick();
             match queue.next(now) {
-                Offer::Now(service) => return service,
+                Offer::Now(service, cause) => return (service, cause),
                 Offer::At(tick) => {
                     tokio::select! {
                         biased;
@@ -262,18 +269,29 @@ impl Agent {
     }
 
     /// One pass. Gives back when to look again.
-    async fn one_pass(self: Arc<Self>, service: ServiceKey) -> Option<Duration> {
+    async fn one_pass(self: Arc<Self>, service: ServiceKey, cause: Cause) -> Option<Duration> {
         let start = self.ports.clock.tick();
         let span = info_span!("pass", %service, region = %self.settings.region);
         let again = self.pass(&service).instrument(span).await;
         let now = self.ports.clock.tick();
         self.ports.metrics.observe_pass(PassOutcome::Changed, now.since(start));
         let again = Some(again).filter(|_| self.concerns(&service));
-        self.unshown.push(service, now);
+        if cause == Cause::Event || self.is_to_be_shown_again(&service, now) {
+            self.unshown.push(service, now);
+        }
         again
     }
 
-    async fn one_report(self: Arc<Self>, service: ServiceKey) -> Option<Duration> {
+    /// Whether time alone may have changed what is shown. While all is well it changes nothing; the rare look is for what
+    /// nobody thought of.
+    fn is_to_be_shown_again(&self, service: &ServiceKey, now: Tick) -> bool {
+        let shared = self.shared();
+        let rests = shared.shown.get(service).is_some_and(|shown| now.since(*shown) < SHOW_INTERVAL);
+        let settled = shared.reported.get(service).is_some_and(|status| is_settled(status));
+        !(rests && settled)
+    }
+
+    async fn one_report(self: Arc<Self>, service: ServiceKey, _: Cause) -> Option<Duration> {
         let span = info_span!("report", %service, region = %self.settings.region);
         self.report(&service, &self.catalog()).instrument(span).await;
         None
@@ -289,12 +307,21 @@ impl Agent {
             self.ports.metrics.forget_service(gone);
             let mut shared = self.shared();
             shared.reported.remove(gone);
+            shared.shown.remove(gone);
             shared.reported_runs.remove(gone);
             shared.routes.remove(gone);
             shared.resting.remove(gone);
             shared.unestablished.remove(gone);
         }
     }
+}
+
+/// Nothing in it is waiting for time to pass: no countdown is shown, no run goes on, nobody is unwell.
+fn is_settled(status: &SharedServiceStatus) -> bool {
+    let well = |member: &crate::api::MemberStatus| member.health == MemberHealth::Healthy.as_str();
+    let ready = status.next_move.as_ref().is_some_and(|next| next.blocked_by.is_empty());
+    let in_step = status.traffic.iter().all(|route| route.behind.is_empty());
+    ready && in_step && status.run.is_none() && status.members.iter().all(well)
 }
 
 struct GiveBack {

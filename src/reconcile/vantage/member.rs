@@ -85,13 +85,23 @@ impl Member {
         state.judge(wall)
     }
 
+    /// Judges a failed member anew, from what comes; its new verdict if it was one.
+    pub(super) fn forget_failure(&self, wall: Timestamp) -> Option<Verdict> {
+        let mut state = self.state();
+        for window in &mut state.windows {
+            window.forget_failure();
+        }
+        state.judge(wall)
+    }
+
     /// What is said now.
     pub(super) fn verdict(&self) -> MemberVerdict {
         let state = self.state();
-        let failed = state.windows.iter().filter(|window| window.verdict() == state.verdict);
+        let alike = state.windows.iter().filter(|window| window.verdict() == state.verdict);
+        let onsets = alike.filter_map(CheckWindow::onset);
         MemberVerdict {
             verdict: state.verdict,
-            onset: failed.filter_map(CheckWindow::onset).min(),
+            onset: if state.verdict == Verdict::Failed { onsets.min() } else { onsets.max() },
             since: state.since,
             reason: self.reason(&state),
         }

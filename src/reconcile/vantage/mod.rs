@@ -55,7 +55,7 @@ pub struct Watched {
 pub struct MemberVerdict {
     /// The verdict: as good as the worst check.
     pub verdict: Verdict,
-    /// Start of the first bad sample that led to it, if it is `Failed`.
+    /// Start of the first bad sample of the last failure, also when that is over.
     pub onset: Option<Timestamp>,
     /// When this vantage began to say so.
     pub since: Timestamp,
@@ -191,6 +191,19 @@ impl Vantage {
         let services = self.services();
         let members = services.get(service).into_iter().flat_map(|service| &service.members);
         members.map(|(region, member)| (region.clone(), member.verdict())).collect()
+    }
+
+    /// Forgets every failure that was seen outside the own region: this place saw several regions fail at once, so the
+    /// fault was its own, and what is left of it must not count when the rest is over.
+    pub fn forget_failures(&self, own: &RegionName) {
+        let services = self.services();
+        for (key, service) in services.iter() {
+            let others = service.members.iter().filter(|(region, _)| *region != own);
+            for verdict in others.filter_map(|(_, member)| member.forget_failure(self.shared.clock.wall())) {
+                tracing::info!(service = %key, ?verdict, "forgot what was seen while several regions failed at once");
+                self.shared.changes.add(key.clone());
+            }
+        }
     }
 
     /// Checks that cannot be run at all, each with the reason once. Such a check is unknown for ever.

@@ -1,0 +1,103 @@
+//! A vantage that sees several regions turn bad at once: the fault is most likely its own.
+
+use std::time::Duration;
+
+use super::{ServiceReports, regions};
+use crate::domain::{RegionName, Timestamp, VantageView, Verdict};
+
+/// A time at which a vantage saw several other regions turn bad at once.
+struct Storm {
+    at: Timestamp,
+    resolution: Duration,
+    /// It still does.
+    lasts: bool,
+}
+
+/// How far a vantage can be believed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Standing {
+    /// Its word counts.
+    Trusted,
+    /// It sees two or more other regions turn bad at once (I6).
+    InStorm,
+    /// That is over, but it says something still that it began to say then. Its verdicts end one after the other, and
+    /// the last of them must not count alone.
+    Calmed,
+}
+
+pub(super) fn standing(vantage: usize, vantages: &[VantageView], services: &[ServiceReports]) -> Standing {
+    match storm(vantage, vantages, services) {
+        None => Standing::Trusted,
+        Some(storm) if storm.lasts => Standing::InStorm,
+        Some(storm) => {
+            let mut left = failures(vantage, vantages, services);
+            let any = left.any(|onset| onset.distance(storm.at) <= storm.resolution);
+            if any { Standing::Calmed } else { Standing::Trusted }
+        }
+    }
+}
+
+/// The last time at which a vantage saw two or more other regions turn bad at once. "At once" is as sharp as its own
+/// checks: two faults at the same moment are first seen within interval plus timeout of the slower check.
+fn storm(vantage: usize, vantages: &[VantageView], services: &[ServiceReports]) -> Option<Storm> {
+    let own = &vantages[vantage].region;
+    let others = regions(services).into_iter().filter(|region| *region != own);
+    let turned: Vec<Turn> = others.filter_map(|region| turned_bad(vantage, region, services)).collect();
+    let mut last: Option<Storm> = None;
+    for (index, turn) in turned.iter().enumerate() {
+        for other in turned.iter().skip(index + 1) {
+            let resolution = turn.resolution.max(other.resolution);
+            let at = turn.at.max(other.at);
+            if turn.at.distance(other.at) <= resolution {
+                let lasts = turn.failing && other.failing;
+                if last.as_ref().is_none_or(|last| (lasts, at) > (last.lasts, last.at)) {
+                    last = Some(Storm { at, resolution, lasts });
+                }
+            }
+        }
+    }
+    last
+}
+
+/// Onsets of everything outside its own region that a vantage calls failed.
+fn failures<'a>(
+    vantage: usize,
+    vantages: &'a [VantageView],
+    services: &'a [ServiceReports],
+) -> impl Iterator<Item = Timestamp> + use<'a> {
+    let own = &vantages[vantage].region;
+    let outside = services.iter().flat_map(|s| &s.members).filter(move |(region, _)| *region != own);
+    let reports = outside.filter_map(move |(_, reports)| reports.get(vantage));
+    reports.filter(|r| r.verdict == Verdict::Failed).map(|report| report.onset.unwrap_or(report.since))
+}
+
+/// When a vantage saw most of a region turn bad the last time.
+struct Turn {
+    /// The median of the first bad samples.
+    at: Timestamp,
+    /// How sharp that is.
+    resolution: Duration,
+    /// Most of it is still bad.
+    failing: bool,
+}
+
+fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) -> Option<Turn> {
+    let mut onsets = Vec::new();
+    let (mut judged, mut failing) = (0_usize, 0_usize);
+    let mut resolution = Duration::ZERO;
+    for service in services {
+        let Some(report) = service.members.get(region).and_then(|reports| reports.get(vantage)) else {
+            continue;
+        };
+        let failed = report.verdict == Verdict::Failed;
+        judged += usize::from(report.verdict != Verdict::Unknown || report.onset.is_some());
+        failing += usize::from(failed);
+        if let Some(onset) = report.onset.or_else(|| failed.then_some(report.since)) {
+            onsets.push(onset);
+            resolution = resolution.max(service.resolution);
+        }
+    }
+    onsets.sort_unstable();
+    let at = *onsets.get(onsets.len() / 2).filter(|_| onsets.len() * 2 > judged)?;
+    Some(Turn { at, resolution, failing: failing * 2 > judged })
+}
