@@ -58,49 +58,20 @@ impl Connection {
     }
 
     /// Sends a message and takes its reply. The reply's code is the caller's to judge, unless it is about the signature.
-    pub(super) async fn exchange(&mut self, message: Message) -> Result<Message, TrafficError> {
-        let [reply] = self.exchange_all([message]).await?;
-        Ok(reply)
-    }
-
-    /// The same for several messages, in one round trip (RFC 7766 §6.2.1.1). Each is replaced by its reply; replies come
-    /// in any order.
-    pub(super) async fn exchange_all<const N: usize>(
-        &mut self,
-        mut messages: [Message; N],
-    ) -> Result<[Message; N], TrafficError> {
-        let mut open = self.send(&mut messages).await?;
-        while !open.is_empty() {
-            let reply = self.receive().await.map_err(|cause| self.interrupted(&cause))?;
-            let asked = open.iter().position(|(index, _)| parse(&messages[*index], &reply).is_ok());
-            // What answers nothing that was asked is judged by the first question, which says what is wrong with it.
-            let (index, verifier) = open.swap_remove(asked.unwrap_or(0));
-            messages[index] = self.judge(&messages[index], &reply, verifier)?;
-        }
-        Ok(messages)
-    }
-
-    /// Signs and sends messages; each one's place, and what its reply is verified with.
-    async fn send(
-        &mut self,
-        messages: &mut [Message],
-    ) -> Result<Vec<(usize, Option<TSigVerifier>)>, TrafficError> {
+    pub(super) async fn exchange(&mut self, mut message: Message) -> Result<Message, TrafficError> {
         let now = u64::try_from(self.clock.wall().0 / 1000).unwrap_or_default();
-        let mut open = Vec::new();
-        let mut bytes = Vec::new();
-        for (index, message) in messages.iter_mut().enumerate() {
-            let verifier = message
-                .finalize(&self.signer, now)
-                .map_err(|cause| self.subject.not_asked("its key", cause))?;
-            let one = message.to_vec().map_err(|cause| self.subject.not_asked("the message", cause))?;
-            let length = u16::try_from(one.len())
-                .map_err(|_| self.subject.not_asked("the message", "it is above 65535 bytes"))?;
-            bytes.extend(length.to_be_bytes());
-            bytes.extend(one);
-            open.push((index, verifier));
-        }
-        self.stream.write_all(&bytes).await.map_err(|cause| self.interrupted(&cause))?;
-        Ok(open)
+        let verifier =
+            message.finalize(&self.signer, now).map_err(|cause| self.subject.not_asked("its key", cause))?;
+        let bytes = message.to_vec().map_err(|cause| self.subject.not_asked("the message", cause))?;
+        self.send(&bytes).await.map_err(|cause| self.interrupted(&cause))?;
+        let reply = self.receive().await.map_err(|cause| self.interrupted(&cause))?;
+        self.judge(&message, &reply, verifier)
+    }
+
+    async fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        let length =
+            u16::try_from(message.len()).map_err(|_| io::Error::other("message above 65535 bytes"))?;
+        self.stream.write_all(&[&length.to_be_bytes(), message].concat()).await
     }
 
     async fn receive(&mut self) -> io::Result<Vec<u8>> {
@@ -111,7 +82,7 @@ impl Connection {
     }
 
     fn interrupted(&self, cause: &io::Error) -> TrafficError {
-        let closed = matches!(cause.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
+        let closed = cause.kind() == io::ErrorKind::UnexpectedEof;
         let cause = if closed { "it closed the connection".to_owned() } else { cause.to_string() };
         self.subject
             .unreachable(format!("{cause}: check that it accepts queries by TCP (RFC 7766), and its log"))

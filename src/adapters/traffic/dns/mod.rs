@@ -16,8 +16,8 @@ use futures::future::join_all;
 use crate::ports::{Answer, Clock, DnsRoute, Route, ServerState, TrafficError};
 pub use session::{Seen, Session, Written};
 
-/// Longest time of one call on one server. 2 s: one lost SYN (1 s, RFC 6298 §2), and three attempts of two round trips
-/// each, one to read back and one to connect: 8 at up to 125 ms, more than between any two sites of one country.
+/// Longest time of one call on one server. 2 s: one lost SYN (1 s, RFC 6298 §2), and three attempts of four round trips
+/// each, three to read back and one to connect: 16 at 50 ms between distant sites.
 pub const SERVER_LIMIT: Duration = Duration::from_secs(2);
 
 /// Attempts when others write in between. Only an older leader and the present one can meet, each at most once for its
