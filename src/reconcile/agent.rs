@@ -14,7 +14,7 @@ use crate::{
     api::{FailoverStatus, SharedServiceStatus},
     domain::{Evaluation, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
     observability::Metrics,
-    ports::{Clock, Ledger, ObjectRef, Prober, Resources, Traffic},
+    ports::{Clock, Ledger, ObjectRef, Prober, Resources, Traffic, Version},
 };
 
 /// What a process is told at its start.
@@ -80,8 +80,8 @@ pub(super) struct Shared {
     pub reported: BTreeMap<ServiceKey, Arc<SharedServiceStatus>>,
     /// When it was.
     pub shown: BTreeMap<ServiceKey, Tick>,
-    /// The same for Failovers, by service.
-    pub reported_runs: BTreeMap<ServiceKey, BTreeMap<RunId, Arc<FailoverStatus>>>,
+    /// The same for Failovers, by service, with the version of the run in the ledger.
+    pub reported_runs: BTreeMap<ServiceKey, BTreeMap<RunId, (Version, Arc<FailoverStatus>)>>,
     /// Runs that wait before their next try, and until when. Whatever else happens to the service does not shorten it.
     pub resting: BTreeMap<ServiceKey, Tick>,
     /// Decisions on services that the ledger does not know yet: why they are not established.

@@ -21,7 +21,7 @@ const SHOW_FINISHED: Duration = Duration::from_secs(600);
 impl Agent {
     /// Shows every run of a service as a Failover in this cluster.
     pub(super) async fn report_failovers(&self, key: &ServiceKey, catalog: &Catalog) {
-        for (_, run) in self.mirror.runs(key) {
+        for (version, run) in self.mirror.runs(key) {
             let at = (key.namespace.to_string(), run.id.to_string());
             let Some(object) = catalog.snapshot.failovers.get(&at) else {
                 // One that was here and is gone was deleted by somebody.
@@ -36,21 +36,24 @@ impl Agent {
                 continue;
             };
             let own = self.shared().reported_runs.get(key).and_then(|runs| runs.get(&run.id)).cloned();
-            if own.as_ref().is_some_and(|told| is_told(&run, told, object)) {
+            let generation = object.metadata.generation;
+            let is_shown = own.as_ref().is_some_and(|(shown, status)| {
+                let same = *shown == version && status.observed_generation == generation;
+                same && object.status.as_ref() == Some(status)
+            });
+            if is_shown {
                 continue;
             }
-            let before = own.unwrap_or_else(|| Arc::new(object.status.clone().unwrap_or_default()));
-            let status = Arc::new(status(&run, &before, object.metadata.generation, self.now()));
-            self.note_told(key, &run.id, status.clone());
+            let before = own.map(|(_, status)| status);
+            let before = before.unwrap_or_else(|| Arc::new(object.status.clone().unwrap_or_default()));
+            let status = status(&run, &before, generation, self.now());
+            let shown = (version, Arc::new(status.clone()));
+            self.shared().reported_runs.entry(key.clone()).or_default().insert(run.id.clone(), shown);
             if let Some(event) = changes::of_failover(&run, &before, &status) {
                 self.tell(event).await;
             }
-            self.write(StatusUpdate::Failover(at.0, at.1, Box::new((*status).clone()))).await;
+            self.write(StatusUpdate::Failover(at.0, at.1, Box::new(status))).await;
         }
-    }
-
-    fn note_told(&self, key: &ServiceKey, id: &RunId, status: Arc<FailoverStatus>) {
-        self.shared().reported_runs.entry(key.clone()).or_default().insert(id.clone(), status);
     }
 
     /// Says of every Failover that no run has answered yet what it waits for.
@@ -120,14 +123,6 @@ fn object_of(run: &Run) -> Failover {
         [("bongsu.io/service", run.service.name.as_ref()), ("bongsu.io/trigger", change.trigger.as_str())];
     failover.metadata.labels = Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     failover
-}
-
-/// Whether nothing is left to say of a run: it is over, and its Failover shows that. Most runs are such.
-fn is_told(run: &Run, told: &FailoverStatus, object: &Failover) -> bool {
-    run.state.is_over()
-        && told.phase == Some(phase(run.state))
-        && told.observed_generation == object.metadata.generation
-        && object.status.as_ref() == Some(told)
 }
 
 fn status(
