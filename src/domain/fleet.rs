@@ -88,9 +88,13 @@ pub fn survey(mut vantages: Vec<VantageView>, services: &[ServiceReports]) -> Fl
     Fleet { regions: states.collect(), vantages, in_storm, calmed }
 }
 
-/// Regions that hold members.
+/// Regions that hold members. Not collected: that would sort thousands of names to find a handful.
 fn regions(services: &[ServiceReports]) -> BTreeSet<&RegionName> {
-    services.iter().flat_map(|service| service.members.keys()).collect()
+    let mut regions = BTreeSet::new();
+    for region in services.iter().flat_map(|service| service.members.keys()) {
+        regions.insert(region);
+    }
+    regions
 }
 
 /// What the vantages outside a region say of it.
