@@ -49,6 +49,8 @@ pub enum Fault {
     Freeze(u16),
     /// The ledger has no majority.
     LedgerDown,
+    /// A site does not reach the ledger, and everything else.
+    LedgerCutOff(Site),
     /// Writes of a thousand that the ledger refuses as if somebody else had come first.
     Conflicts(u32),
     /// A process's lease of its region, or the leader's lease, ends at once.
@@ -141,7 +143,7 @@ impl Trouble {
         }
     }
 
-    fn begin(&self, world: &Arc<World>, number: usize, fault: &Fault, until: Option<Moment>) {
+    pub(super) fn begin(&self, world: &Arc<World>, number: usize, fault: &Fault, until: Option<Moment>) {
         let now = world.now();
         {
             let state = &mut *world.state();
@@ -180,7 +182,7 @@ impl Trouble {
         }
     }
 
-    fn end(&self, world: &Arc<World>, number: usize, fault: &Fault) {
+    pub(super) fn end(&self, world: &Arc<World>, number: usize, fault: &Fault) {
         let now = world.now();
         {
             let state = &mut *world.state();

@@ -68,6 +68,9 @@ impl State {
             }
             Fault::Dark(site) => self.darken(*site),
             Fault::LedgerDown => self.ledger.down = true,
+            Fault::LedgerCutOff(site) => {
+                self.ledger.cut_off.insert(*site);
+            }
             Fault::Conflicts(permille) => self.ledger.conflicts = *permille,
             Fault::ApiDown(site) => {
                 if let Some(cluster) = self.clusters.at_mut(*site) {
@@ -186,6 +189,7 @@ impl Fault {
             }
             Self::Freeze(process) => format!("bongsu in {} stands still", host(process)),
             Self::LedgerDown => "the ledger has no majority".to_owned(),
+            Self::LedgerCutOff(at) => format!("{} does not reach the ledger", site(at)),
             Self::Conflicts(rate) => format!("the ledger refuses {rate}/1000 writes"),
             Self::LeaseLost(None) => "the leader's lease ends".to_owned(),
             Self::LeaseLost(Some(at)) => format!("the lease of {} ends", site(at)),
