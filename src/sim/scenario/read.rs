@@ -27,6 +27,8 @@ pub struct Scenario {
     pub name: String,
     /// What it shows.
     pub about: String,
+    /// Where its facts are from.
+    pub sources: Vec<String>,
     /// The file that it is from.
     pub file: String,
     /// What chance is drawn from.
@@ -110,10 +112,11 @@ pub fn read(admission: &Admission, source: &Source) -> Result<Scenario, Vec<Find
     if !reader.wrong.is_empty() {
         return Err(reader.wrong.into_iter().map(|wrong| origin.finding(None, wrong)).collect());
     }
-    let File { name, about, seed, duration, not_yet_checked, .. } = file;
+    let File { name, about, sources, seed, duration, not_yet_checked, .. } = file;
     Ok(Scenario {
         name,
         about: about.trim().to_owned(),
+        sources,
         file: source.name.clone(),
         seed,
         duration: duration.0,

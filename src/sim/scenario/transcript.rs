@@ -18,6 +18,9 @@ fn tell(text: &mut String, scenario: &Scenario, played: &Played) -> std::fmt::Re
     for line in scenario.about.lines() {
         writeln!(text, "# {line}")?;
     }
+    for line in &scenario.sources {
+        writeln!(text, "# source: {line}")?;
+    }
     let mut command = false;
     for (at, line) in &played.story {
         let begins = line.starts_with("fault: ") || line.starts_with("ends: ");
