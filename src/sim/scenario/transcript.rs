@@ -1,6 +1,10 @@
 //! The story of a scenario, for people: what was done to the world, what it led to, and what was expected.
 
+mod abridge;
+
 use std::fmt::Write;
+
+use abridge::Abridge;
 
 use super::{read::Scenario, stage::Played};
 
@@ -21,8 +25,9 @@ fn tell(text: &mut String, scenario: &Scenario, played: &Played) -> std::fmt::Re
     for line in &scenario.sources {
         writeln!(text, "# source: {line}")?;
     }
-    let mut command = false;
+    let (mut command, mut abridge) = (false, Abridge::default());
     for (at, line) in &played.story {
+        let Some(line) = abridge.line(*at, line) else { continue };
         let begins = line.starts_with("fault: ") || line.starts_with("ends: ");
         match (command, begins) {
             (false, true) => writeln!(text)?,
