@@ -1,11 +1,14 @@
 //! What can only be seen across all services: which vantage is the suspect itself, and which region is lost.
 
+mod storm;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use super::{MemberHealth, RegionName, Report, Timestamp, VantageView, Verdict, judge};
+use super::{MemberHealth, RegionName, Report, VantageView, judge};
+use storm::{Standing, standing};
 
 /// All verdicts of one service.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct Fleet {
     pub vantages: Vec<VantageView>,
     /// Regions that hold members.
     pub regions: BTreeMap<RegionName, RegionState>,
+    /// Vantages that are suspect only for what is left of a time that is over: they should forget what they saw.
+    pub calmed: BTreeSet<RegionName>,
 }
 
 /// One region.
@@ -61,132 +66,53 @@ impl Fleet {
 /// packets passed, and no citizen was served. The second covers a fire, where one shared check may still look good.
 #[must_use]
 pub fn survey(mut vantages: Vec<VantageView>, services: &[ServiceReports]) -> Fleet {
-    let suspects: Vec<bool> = (0..vantages.len()).map(|v| is_suspect(v, &vantages, services)).collect();
-    for (vantage, suspect) in vantages.iter_mut().zip(suspects) {
-        vantage.suspect = suspect;
+    let standings: Vec<Standing> = (0..vantages.len()).map(|v| standing(v, &vantages, services)).collect();
+    let mut calmed = BTreeSet::new();
+    for (vantage, standing) in vantages.iter_mut().zip(standings) {
+        vantage.suspect = standing != Standing::Trusted;
+        if standing == Standing::Calmed {
+            calmed.insert(vantage.region.clone());
+        }
     }
-    let mut regions: BTreeMap<RegionName, RegionState> = BTreeMap::new();
+    let regions = regions(services);
+    let states = regions.into_iter().map(|region| (region.clone(), state(region, &vantages, services)));
+    Fleet { regions: states.collect(), vantages, calmed }
+}
+
+/// Regions that hold members.
+fn regions(services: &[ServiceReports]) -> BTreeSet<&RegionName> {
+    services.iter().flat_map(|service| service.members.keys()).collect()
+}
+
+/// What the vantages outside a region say of it.
+fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceReports]) -> RegionState {
+    let alive_outside = |v: &VantageView| v.alive && v.region != *region;
+    let outside: Vec<VantageView> =
+        vantages.iter().map(|v| VantageView { alive: alive_outside(v), ..v.clone() }).collect();
+    let available = outside.iter().filter(|v| v.trusted()).count();
+    let mut state = RegionState::default();
     for service in services {
-        for (region, reports) in &service.members {
-            let state = regions.entry(region.clone()).or_default();
-            let outside: Vec<VantageView> = vantages
-                .iter()
-                .map(|v| VantageView { alive: v.alive && v.region != *region, ..v.clone() })
-                .collect();
-            // One vantage outside is enough where the quorum counts the region's own word: it is asked about itself.
-            let available = outside.iter().filter(|v| v.trusted()).count();
-            let quorum = service.quorum.min(u32::try_from(available).unwrap_or(u32::MAX)).max(1);
-            match judge(region, reports, &outside, quorum) {
-                MemberHealth::Unknown => {}
-                MemberHealth::Down => {
-                    state.judged += 1;
-                    state.down += 1;
-                }
-                MemberHealth::Healthy | MemberHealth::Degraded => state.judged += 1,
+        let Some(reports) = service.members.get(region) else { continue };
+        // One vantage outside is enough where the quorum counts the region's own word: it is asked about itself.
+        let quorum = service.quorum.min(u32::try_from(available).unwrap_or(u32::MAX)).max(1);
+        match judge(region, reports, &outside, quorum) {
+            MemberHealth::Unknown => {}
+            MemberHealth::Down => {
+                state.judged += 1;
+                state.down += 1;
             }
+            MemberHealth::Healthy | MemberHealth::Degraded => state.judged += 1,
         }
     }
-    for (region, state) in &mut regions {
-        let silent = vantages.iter().any(|v| v.region == *region && !v.alive);
-        let all_down = state.judged >= 2 && state.down == state.judged;
-        state.lost = all_down || (silent && state.down * 2 > state.judged);
-    }
-    Fleet { vantages, regions }
-}
-
-/// A time at which a vantage saw several other regions turn bad at once.
-struct Storm {
-    at: Timestamp,
-    resolution: Duration,
-    /// It still does.
-    lasts: bool,
-}
-
-/// Whether a vantage is the suspect (I6): it sees two or more other regions turn bad at once, or says something still
-/// that it began to say then. Its verdicts end one after the other, and the last of them must not count alone.
-fn is_suspect(vantage: usize, vantages: &[VantageView], services: &[ServiceReports]) -> bool {
-    let Some(storm) = storm(vantage, vantages, services) else { return false };
-    storm.lasts || failures(vantage, vantages, services).any(|at| at.distance(storm.at) <= storm.resolution)
-}
-
-/// Whether a vantage is the suspect only for what is left of a time that is over. It should then forget what it saw.
-#[must_use]
-pub fn has_calmed_down(region: &RegionName, vantages: &[VantageView], services: &[ServiceReports]) -> bool {
-    let Some(vantage) = vantages.iter().position(|view| view.region == *region) else { return false };
-    storm(vantage, vantages, services).is_some_and(|storm| !storm.lasts)
-        && is_suspect(vantage, vantages, services)
-}
-
-/// The last time at which a vantage saw two or more other regions turn bad at once. "At once" is as sharp as its own
-/// checks: two faults at the same moment are first seen within interval plus timeout of the slower check.
-fn storm(vantage: usize, vantages: &[VantageView], services: &[ServiceReports]) -> Option<Storm> {
-    let own = &vantages[vantage].region;
-    let regions: BTreeSet<&RegionName> =
-        services.iter().flat_map(|s| s.members.keys()).filter(|region| *region != own).collect();
-    let turned: Vec<Turn> =
-        regions.into_iter().filter_map(|region| turned_bad(vantage, region, services)).collect();
-    let mut last: Option<Storm> = None;
-    for (index, turn) in turned.iter().enumerate() {
-        for other in turned.iter().skip(index + 1) {
-            let resolution = turn.resolution.max(other.resolution);
-            let at = turn.at.max(other.at);
-            if turn.at.distance(other.at) <= resolution {
-                let lasts = turn.failing && other.failing;
-                if last.as_ref().is_none_or(|last| (lasts, at) > (last.lasts, last.at)) {
-                    last = Some(Storm { at, resolution, lasts });
-                }
-            }
-        }
-    }
-    last
-}
-
-/// Onsets of everything outside its own region that a vantage calls failed.
-fn failures<'a>(
-    vantage: usize,
-    vantages: &'a [VantageView],
-    services: &'a [ServiceReports],
-) -> impl Iterator<Item = Timestamp> + use<'a> {
-    let own = &vantages[vantage].region;
-    let outside = services.iter().flat_map(|s| &s.members).filter(move |(region, _)| *region != own);
-    let reports = outside.filter_map(move |(_, reports)| reports.get(vantage));
-    reports.filter(|r| r.verdict == Verdict::Failed).map(|report| report.onset.unwrap_or(report.since))
-}
-
-/// When a vantage saw most of a region turn bad the last time.
-struct Turn {
-    /// The median of the first bad samples.
-    at: Timestamp,
-    /// How sharp that is.
-    resolution: Duration,
-    /// Most of it is still bad.
-    failing: bool,
-}
-
-fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) -> Option<Turn> {
-    let mut onsets = Vec::new();
-    let (mut judged, mut failing) = (0_usize, 0_usize);
-    let mut resolution = Duration::ZERO;
-    for service in services {
-        let Some(report) = service.members.get(region).and_then(|reports| reports.get(vantage)) else {
-            continue;
-        };
-        let failed = report.verdict == Verdict::Failed;
-        judged += usize::from(report.verdict != Verdict::Unknown || report.onset.is_some());
-        failing += usize::from(failed);
-        if let Some(onset) = report.onset.or_else(|| failed.then_some(report.since)) {
-            onsets.push(onset);
-            resolution = resolution.max(service.resolution);
-        }
-    }
-    onsets.sort_unstable();
-    let at = *onsets.get(onsets.len() / 2).filter(|_| onsets.len() * 2 > judged)?;
-    Some(Turn { at, resolution, failing: failing * 2 > judged })
+    let silent = vantages.iter().any(|v| v.region == *region && !v.alive);
+    let all_down = state.judged >= 2 && state.down == state.judged;
+    RegionState { lost: all_down || (silent && state.down * 2 > state.judged), ..state }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Timestamp, Verdict};
 
     const SECOND: i64 = 1_000;
 
@@ -266,15 +192,16 @@ mod tests {
         let over = |at| Report { onset: Some(Timestamp(at)), ..healthy() };
         let left =
             service([healthy(), healthy(), over(10 * SECOND)], [healthy(), healthy(), failed(12 * SECOND)]);
-        let (view, w) = (vantages([true; 3]), RegionName::new("w"));
-        assert!(survey(view.clone(), std::slice::from_ref(&left)).vantages[2].suspect);
-        assert!(has_calmed_down(&w, &view, &[left]));
+        let told = |seen| {
+            let fleet = survey(vantages([true; 3]), &[seen]);
+            (fleet.vantages[2].suspect, !fleet.calmed.is_empty())
+        };
+        assert_eq!(told(left), (true, true));
         let new =
             service([healthy(), healthy(), over(10 * SECOND)], [healthy(), healthy(), failed(60 * SECOND)]);
-        assert!(!survey(view.clone(), std::slice::from_ref(&new)).vantages[2].suspect);
-        assert!(!has_calmed_down(&w, &view, &[new]));
+        assert_eq!(told(new), (false, false));
         let lasts =
             service([healthy(), healthy(), failed(10 * SECOND)], [healthy(), healthy(), failed(12 * SECOND)]);
-        assert!(!has_calmed_down(&w, &view, &[lasts]), "it is still in it");
+        assert_eq!(told(lasts), (true, false), "it is still in it");
     }
 }

@@ -22,7 +22,7 @@ mod time;
 
 pub use budget::{BudgetLimits, BudgetUse};
 pub use decide::{Action, Decision, decide, suppose_lost};
-pub use fleet::{Fleet, RegionState, ServiceReports, has_calmed_down, survey};
+pub use fleet::{Fleet, RegionState, ServiceReports, survey};
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};
 pub use ids::{Epoch, Identity, RegionName, RouteName, RunId, ServiceKey};
 pub use lease::{LeaseMark, LeaseWatch, Tenure};

@@ -7,12 +7,12 @@ use std::{
 };
 
 use super::{
-    catalog::Catalog, line::Line, mirror::Mirror, queue::Queue, tenure::Tenures, traffic::RouteSeen,
-    vantage::Vantage,
+    catalog::Catalog, line::Line, mirror::Mirror, queue::Queue, survey::Surveyed, tenure::Tenures,
+    traffic::RouteSeen, vantage::Vantage,
 };
 use crate::{
     api::{FailoverStatus, SharedServiceStatus},
-    domain::{Evaluation, Fleet, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
+    domain::{Evaluation, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
     observability::Metrics,
     ports::{Clock, Ledger, ObjectRef, Prober, Resources, Traffic},
 };
@@ -52,12 +52,16 @@ pub struct Agent {
     pub(super) settings: Settings,
     pub(super) ports: Ports,
     pub(super) mirror: Mirror,
+    /// Services to look at.
     pub(super) queue: Queue,
+    /// Services that were looked at and are to be shown.
+    pub(super) unshown: Queue,
     pub(super) line: Line,
     pub(super) vantage: Vantage,
     pub(super) tenures: Tenures,
     /// Held while a decision is made and counted in the budgets.
     pub(super) deciding: Mutex<()>,
+    pub(super) surveyed: Mutex<Surveyed>,
     shared: Mutex<Shared>,
 }
 
@@ -68,12 +72,12 @@ pub(super) struct Shared {
     pub catalog: Arc<Catalog>,
     /// They were read as a whole once. Before, a service that is missing may only not have been read yet.
     pub resources_read: bool,
-    /// The last survey: the mirror's count of sayings, when it was made, and what it found.
-    pub fleet: Option<(u64, Tick, Arc<Fleet>)>,
     /// Moves that were decided and are not in the mirror yet.
     pub starting: BTreeMap<ServiceKey, Starting>,
     /// What was reported last: the snapshot is some milliseconds behind, and a change is told once.
     pub reported: BTreeMap<ServiceKey, SharedServiceStatus>,
+    /// When it was.
+    pub shown: BTreeMap<ServiceKey, Tick>,
     /// The same for Failovers, by service.
     pub reported_runs: BTreeMap<ServiceKey, BTreeMap<RunId, FailoverStatus>>,
     /// Runs that wait before their next try, and until when. Whatever else happens to the service does not shorten it.
@@ -104,11 +108,13 @@ impl Agent {
             settings,
             mirror: Mirror::default(),
             queue: Queue::default(),
+            unshown: Queue::default(),
             line: Line::default(),
             vantage,
             tenures,
             ports,
             deciding: Mutex::default(),
+            surveyed: Mutex::default(),
             shared: Mutex::default(),
         })
     }

@@ -156,9 +156,9 @@ fn dependents(services: &BTreeMap<ServiceKey, ServiceEntry>) -> BTreeMap<Service
 
 /// Of the services that publish one name the oldest keeps it; between equally old ones, the first by key.
 fn claimed(services: &BTreeMap<ServiceKey, ServiceEntry>) -> BTreeMap<ServiceKey, ServiceKey> {
+    // A stable sort, so those of one age stay in the order of their keys.
     let mut by_age: Vec<(&ServiceKey, &ServiceEntry)> = services.iter().collect();
-    by_age
-        .sort_by_key(|(key, e)| (e.object.metadata.creation_timestamp.as_ref().map(|t| t.0), (*key).clone()));
+    by_age.sort_by_key(|(_, entry)| entry.object.metadata.creation_timestamp.as_ref().map(|time| time.0));
     let mut owners: BTreeMap<&str, &ServiceKey> = BTreeMap::new();
     let mut claimed = BTreeMap::new();
     for (key, entry) in by_age {

@@ -31,8 +31,8 @@ pub struct Mirror {
 #[derive(Default)]
 struct State {
     ready: bool,
-    /// Grows with every change of a verdict or a lease.
-    sayings: u64,
+    /// What else is said than at the last survey.
+    news: Touched,
     records: BTreeMap<ServiceKey, Seen<Record>>,
     runs: BTreeMap<ServiceKey, BTreeMap<RunId, Seen<Run>>>,
     moves: Moves,
@@ -49,6 +49,17 @@ pub struct Touched {
     pub services: BTreeSet<ServiceKey>,
     /// Everything should.
     pub all: bool,
+}
+
+impl Touched {
+    fn is_empty(&self) -> bool {
+        !self.all && self.services.is_empty()
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.all |= other.all;
+        self.services.extend(other.services.iter().cloned());
+    }
 }
 
 /// What the vantages say, as far as the process that said it still holds its region's lease.
@@ -81,15 +92,11 @@ impl Mirror {
     /// Takes a change in.
     pub fn apply(&self, change: Change) -> Touched {
         let mut state = self.state();
-        if changes_sayings(&change) {
-            state.sayings += 1;
-            self.said.notify_one();
-        }
-        match change {
+        let is_saying = changes_sayings(&change);
+        let touched = match change {
             Change::Reset(all) => {
                 let leases = std::mem::take(&mut state.leases);
-                let sayings = state.sayings;
-                *state = State { ready: true, sayings, leases, ..State::default() };
+                *state = State { ready: true, leases, ..State::default() };
                 for (key, value) in all {
                     state.put(&key, &value);
                 }
@@ -97,7 +104,12 @@ impl Mirror {
             }
             Change::Put(key, value) => Touched { services: state.put(&key, &value), all: false },
             Change::Deleted(key) => Touched { services: state.remove(&key), all: false },
+        };
+        if is_saying && !touched.is_empty() {
+            state.news.add(&touched);
+            self.said.notify_one();
         }
+        touched
     }
 
     /// Takes in what this process wrote itself, without waiting for the watch to bring it back.
@@ -113,7 +125,7 @@ impl Mirror {
         let mut state = self.state();
         let changed = state.leases != leases;
         if changed {
-            state.sayings += 1;
+            state.news.all = true;
             self.said.notify_one();
             state.leases = leases;
         }
@@ -125,9 +137,14 @@ impl Mirror {
         self.state().ready
     }
 
-    /// Grows with every change of a verdict or a lease: what a survey of all services depends on.
-    pub fn sayings(&self) -> u64 {
-        self.state().sayings
+    /// Whether [`Mirror::take_news`] has something to give.
+    pub fn has_news(&self) -> bool {
+        !self.state().news.is_empty()
+    }
+
+    /// The services of which something else is said than at the last call, or all of them. For one caller.
+    pub fn take_news(&self) -> Touched {
+        std::mem::take(&mut self.state().news)
     }
 
     /// Waits until a verdict or a lease has changed since the last call. For one caller.

@@ -7,23 +7,14 @@ use std::{
     time::Duration,
 };
 
-use super::{agent::Agent, book::VerdictEntry, catalog::Catalog, mirror::Verdicts, parse::Parsed};
+use super::{agent::Agent, catalog::Catalog, parse::Parsed, survey::reports};
 use crate::{
     domain::{
         BudgetLimits, BudgetUse, Epoch, Fleet, MemberHealth, MemberView, Observation, Published, Record,
-        RegionName, Report, Request, Service, ServiceKey, ServiceReports, Switches, Timings, Trigger,
-        VantageView, judge, survey,
+        RegionName, Report, Request, Service, ServiceKey, Switches, Timings, Trigger, VantageView, judge,
     },
     ports::ServerState,
 };
-
-/// Shortest time between two surveys of all services. A survey of a thousand services takes about a millisecond, so
-/// this costs at most a tenth of a core while everything changes at once.
-pub(super) const SURVEY_INTERVAL: Duration = Duration::from_millis(10);
-
-/// Oldest survey that is used while no verdict changes. 1 s: a service that was added or removed changes verdicts, so
-/// this is for what nobody thought of.
-const SURVEY_AGE_MAX: Duration = Duration::from_secs(1);
 
 impl Agent {
     /// Everything but what is published, which takes a look at the name servers.
@@ -54,44 +45,6 @@ impl Agent {
     fn open_request(&self, service: &ServiceKey) -> Option<Request> {
         let (run, entry) = self.mirror.open_request(service)?;
         Some(Request { run, from: entry.from.clone(), to: entry.to.clone(), dry_run: entry.dry_run })
-    }
-
-    /// What all services together say, at most [`SURVEY_INTERVAL`] behind the verdicts.
-    pub(super) fn fleet(&self, catalog: &Catalog) -> Arc<Fleet> {
-        let (sayings, now) = (self.mirror.sayings(), self.ports.clock.tick());
-        let known = self.shared().fleet.clone();
-        if let Some((surveyed, made, fleet)) = &known {
-            let limit = if *surveyed == sayings { SURVEY_AGE_MAX } else { SURVEY_INTERVAL };
-            if now.since(*made) < limit {
-                return fleet.clone();
-            }
-        }
-        let fleet = Arc::new(self.survey(catalog));
-        self.shared().fleet = Some((sayings, now, fleet.clone()));
-        // A lost region concerns services whose own verdicts did not change.
-        if known.is_some_and(|(.., known)| known.standing() != fleet.standing()) {
-            self.push_all();
-        }
-        fleet
-    }
-
-    fn survey(&self, catalog: &Catalog) -> Fleet {
-        let vantages: Vec<VantageView> = self
-            .mirror
-            .vantages()
-            .into_iter()
-            .map(|(region, alive)| VantageView { region, alive, suspect: false })
-            .collect();
-        let parsed = catalog.services.values().filter_map(|entry| entry.parsed.as_ref().ok());
-        let services: Vec<ServiceReports> = self.mirror.with_verdicts(|said| {
-            let each = parsed.map(|parsed| ServiceReports {
-                quorum: parsed.service.health.quorum,
-                resolution: parsed.service.health.interval + parsed.service.health.timeout,
-                members: reports(&parsed.service, said, &vantages),
-            });
-            each.collect()
-        });
-        survey(vantages, &services)
     }
 
     fn reports(&self, service: &Service, vantages: &[VantageView]) -> BTreeMap<RegionName, Vec<Report>> {
@@ -184,25 +137,6 @@ impl Agent {
             shift: longest(|t| t.decided, |t| t.shifted).unwrap_or(defaults.shift),
         }
     }
-}
-
-/// What each vantage says of each member, in the order of the vantages. No word is `Unknown`.
-fn reports(
-    service: &Service,
-    said: &Verdicts<'_>,
-    vantages: &[VantageView],
-) -> BTreeMap<RegionName, Vec<Report>> {
-    let said = said.of(&service.key, vantages);
-    let of = |entry: &Option<&VerdictEntry>, member: &RegionName| {
-        let verdict = entry.and_then(|entry| entry.members.get(member));
-        verdict.map_or_else(Report::default, |v| Report {
-            verdict: v.verdict,
-            onset: v.onset,
-            since: v.since,
-        })
-    };
-    let members = service.members.keys();
-    members.map(|member| (member.clone(), said.iter().map(|entry| of(entry, member)).collect())).collect()
 }
 
 fn members(

@@ -18,7 +18,7 @@ use crate::{
         Action, Decision, Move, Observation, Plan, RegionName, Run, RunId, RunState, ServiceKey, Times,
         Trigger, Why, decide,
     },
-    ports::{Expect, LedgerError},
+    ports::{Expect, LedgerError, Version},
 };
 
 /// Longest time between two passes over one service, for what no event tells: a cooldown that ends, stability that has
@@ -95,7 +95,8 @@ impl Agent {
         seen
     }
 
-    /// Decides; writes a run if one starts or a request was answered. `None`: nothing happened.
+    /// Decides; writes a run if one starts or a request was answered, and goes on with one that starts. `None`: nothing
+    /// happened and time alone changes nothing.
     async fn decide_and_start(
         &self,
         parsed: &Parsed,
@@ -115,6 +116,10 @@ impl Agent {
         let started = self.write_decision(&seen, &decision).await;
         self.shared().starting.remove(key);
         match started? {
+            // Gone on with at once: in the queue it would stand behind services where nothing is lost.
+            Some((version, run)) if run.state == RunState::Running => {
+                Ok(Some(self.drive(run, version, Some(parsed), catalog).await))
+            }
             Some(_) => Ok(Some(Duration::ZERO)),
             None => Ok(waiting_time(&decision)),
         }
@@ -168,7 +173,7 @@ impl Agent {
         &self,
         seen: &Observation,
         decision: &Decision,
-    ) -> Result<Option<Run>, LedgerError> {
+    ) -> Result<Option<(Version, Run)>, LedgerError> {
         let request = seen.request.as_ref();
         let (state, plan) = match (&decision.action, request) {
             (Action::Start(plan), Some(request)) if request.dry_run => (RunState::Planned, (**plan).clone()),
@@ -188,7 +193,7 @@ impl Agent {
         };
         self.mirror.wrote(&entry, version, &run);
         log_decision(&run, decision);
-        Ok(Some(run))
+        Ok(Some((version, run)))
     }
 
     fn new_run(&self, seen: &Observation, decision: &Decision, state: RunState, plan: Plan) -> Run {

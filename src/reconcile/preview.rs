@@ -107,7 +107,7 @@ impl Agent {
             self.mirror.apply(change);
         }
         self.mirror.set_leases(ledger.leases().await.map_err(PreviewError::Ledger)?);
-        self.shared().fleet = None;
+        self.forget_survey();
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl Agent {
                 let entry = Entry::Verdict(vantage.clone(), key.clone());
                 book::put(ledger, &entry, &said, Expect::Absent).await.map_err(PreviewError::Ledger)?;
             }
-            self.shared().fleet = None;
+            self.forget_survey();
             let seen = self.observe(parsed, &catalog);
             let Some(change) = decide(&seen).wanted else { continue };
             let record = Record {

@@ -19,6 +19,8 @@ pub struct Queue {
 #[derive(Default)]
 struct State {
     due: BTreeMap<ServiceKey, Tick>,
+    /// Those that something happened to since they were offered last.
+    stirred: BTreeSet<ServiceKey>,
     by_time: BTreeSet<(Tick, ServiceKey)>,
     running: BTreeSet<ServiceKey>,
 }
@@ -27,11 +29,20 @@ struct State {
 #[derive(Debug, Eq, PartialEq)]
 pub enum Offer {
     /// This service is due. Give it back with [`Queue::done`].
-    Now(ServiceKey),
+    Now(ServiceKey, Cause),
     /// Nothing before this tick.
     At(Tick),
     /// Nothing at all.
     Empty,
+}
+
+/// Why a service is due.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cause {
+    /// Something happened.
+    Event,
+    /// Only time has passed.
+    Time,
 }
 
 impl Queue {
@@ -40,9 +51,12 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at a service at `tick` or earlier.
+    /// Looks at a service at `tick` or earlier, because something happened to it.
     pub fn push(&self, service: ServiceKey, at: Tick) {
-        self.state().push(service, at);
+        let mut state = self.state();
+        state.stirred.insert(service.clone());
+        state.push(service, at);
+        drop(state);
         self.woken.notify_one();
     }
 
@@ -57,7 +71,8 @@ impl Queue {
                 state.by_time.remove(&(at, service.clone()));
                 state.due.remove(&service);
                 state.running.insert(service.clone());
-                Offer::Now(service)
+                let cause = if state.stirred.remove(&service) { Cause::Event } else { Cause::Time };
+                Offer::Now(service, cause)
             }
         }
     }
@@ -110,8 +125,8 @@ mod tests {
         queue.push(key("a"), Tick(5));
         queue.push(key("a"), Tick(30));
         assert_eq!(queue.next(Tick(0)), Offer::At(Tick(5)));
-        assert_eq!(queue.next(Tick(10)), Offer::Now(key("a")));
-        assert_eq!(queue.next(Tick(10)), Offer::Now(key("b")));
+        assert_eq!(queue.next(Tick(10)), Offer::Now(key("a"), Cause::Event));
+        assert_eq!(queue.next(Tick(10)), Offer::Now(key("b"), Cause::Event));
         assert_eq!(queue.next(Tick(100)), Offer::Empty);
     }
 
@@ -119,10 +134,22 @@ mod tests {
     fn a_service_that_is_pushed_while_it_is_looked_at_comes_again_afterwards() {
         let queue = Queue::default();
         queue.push(key("a"), Tick(0));
-        assert_eq!(queue.next(Tick(0)), Offer::Now(key("a")));
+        assert_eq!(queue.next(Tick(0)), Offer::Now(key("a"), Cause::Event));
         queue.push(key("a"), Tick(0));
         assert_eq!(queue.next(Tick(0)), Offer::Empty);
         queue.done(key("a"), None);
-        assert_eq!(queue.next(Tick(0)), Offer::Now(key("a")));
+        assert_eq!(queue.next(Tick(0)), Offer::Now(key("a"), Cause::Event));
+    }
+
+    #[test]
+    fn a_service_that_only_waited_is_told_apart_from_one_to_which_something_happened() {
+        let queue = Queue::default();
+        queue.push(key("a"), Tick(0));
+        assert_eq!(queue.next(Tick(0)), Offer::Now(key("a"), Cause::Event));
+        queue.done(key("a"), Some(Tick(5)));
+        assert_eq!(queue.next(Tick(5)), Offer::Now(key("a"), Cause::Time));
+        queue.done(key("a"), Some(Tick(10)));
+        queue.push(key("a"), Tick(7));
+        assert_eq!(queue.next(Tick(7)), Offer::Now(key("a"), Cause::Event));
     }
 }

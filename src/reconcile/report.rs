@@ -33,7 +33,11 @@ impl Agent {
             Ok(parsed) => self.service_status(parsed, catalog),
             Err(violations) => service::invalid(&entry.object, &before, violations, self.now()),
         };
-        self.shared().reported.insert(key.clone(), status.clone());
+        {
+            let mut shared = self.shared();
+            shared.reported.insert(key.clone(), status.clone());
+            shared.shown.insert(key.clone(), self.ports.clock.tick());
+        }
         for event in changes::of_service(key, &before, &status) {
             self.tell(event).await;
         }

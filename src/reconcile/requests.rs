@@ -1,6 +1,6 @@
 //! Failovers that a person created, brought from the cluster into the ledger.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tracing::{info, warn};
 
@@ -19,7 +19,9 @@ impl Agent {
     /// Puts every new wish, and every new word on a paused run, into the ledger. Which region's Bongsu does it makes no
     /// difference: the key is the same.
     pub(super) async fn bring_requests(&self, catalog: &Catalog) {
-        for failover in catalog.snapshot.failovers.values() {
+        // Most Failovers are over and nobody says a word on them.
+        let is_open = |failover: &&Arc<Failover>| failover.spec.intervention.is_some() || !is_over(failover);
+        for failover in catalog.snapshot.failovers.values().filter(is_open) {
             let Some((id, mut wish, word)) = wish(failover) else { continue };
             let here = &self.settings.region;
             let known = self.mirror.request(&wish.service.namespace, &id);

@@ -1,24 +1,22 @@
-//! The tasks of one process: follow the ledger and the resources, keep the leases, report verdicts, run passes.
+//! The tasks of one process: follow the ledger and the resources, keep the leases, report verdicts, run passes, show.
 
 use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use tokio::{sync::Semaphore, task::JoinSet};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
     agent::Agent,
     book::{self, Entry, VerdictEntry},
     catalog::Catalog,
-    observe::SURVEY_INTERVAL,
-    queue::Offer,
+    queue::{Cause, Offer, Queue},
+    survey::SURVEY_INTERVAL,
     vantage::Watched,
 };
 use crate::{
-    domain::ServiceKey,
+    api::SharedServiceStatus,
+    domain::{MemberHealth, ServiceKey, Tick},
     observability::PassOutcome,
     ports::{Expect, LedgerError},
 };
@@ -26,6 +24,13 @@ use crate::{
 /// How long changes of resources are gathered before they are parsed: a thousand objects that are applied at once come
 /// as a thousand changes.
 const GATHER: Duration = Duration::from_millis(50);
+
+/// Services that are shown at the same time. 16: an API server that takes 10 ms for a write shows a thousand services
+/// within a second, and showing takes at most a few of the workers' turns while services move.
+const REPORTS: usize = 16;
+
+/// Time after which a service is shown again to which nothing happened, while all is well.
+const SHOW_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Agent {
     /// Works until `shutdown`, then gives the leases back. What is going on then is broken off, as by a crash: its
@@ -39,6 +44,7 @@ impl Agent {
         tasks.spawn(self.clone().show_standing());
         tasks.spawn(self.clone().report_verdicts());
         tasks.spawn(self.clone().run_passes());
+        tasks.spawn(self.clone().run_reports());
         tokio::select! {
             biased;
             () = shutdown => info!(identity = %self.settings.identity, "stopping"),
@@ -71,12 +77,15 @@ impl Agent {
     }
 
     /// Surveys all services after verdicts have changed, so that a loss that is confirmed by one service's verdict is
-    /// seen by the others.
+    /// seen by the others. Forgets what this place saw while it saw too much fail.
     async fn follow_fleet(self: Arc<Self>) {
         loop {
             self.mirror.said().await;
             self.ports.clock.sleep(SURVEY_INTERVAL).await;
-            self.fleet(&self.catalog());
+            let fleet = self.fleet(&self.catalog());
+            if fleet.calmed.contains(&self.settings.region) {
+                self.vantage.forget_failures(&self.settings.region);
+            }
         }
     }
 
@@ -199,52 +208,93 @@ impl Agent {
         }
     }
 
-    /// Hands due services to workers. A pass that panics is counted and tried again; the others go on.
+    /// Looks at services when they are due.
     async fn run_passes(self: Arc<Self>) {
-        let places = Arc::new(Semaphore::new(self.settings.workers));
-        let mut passes = JoinSet::new();
+        let workers = self.settings.workers;
+        self.work_off(|agent| &agent.queue, workers, Self::one_pass).await;
+    }
+
+    /// Shows services that were looked at. A queue of its own: a slow API server must not hold up a move, not even of
+    /// the service that is being shown, and what changes meanwhile is shown together afterwards.
+    async fn run_reports(self: Arc<Self>) {
+        self.work_off(|agent| &agent.unshown, REPORTS, Self::one_report).await;
+    }
+
+    /// Hands due services of a queue to workers. What panics is told and tried again; the others go on.
+    async fn work_off<F>(
+        self: Arc<Self>,
+        queue: fn(&Self) -> &Queue,
+        workers: usize,
+        work: fn(Arc<Self>, ServiceKey, Cause) -> F,
+    ) where
+        F: Future<Output = Option<Duration>> + Send + 'static,
+    {
+        let places = Arc::new(Semaphore::new(workers));
+        let mut working = JoinSet::new();
         loop {
-            while let Some(ended) = passes.try_join_next() {
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            let (service, cause) = self.next_due(queue(&self)).await;
+            while let Some(ended) = working.try_join_next() {
                 if let Err(panic) = ended {
-                    error!(%panic, "a pass broke off");
+                    error!(%panic, "the work on a service broke off");
                 }
             }
+            let agent = self.clone();
+            working.spawn(async move {
+                let _place = place;
+                let work = work(agent.clone(), service.clone(), cause);
+                // Given back even if the work panics.
+                let mut guard = GiveBack { agent, queue, service, again: Some(super::retry::delay(1)) };
+                guard.again = work.await;
+            });
+        }
+    }
+
+    /// Waits for the next service that is due.
+    async fn next_due(&self, queue: &Queue) -> (ServiceKey, Cause) {
+        loop {
             let now = self.ports.clock.tick();
-            match self.queue.next(now) {
-                Offer::Now(service) => {
-                    let Ok(place) = places.clone().acquire_owned().await else { return };
-                    let agent = self.clone();
-                    let span = info_span!("pass", %service, region = %self.settings.region);
-                    passes.spawn(
-                        async move {
-                            agent.one_pass(service, place).await;
-                        }
-                        .instrument(span),
-                    );
-                }
+            match queue.next(now) {
+                Offer::Now(service, cause) => return (service, cause),
                 Offer::At(tick) => {
                     tokio::select! {
                         biased;
-                        () = self.queue.woken() => {}
+                        () = queue.woken() => {}
                         () = self.ports.clock.sleep(tick.since(now)) => {}
                     }
                 }
-                Offer::Empty => self.queue.woken().await,
+                Offer::Empty => queue.woken().await,
             }
         }
     }
 
-    /// The place is given back before the report: a slow API server must not hold up the moves of other services.
-    async fn one_pass(self: Arc<Self>, service: ServiceKey, place: OwnedSemaphorePermit) {
+    /// One pass. Gives back when to look again.
+    async fn one_pass(self: Arc<Self>, service: ServiceKey, cause: Cause) -> Option<Duration> {
         let start = self.ports.clock.tick();
-        // Given back even if the pass panics.
-        let mut guard =
-            GiveBack { agent: &self, service: Some(service.clone()), again: Some(super::retry::delay(1)) };
-        guard.again = Some(self.pass(&service).await).filter(|_| self.concerns(&service));
-        drop(place);
-        self.report(&service, &self.catalog()).await;
-        let took = self.ports.clock.tick().since(start);
-        self.ports.metrics.observe_pass(PassOutcome::Changed, took);
+        let span = info_span!("pass", %service, region = %self.settings.region);
+        let again = self.pass(&service).instrument(span).await;
+        let now = self.ports.clock.tick();
+        self.ports.metrics.observe_pass(PassOutcome::Changed, now.since(start));
+        let again = Some(again).filter(|_| self.concerns(&service));
+        if cause == Cause::Event || self.is_to_be_shown_again(&service, now) {
+            self.unshown.push(service, now);
+        }
+        again
+    }
+
+    /// Whether time alone may have changed what is shown. While all is well it changes nothing; the rare look is for what
+    /// nobody thought of.
+    fn is_to_be_shown_again(&self, service: &ServiceKey, now: Tick) -> bool {
+        let shared = self.shared();
+        let rests = shared.shown.get(service).is_some_and(|shown| now.since(*shown) < SHOW_INTERVAL);
+        let settled = shared.reported.get(service).is_some_and(is_settled);
+        !(rests && settled)
+    }
+
+    async fn one_report(self: Arc<Self>, service: ServiceKey, _: Cause) -> Option<Duration> {
+        let span = info_span!("report", %service, region = %self.settings.region);
+        self.report(&service, &self.catalog()).instrument(span).await;
+        None
     }
 
     /// Whether a service must be looked at again without an event: it exists, or a run of it is not over.
@@ -257,6 +307,7 @@ impl Agent {
             self.ports.metrics.forget_service(gone);
             let mut shared = self.shared();
             shared.reported.remove(gone);
+            shared.shown.remove(gone);
             shared.reported_runs.remove(gone);
             shared.routes.remove(gone);
             shared.resting.remove(gone);
@@ -265,18 +316,25 @@ impl Agent {
     }
 }
 
-struct GiveBack<'a> {
-    agent: &'a Agent,
-    service: Option<ServiceKey>,
+/// Nothing in it is waiting for time to pass: no countdown is shown, no run goes on, nobody is unwell.
+fn is_settled(status: &SharedServiceStatus) -> bool {
+    let well = |member: &crate::api::MemberStatus| member.health == MemberHealth::Healthy.as_str();
+    let ready = status.next_move.as_ref().is_some_and(|next| next.blocked_by.is_empty());
+    let in_step = status.traffic.iter().all(|route| route.behind.is_empty());
+    ready && in_step && status.run.is_none() && status.members.iter().all(well)
+}
+
+struct GiveBack {
+    agent: Arc<Agent>,
+    queue: fn(&Agent) -> &Queue,
+    service: ServiceKey,
     again: Option<Duration>,
 }
 
-impl Drop for GiveBack<'_> {
+impl Drop for GiveBack {
     fn drop(&mut self) {
-        if let Some(service) = self.service.take() {
-            let now = self.agent.ports.clock.tick();
-            self.agent.queue.done(service, self.again.map(|again| now.plus(again)));
-        }
+        let now = self.agent.ports.clock.tick();
+        (self.queue)(&self.agent).done(self.service.clone(), self.again.map(|again| now.plus(again)));
     }
 }
 
