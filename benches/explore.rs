@@ -8,6 +8,9 @@ use bongsu::{
     sim::{Setup, draw, run},
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let mut arguments = std::env::args().skip(1).filter_map(|a| a.parse::<u64>().ok());
     let (first, count) = (arguments.next().unwrap_or(0), arguments.next().unwrap_or(200));

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Static binaries get the allocator of musl, which is several times slower for the many small values of a pass.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     bongsu::cli::main()
 }

@@ -14,7 +14,7 @@ use crate::{
     api::{FailoverStatus, SharedServiceStatus},
     domain::{Evaluation, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
     observability::Metrics,
-    ports::{Clock, Ledger, ObjectRef, Prober, Resources, Traffic},
+    ports::{Clock, Ledger, ObjectRef, Prober, Resources, Traffic, Version},
 };
 
 /// What a process is told at its start.
@@ -75,11 +75,11 @@ pub(super) struct Shared {
     /// Moves that were decided and are not in the mirror yet.
     pub starting: BTreeMap<ServiceKey, Starting>,
     /// What was reported last: the snapshot is some milliseconds behind, and a change is told once.
-    pub reported: BTreeMap<ServiceKey, SharedServiceStatus>,
+    pub reported: BTreeMap<ServiceKey, Arc<SharedServiceStatus>>,
     /// When it was.
     pub shown: BTreeMap<ServiceKey, Tick>,
-    /// The same for Failovers, by service.
-    pub reported_runs: BTreeMap<ServiceKey, BTreeMap<RunId, FailoverStatus>>,
+    /// The same for Failovers, by service, with the version of the run in the ledger.
+    pub reported_runs: BTreeMap<ServiceKey, BTreeMap<RunId, (Version, Arc<FailoverStatus>)>>,
     /// Runs that wait before their next try, and until when. Whatever else happens to the service does not shorten it.
     pub resting: BTreeMap<ServiceKey, Tick>,
     /// Decisions on services that the ledger does not know yet: why they are not established.

@@ -25,7 +25,7 @@ impl Agent {
             .map(|(key, entry)| match &entry.parsed {
                 Ok(parsed) => json!({
                     "service": key.to_string(),
-                    "status": self.service_status(parsed, &catalog),
+                    "status": self.service_status(parsed, &catalog, &self.reported(key, &entry.object)),
                 }),
                 Err(violations) => json!({
                     "service": key.to_string(),

@@ -21,9 +21,12 @@ use crate::{
     ports::{Expect, LedgerError, Version},
 };
 
-/// Longest time between two passes over one service, for what no event tells: a cooldown that ends, stability that has
-/// lasted long enough.
+/// Longest time between two passes over a service that waits for something that no event tells: a cooldown that ends,
+/// stability that has lasted long enough. One that waits for nothing is looked at when its name servers are.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The same while nothing is waited for. Half a minute, as the name servers are looked at.
+const IDLE_WAIT: Duration = Duration::from_secs(30);
 
 /// Moves of one service under one epoch that may be tried, one after another.
 const RUNS_PER_EPOCH: u32 = 1_000;
@@ -37,7 +40,7 @@ impl Agent {
             return LONGEST_WAIT;
         }
         let catalog = self.catalog();
-        self.act(key, &catalog).await.min(LONGEST_WAIT)
+        self.act(key, &catalog).await
     }
 
     async fn act(&self, key: &ServiceKey, catalog: &Catalog) -> Duration {
@@ -49,20 +52,21 @@ impl Agent {
             return match self.is_leader() {
                 true => match self.drive((*run).clone(), version, parsed.map(AsRef::as_ref), catalog).await {
                     Duration::ZERO if run.state == RunState::Paused => LONGEST_WAIT,
-                    again => again,
+                    again => again.min(LONGEST_WAIT),
                 },
                 false => LONGEST_WAIT,
             };
         }
         let Some(parsed) = parsed else { return LONGEST_WAIT };
+        let mut wait = IDLE_WAIT;
         if self.is_leader() {
             let decided = match self.free_record(key).await {
                 Ok(()) => self.decide_and_start(parsed, catalog).await,
                 Err(error) => Err(error),
             };
             match decided {
-                Ok(Some(again)) => return again,
-                Ok(None) => {}
+                Ok(Decided::Acted(again)) => return again.min(LONGEST_WAIT),
+                Ok(Decided::Waits(time)) => wait = time,
                 Err(error) => {
                     warn!(service = %key, %error, "a decision could not be written to the ledger, deciding again");
                     return retry::delay(1);
@@ -70,7 +74,7 @@ impl Agent {
             }
         }
         match self.mirror.record(key) {
-            Some((_, record)) => self.sync_routes(parsed, &record).await,
+            Some((_, record)) => self.sync_routes(parsed, &record).await.min(wait),
             // The leader has looked, to decide. The others look too: what keeps a service from being established is
             // shown in every cluster.
             None if !self.is_leader() => {
@@ -95,13 +99,8 @@ impl Agent {
         seen
     }
 
-    /// Decides; writes a run if one starts or a request was answered, and goes on with one that starts. `None`: nothing
-    /// happened and time alone changes nothing.
-    async fn decide_and_start(
-        &self,
-        parsed: &Parsed,
-        catalog: &Catalog,
-    ) -> Result<Option<Duration>, LedgerError> {
+    /// Decides; writes a run if one starts or a request was answered, and goes on with one that starts.
+    async fn decide_and_start(&self, parsed: &Parsed, catalog: &Catalog) -> Result<Decided, LedgerError> {
         let key = &parsed.service.key;
         let mut seen = self.look(parsed, catalog).await;
         let decision = self.decide_and_reserve(&mut seen, parsed, catalog);
@@ -118,10 +117,10 @@ impl Agent {
         match started? {
             // Gone on with at once: in the queue it would stand behind services where nothing is lost.
             Some((version, run)) if run.state == RunState::Running => {
-                Ok(Some(self.drive(run, version, Some(parsed), catalog).await))
+                Ok(Decided::Acted(self.drive(run, version, Some(parsed), catalog).await))
             }
-            Some(_) => Ok(Some(Duration::ZERO)),
-            None => Ok(waiting_time(&decision)),
+            Some(_) => Ok(Decided::Acted(Duration::ZERO)),
+            None => Ok(Decided::Waits(waiting_time(&seen, &decision))),
         }
     }
 
@@ -287,12 +286,23 @@ fn no_plan(seen: &Observation) -> Plan {
     }
 }
 
-/// When time alone can change the decision.
-fn waiting_time(decision: &Decision) -> Option<Duration> {
-    decision.blockers().find_map(|evaluation| match evaluation.why {
+/// What a decision came to.
+enum Decided {
+    /// Something was written; look again after this time.
+    Acted(Duration),
+    /// Nothing happened, and for this long time alone changes nothing.
+    Waits(Duration),
+}
+
+/// Until when time alone cannot change the decision.
+fn waiting_time(seen: &Observation, decision: &Decision) -> Duration {
+    let cooldown = decision.blockers().find_map(|evaluation| match evaluation.why {
         Why::Cooldown { left } => Some(left),
         _ => None,
-    })
+    });
+    let comes_back = seen.record.as_ref().is_none_or(|record| !record.away.is_empty());
+    let waits = decision.wanted.is_some() || comes_back;
+    cooldown.unwrap_or(if waits { LONGEST_WAIT } else { IDLE_WAIT })
 }
 
 fn log_decision(run: &Run, decision: &Decision) {

@@ -6,6 +6,8 @@ pub(in crate::reconcile) mod failover;
 pub(in crate::reconcile) mod service;
 mod standing;
 
+use std::sync::Arc;
+
 use tracing::{info, warn};
 
 use super::{agent::Agent, catalog::Catalog};
@@ -30,12 +32,12 @@ impl Agent {
         let Some(entry) = catalog.services.get(key) else { return };
         let before = self.reported(key, &entry.object);
         let status = match &entry.parsed {
-            Ok(parsed) => self.service_status(parsed, catalog),
+            Ok(parsed) => self.service_status(parsed, catalog, &before),
             Err(violations) => service::invalid(&entry.object, &before, violations, self.now()),
         };
         {
             let mut shared = self.shared();
-            shared.reported.insert(key.clone(), status.clone());
+            shared.reported.insert(key.clone(), Arc::new(status.clone()));
             shared.shown.insert(key.clone(), self.ports.clock.tick());
         }
         for event in changes::of_service(key, &before, &status) {
@@ -45,9 +47,9 @@ impl Agent {
     }
 
     /// The status that was reported last: by this process, or by the one before it.
-    fn reported(&self, key: &ServiceKey, object: &SharedService) -> SharedServiceStatus {
+    pub(super) fn reported(&self, key: &ServiceKey, object: &SharedService) -> Arc<SharedServiceStatus> {
         let own = self.shared().reported.get(key).cloned();
-        own.or_else(|| object.status.clone()).unwrap_or_default()
+        own.unwrap_or_else(|| Arc::new(object.status.clone().unwrap_or_default()))
     }
 
     pub(super) async fn write(&self, update: StatusUpdate) {

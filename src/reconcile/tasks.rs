@@ -287,7 +287,7 @@ impl Agent {
     fn is_to_be_shown_again(&self, service: &ServiceKey, now: Tick) -> bool {
         let shared = self.shared();
         let rests = shared.shown.get(service).is_some_and(|shown| now.since(*shown) < SHOW_INTERVAL);
-        let settled = shared.reported.get(service).is_some_and(is_settled);
+        let settled = shared.reported.get(service).is_some_and(|status| is_settled(status));
         !(rests && settled)
     }
 

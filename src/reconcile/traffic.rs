@@ -9,13 +9,16 @@ use super::{
     parse::{Parsed, RouteSpec},
 };
 use crate::{
-    domain::{Record, RouteName, StepResult, Tick},
+    domain::{Record, RouteName, ServiceKey, StepResult, Tick},
     ports::{Answer, Route, ServerState, TrafficError},
 };
 
 /// Time between two looks at what a name server publishes while nothing moves. Half a minute finds a name server that
 /// came back from an old backup soon enough, and costs a thousand services 33 look-ups a second.
 const LOOK_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The same while a name server is behind or does not answer.
+const BEHIND_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What was seen of a route last.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -116,7 +119,12 @@ impl Agent {
                 self.catch_up(parsed, name, record).await;
             }
         }
-        LOOK_INTERVAL
+        if self.is_behind(&parsed.service.key) { BEHIND_INTERVAL } else { LOOK_INTERVAL }
+    }
+
+    fn is_behind(&self, service: &ServiceKey) -> bool {
+        let shared = self.shared();
+        shared.routes.get(service).is_some_and(|routes| routes.values().any(|seen| !seen.behind.is_empty()))
     }
 
     async fn catch_up(&self, parsed: &Parsed, name: &RouteName, record: &Record) {

@@ -28,10 +28,6 @@ use crate::{
     reconcile::Entry,
 };
 
-/// Longest time that an effect may come after its process last made sure that it leads: the limit of one call of a
-/// traffic adapter. What comes later is refused by the epoch, not by the lease.
-const EFFECT_GRACE: Duration = Duration::from_secs(5);
-
 /// What must always be true. The words are those of the design.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum Invariant {
@@ -145,21 +141,30 @@ impl Checker {
 }
 
 impl World {
-    /// A process sends something that changes who serves, or where traffic goes.
-    pub(super) fn sent_effect(&self, life: Life, what: &str) {
-        let acts = what.starts_with("record/") || what.starts_with("answer/") || what == "an update";
-        if !acts {
-            return;
+    /// A process begins something that only the leader may do: it must have made sure a moment ago that it leads.
+    pub(super) fn begins_effect(&self, life: Life, what: &str) {
+        let now = self.now();
+        let state = &mut *self.state();
+        if let Some(process) = state.processes.get(life.process)
+            && !process.leads(now, state.checker.setup.lease_ttl)
+        {
+            let what = format!("bongsu in {} begins {what} and does not lead", process.name);
+            state.checker.breaks(Invariant::OneWriter, now, what);
         }
+    }
+
+    /// A process asks for a record. Raising an epoch begins so; whether it led then is looked at when the epoch is raised.
+    pub(super) fn reads(&self, life: Life, key: &str) {
         let now = self.now();
         let state = &mut *self.state();
         let ttl = state.checker.setup.lease_ttl;
-        let Some(process) = state.processes.get(life.process) else { return };
-        let ends = process.led_since.map_or(process.led_until, |since| since.plus(ttl));
-        let last = ends.max(process.awake_since).plus(EFFECT_GRACE);
-        if now > last {
-            let what = format!("bongsu in {} sends {what}, but its lease ended at {ends}", process.name);
-            state.checker.breaks(Invariant::OneWriter, now, what);
+        let Some(process) = state.processes.get_mut(life.process) else { return };
+        let leads = process.leads(now, ttl);
+        if let Some(service) = key.strip_prefix("record/") {
+            match leads {
+                true => process.read_unled.remove(service),
+                false => process.read_unled.insert(service.to_owned()),
+            };
         }
     }
 
@@ -169,7 +174,7 @@ impl World {
         let state = &mut *self.state();
         match (Entry::of(key), value) {
             (Some(Entry::Record(service)), Some(text)) => match serde_json::from_str(text) {
-                Ok(record) => state.record_changed(now, &service, record),
+                Ok(record) => state.record_changed(now, life, &service, record),
                 Err(error) => state.unreadable(now, key, &error),
             },
             (Some(Entry::Run(namespace, id)), Some(text)) => match serde_json::from_str(text) {
@@ -185,7 +190,6 @@ impl World {
             (None, Some(text)) => state.served_changed(now, key, text),
             _ => {}
         }
-        let _ = life;
     }
 
     /// A name server made an update.

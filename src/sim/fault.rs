@@ -150,7 +150,7 @@ impl Trouble {
             state.story.tell(now, || format!("fault: {}", fault.told(self)));
             state.active.0.push((number, fault.clone()));
             state.impose();
-            state.note_clocks();
+            state.note_faults(now);
             match fault {
                 Fault::Freeze(process) => state.processes.freeze(*process, until.unwrap_or(now)),
                 Fault::Restored(server) => {
@@ -189,6 +189,7 @@ impl Trouble {
             state.story.tell(now, || format!("ends: {}", fault.told(self)));
             state.active.0.retain(|(known, _)| *known != number);
             state.impose();
+            state.note_faults(now);
             match fault {
                 Fault::Restored(server) => {
                     if let Some(server) = state.names.list.get_mut(*server) {

@@ -118,12 +118,12 @@ fn now<R>(call: impl Future<Output = Result<R, LedgerError>>) -> Result<R, Ledge
 impl Ledger for SimLedger {
     async fn get(&self, key: &Key) -> Result<Option<Versioned>, LedgerError> {
         let wanted = key.clone();
+        self.world.reads(self.life, key.as_str());
         self.call(|| format!("read {key}"), 0, false, move |_, store| now(store.get(&wanted))).await?
     }
 
     async fn put(&self, key: &Key, value: &str, expect: Expect) -> Result<Version, LedgerError> {
         let (wanted, text, life) = (key.clone(), Arc::<str>::from(value), self.life);
-        self.world.sent_effect(life, key.as_str());
         let serve = move |world: &Arc<World>, store: &MemoryLedger| {
             let refused = {
                 let state = &mut *world.state();
@@ -175,7 +175,6 @@ impl Ledger for SimLedger {
             && let Some(process) = self.world.state().processes.get_mut(self.life.process)
         {
             process.led_since = matches!(granted, Ok(true)).then_some(sent);
-            process.led_until = self.world.now();
         }
         granted
     }

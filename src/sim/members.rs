@@ -51,6 +51,10 @@ pub(super) struct Members {
     seen: BTreeMap<(u16, usize), Seen>,
 }
 
+/// Time after which a vantage that sees everything fail is known to: the samples that make a failure, and another
+/// round of them for the second region.
+const KNOWN_AFTER: Duration = Duration::from_secs(10);
+
 /// Samples that are remembered of a member.
 const REMEMBERED: usize = 12;
 
@@ -189,11 +193,16 @@ impl SimProbe {
             },
             _ => lost,
         };
-        // What a vantage sees while it is cut off itself says nothing of the member.
-        if !outcome.is_bad() || !state.is_cut_off(self.life.process) {
-            state.members.seen.entry((self.life.process, index)).or_default().note(now, outcome.is_bad());
+        let lies = site != self.site && state.processes.lies(self.life);
+        let blind = state.processes.get(self.life.process).and_then(|process| process.blind_since);
+        // What a vantage sees by its own fault says nothing of the member; except at first, when it has not yet seen a
+        // second region turn bad and nobody can know.
+        let believable = blind.is_none_or(|since| now.since(since) < KNOWN_AFTER);
+        if believable || !(lies || outcome.is_bad()) {
+            let seen = state.members.seen.entry((self.life.process, index)).or_default();
+            seen.note(now, lies || outcome.is_bad());
         }
-        if site != self.site && state.processes.lies(self.life) {
+        if lies {
             return (Outcome::Refused, Duration::from_millis(1));
         }
         (outcome, latency)

@@ -119,6 +119,7 @@ struct Session<'a> {
 #[async_trait]
 impl Traffic for SimTraffic {
     async fn publish(&self, route: &Route, answer: &Answer) -> Vec<Result<ServerState, TrafficError>> {
+        self.world.begins_effect(self.life, "to lead traffic");
         match &route.kind {
             RouteKind::Served(served) => vec![self.served.publish(route, served, answer).await],
             RouteKind::Dns(dns) => {
@@ -202,13 +203,12 @@ impl Session<'_> {
     }
 
     async fn write(&self, held: Option<Held>, answer: &Answer) -> Result<Written, TrafficError> {
-        let (name, life) = (self.name.to_owned(), self.traffic.life);
+        let name = self.name.to_owned();
         let new = Held {
             epoch: answer.epoch(),
             owner: self.route.service.clone(),
             addresses: answer.addresses().clone(),
         };
-        self.traffic.world.sent_effect(life, "an update");
         self.ask(true, move |server| {
             if server.manner == Manner::Refuses {
                 return (Written::Refused, None);

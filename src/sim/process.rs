@@ -56,18 +56,25 @@ pub(super) struct Process {
     pub skew: Skew,
     /// Every sample that it takes of another site is bad.
     pub lies: bool,
+    /// Since when what it sees is its own fault: it lies, or is cut off from two other regions.
+    pub blind_since: Option<Moment>,
     /// Dies at this effect, counted down; `true`: after it.
     pub strikes: Option<(u32, bool)>,
     /// The place is without power: nothing starts.
     pub dark: bool,
     /// When it sent the last renewal of the leader's lease that was granted.
     pub led_since: Option<Moment>,
-    /// When it learned that the lease is another's.
-    pub led_until: Moment,
-    /// When it was thawed last.
-    pub awake_since: Moment,
+    /// Records that it asked the ledger for while it did not lead.
+    pub read_unled: std::collections::BTreeSet<String>,
     task: Option<AbortHandle>,
     pub agent: Option<Arc<Agent>>,
+}
+
+impl Process {
+    /// Whether its lease still lasts, counted as it must count it: from when it sent the last renewal.
+    pub(super) fn leads(&self, now: Moment, ttl: Duration) -> bool {
+        self.led_since.is_some_and(|since| now.since(since) < ttl)
+    }
 }
 
 /// All processes.
@@ -88,11 +95,11 @@ impl Processes {
             frozen_until: None,
             skew: Skew::default(),
             lies: false,
+            blind_since: None,
             strikes: None,
             dark: false,
             led_since: None,
-            led_until: Moment::START,
-            awake_since: Moment::START,
+            read_unled: std::collections::BTreeSet::new(),
             task: None,
             agent: None,
         };
@@ -167,7 +174,6 @@ impl Processes {
     pub(super) fn freeze(&mut self, process: u16, until: Moment) {
         if let Some(process) = self.get_mut(process) {
             process.frozen_until = Some(process.frozen_until.map_or(until, |known| known.max(until)));
-            process.awake_since = until;
         }
     }
 }
@@ -199,8 +205,8 @@ impl World {
             };
             found.alive = true;
             found.lives += 1;
-            (found.led_since, found.led_until) = (None, now);
-            found.awake_since = now;
+            found.led_since = None;
+            found.read_unled.clear();
             state.story.tell(now, || format!("bongsu in {} starts", found.name));
             let Some(region) = setup.regions.get(usize::from(found.site.0)) else { return };
             (Life { process, number: found.lives }, found.site, region.clone())

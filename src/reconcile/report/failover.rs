@@ -1,6 +1,6 @@
 //! Status of Failovers: the journal of the ledger, as people read it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -21,7 +21,7 @@ const SHOW_FINISHED: Duration = Duration::from_secs(600);
 impl Agent {
     /// Shows every run of a service as a Failover in this cluster.
     pub(super) async fn report_failovers(&self, key: &ServiceKey, catalog: &Catalog) {
-        for (_, run) in self.mirror.runs(key) {
+        for (version, run) in self.mirror.runs(key) {
             let at = (key.namespace.to_string(), run.id.to_string());
             let Some(object) = catalog.snapshot.failovers.get(&at) else {
                 // One that was here and is gone was deleted by somebody.
@@ -36,13 +36,19 @@ impl Agent {
                 continue;
             };
             let own = self.shared().reported_runs.get(key).and_then(|runs| runs.get(&run.id)).cloned();
-            let before = own.or_else(|| object.status.clone()).unwrap_or_default();
-            let status = status(&run, &before, object.metadata.generation, self.now());
-            self.shared()
-                .reported_runs
-                .entry(key.clone())
-                .or_default()
-                .insert(run.id.clone(), status.clone());
+            let generation = object.metadata.generation;
+            let is_shown = own.as_ref().is_some_and(|(shown, status)| {
+                let same = *shown == version && status.observed_generation == generation;
+                same && object.status.as_ref() == Some(status)
+            });
+            if is_shown {
+                continue;
+            }
+            let before = own.map(|(_, status)| status);
+            let before = before.unwrap_or_else(|| Arc::new(object.status.clone().unwrap_or_default()));
+            let status = status(&run, &before, generation, self.now());
+            let shown = (version, Arc::new(status.clone()));
+            self.shared().reported_runs.entry(key.clone()).or_default().insert(run.id.clone(), shown);
             if let Some(event) = changes::of_failover(&run, &before, &status) {
                 self.tell(event).await;
             }

@@ -28,6 +28,7 @@ impl Agent {
         &self,
         parsed: &Parsed,
         catalog: &Catalog,
+        before: &SharedServiceStatus,
     ) -> SharedServiceStatus {
         let key = &parsed.service.key;
         let seen = self.observe(parsed, catalog);
@@ -61,8 +62,6 @@ impl Agent {
             unreadable: self.mirror.unreadable_record(key),
             now: self.now(),
         };
-        let before =
-            catalog.services.get(key).map(|entry| self.reported(key, &entry.object)).unwrap_or_default();
         status.conditions = api::merge_conditions(&before.conditions, conditions::of_service(&told, &status));
         self.measure(&seen, &status, health);
         let paused = run.is_some_and(|run| run.state == RunState::Paused);

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::Invariant;
 use crate::{
     domain::{Epoch, Record, RegionName, Run, RunState, ServiceKey, Step, StepState, Trigger},
-    sim::{moment::Moment, network::Site, world::State},
+    sim::{moment::Moment, network::Site, process::Life, world::State},
 };
 
 /// Age of the last good sample of a member that takes over.
@@ -18,7 +18,7 @@ const EDIT_COUNTS: Duration = Duration::from_secs(20);
 const SECOND: Duration = Duration::from_secs(1);
 
 impl State {
-    pub(super) fn record_changed(&mut self, now: Moment, service: &ServiceKey, record: Record) {
+    pub(super) fn record_changed(&mut self, now: Moment, life: Life, service: &ServiceKey, record: Record) {
         let before = self.checker.records.get(service).cloned();
         let moved = before.as_ref().is_none_or(|before| before.epoch != record.epoch);
         if moved {
@@ -32,14 +32,37 @@ impl State {
         if let Some(before) = &before {
             self.epoch_kept(now, service, before, &record);
             if record.last_automatic != before.last_automatic {
+                self.armed_by_a_success(now, service, before);
                 self.checker.armed.insert(service.clone(), now);
             }
         }
         if moved {
+            self.raised_by_the_leader(now, life, service);
             self.moved(now, service, before.as_ref(), &record);
             self.checker.shifted.entry(service.clone()).or_default().push(now);
         }
         self.checker.records.insert(service.clone(), record);
+    }
+
+    fn raised_by_the_leader(&mut self, now: Moment, life: Life, service: &ServiceKey) {
+        let process = self.processes.get(life.process);
+        if let Some(process) = process.filter(|process| process.read_unled.contains(&service.to_string())) {
+            let what = format!("bongsu in {} raised the epoch of {service} and did not lead", process.name);
+            self.checker.breaks(Invariant::OneWriter, now, what);
+        }
+    }
+
+    /// Only a completed automatic move arms the cooldown.
+    fn armed_by_a_success(&mut self, now: Moment, service: &ServiceKey, before: &Record) {
+        let run = self.checker.run_of(before, service);
+        let succeeded =
+            run.is_some_and(|run| run.state == RunState::Succeeded && run.plan.change.trigger.is_automatic());
+        if !succeeded {
+            let what = format!(
+                "the cooldown of {service} was armed by something that is no completed automatic move"
+            );
+            self.checker.breaks(Invariant::Bulkhead, now, what);
+        }
     }
 
     fn epoch_kept(&mut self, now: Moment, service: &ServiceKey, before: &Record, record: &Record) {

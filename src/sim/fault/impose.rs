@@ -7,6 +7,7 @@ use crate::sim::{
     clock::Skew,
     ledger::LedgerFaults,
     members::Condition,
+    moment::Moment,
     names::Manner,
     network::{Link, Site},
     world::State,
@@ -37,8 +38,15 @@ impl State {
         self.active = active;
     }
 
-    /// Notes how far clocks are apart, for the checks.
-    pub(super) fn note_clocks(&mut self) {
+    /// Notes what the checks must know of the faults: who sees nothing but its own trouble, and how far clocks are apart.
+    pub(super) fn note_faults(&mut self, now: Moment) {
+        for index in 0..self.processes.list.len() {
+            let Ok(process) = u16::try_from(index) else { break };
+            let cut_off = self.is_cut_off(process);
+            let process = &mut self.processes.list[index];
+            let blind = process.lies || cut_off;
+            process.blind_since = blind.then(|| process.blind_since.unwrap_or(now));
+        }
         let ahead = || self.processes.list.iter().map(|process| process.skew.wall_ahead);
         let apart = ahead().max().unwrap_or(0) - ahead().min().unwrap_or(0);
         let apart = Duration::from_millis(apart.unsigned_abs());
@@ -46,7 +54,7 @@ impl State {
     }
 
     /// Whether a vantage cannot talk to two other regions or more: what it sees is its own fault.
-    pub(in crate::sim) fn is_cut_off(&self, process: u16) -> bool {
+    fn is_cut_off(&self, process: u16) -> bool {
         let Some(site) = self.processes.get(process).map(|process| process.site) else { return false };
         let outside = self.network.outside();
         let others = self.network.sites().filter(|other| *other != site && *other != outside);
