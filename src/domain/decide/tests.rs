@@ -84,6 +84,13 @@ fn the_preferred_member_takes_over_by_weight_and_then_by_order() {
 }
 
 #[test]
+fn a_standby_that_cannot_carry_the_load_is_passed_over() {
+    let world = standby().member("c", 1).down("a");
+    check(&world.clone().load(100, &[("b", 60), ("c", 100)]), "Start MemberDown a→c @8");
+    check(&world.load(100, &[("b", 60), ("c", 60)]), "Hold MemberDown a→b: Capacity");
+}
+
+#[test]
 fn the_mode_says_how_far_bongsu_goes() {
     let down = standby().down("a");
     check(&down.clone().mode(Mode::Recommend), "Recommend MemberDown a→b: Mode");
