@@ -113,6 +113,14 @@ fn the_cooldown_is_armed_by_the_last_automatic_move_and_passed_by_the_loss_of_a_
 }
 
 #[test]
+fn a_drain_passes_the_cooldown_and_a_spare_does_not() {
+    let fresh = active().moved_ago(Duration::from_secs(60)).down("a");
+    check(&fresh.clone(), "Start MemberDown ab→b @8");
+    let spare = fresh.member("c", 0).load(100, &[("b", 60), ("c", 60)]);
+    check(&spare, "Hold MemberDown ab→bc: Cooldown");
+}
+
+#[test]
 fn a_stale_drill_makes_automatic_act_as_recommend() {
     let gated = standby().max_drill_age(Duration::from_secs(100));
     check(&gated.clone().down("a"), "Recommend MemberDown a→b: DrillFresh");
