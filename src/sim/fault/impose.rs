@@ -213,7 +213,7 @@ impl Fault {
             Self::Lies(process) => format!("the vantage {} says that everything is down", host(process)),
             Self::Edit(at, edit) => {
                 let at = at.as_ref().map_or_else(|| "everywhere".to_owned(), site);
-                format!("a person edits {at}: {edit:?}")
+                format!("a person edits {at}: {}", edit.told())
             }
             Self::Switchover(at, service, to, dry_run) => {
                 let to = to.as_ref().map_or_else(|| "anywhere".to_owned(), ToString::to_string);

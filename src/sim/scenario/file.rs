@@ -100,6 +100,8 @@ pub(super) struct Expectation {
     pub service: Option<String>,
     /// Regions that serve, by the ledger.
     pub serves: Option<Vec<String>>,
+    /// The region whose Bongsu leads.
+    pub leads: Option<String>,
     /// Regions whose addresses every name server answers that can be reached.
     pub answers: Option<Vec<String>>,
     /// Health of the service as its status shows it.

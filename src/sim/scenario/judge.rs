@@ -65,14 +65,33 @@ impl Scenario {
             all.extend(self.at_a_moment(seen, what, service));
             all.extend(over_time(seen, what, service));
         }
+        all.extend(what.leads.as_ref().map(|region| self.leads(seen, what, region)));
         if let Some(event) = &what.event {
             all.push(event_seen(seen, event, what, service.as_ref()));
         }
         all
     }
 
+    fn leads(&self, seen: &Seen, what: &Expectation, region: &str) -> Verdict {
+        let at = self.moment(what);
+        let difference = match seen.glimpses.get(&at) {
+            None => Some("the run ended before".to_owned()),
+            Some(glimpse) => match &glimpse.leads {
+                Some(leads) if leads.as_str() == region => None,
+                Some(other) => Some(format!("{other} leads")),
+                None => Some("nobody leads".to_owned()),
+            },
+        };
+        (format!("at {at} {region} leads"), difference)
+    }
+
+    /// The moment that an expectation is about.
+    fn moment(&self, what: &Expectation) -> Moment {
+        Moment::after(what.at.map_or(self.duration, |at| at.0))
+    }
+
     fn at_a_moment(&self, seen: &Seen, what: &Expectation, service: &ServiceKey) -> Vec<Verdict> {
-        let at = what.at.map_or(Moment::after(self.duration), |at| Moment::after(at.0));
+        let at = self.moment(what);
         let glimpse = seen.glimpses.get(&at);
         let judge = |text: String, difference: &dyn Fn(&Glimpse) -> Option<String>| {
             let difference = match glimpse {
@@ -190,9 +209,9 @@ fn over_time(seen: &Seen, what: &Expectation, service: &ServiceKey) -> Vec<Verdi
             .moves(service, span)
             .map(|moved| format!("to {} at {}", joined(&moved.serving), moved.at))
             .collect();
-        let difference = (moves.len() != wanted)
-            .then(|| format!("it is moved {} times: {}", moves.len(), moves.join(", ")));
-        all.push((format!("{service} is moved {wanted} times"), difference));
+        let told = if moves.is_empty() { String::new() } else { format!(": {}", moves.join(", ")) };
+        let difference = (moves.len() != wanted).then(|| format!("there are {}{told}", moves.len()));
+        all.push((format!("{service}: moves = {wanted}"), difference));
     }
     all
 }

@@ -68,14 +68,14 @@ pub(super) fn manifests(scenario: &str, pattern: &str) -> Result<Vec<Source>, St
 
 /// Files in a directory whose names match, sorted.
 fn matching(directory: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
-    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-    let entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
+    let read = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let entries = fs::read_dir(read)?.collect::<io::Result<Vec<_>>>()?;
     let fits = |entry: &fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().into_owned();
         !name.starts_with('.') && entry.path().is_file() && matches(&name, pattern)
     };
     let mut paths: Vec<PathBuf> =
-        entries.iter().filter(|entry| fits(entry)).map(fs::DirEntry::path).collect();
+        entries.iter().filter(|entry| fits(entry)).map(|entry| directory.join(entry.file_name())).collect();
     paths.sort();
     Ok(paths)
 }

@@ -298,8 +298,8 @@ impl Reader<'_> {
                 names.region_name(&format!("{field}[{index}]"), region)?;
             }
         }
-        if let Some(region) = &what.region {
-            names.region("in", region)?;
+        for (field, region) in [("in", &what.region), ("leads", &what.leads)] {
+            region.as_ref().map(|region| names.region(field, region)).transpose()?;
         }
         if what.at.is_some_and(|at| at > end) {
             return Err(Wrong::new("at", format!("is after the end, {end}")));
@@ -310,10 +310,10 @@ impl Reader<'_> {
                 format!("must be two times, one after the other, up to {end}"),
             ));
         }
-        match (what.checks(), &service, what.event.is_some()) {
-            (0, ..) => Err(Wrong::new("", "expects nothing")),
-            (_, None, false) => Err(Wrong::new("service", "is required here")),
-            (_, None, true) if what.checks() > 1 => Err(Wrong::new("service", "is required here")),
+        let without_service = usize::from(what.event.is_some()) + usize::from(what.leads.is_some());
+        match (what.checks(), &service) {
+            (0, _) => Err(Wrong::new("", "expects nothing")),
+            (checks, None) if checks > without_service => Err(Wrong::new("service", "is required here")),
             _ => Ok(service),
         }
     }
@@ -336,6 +336,7 @@ impl Expectation {
         let times = [self.rto, self.unserved, self.detect, self.decide, self.shift, self.verify];
         let others = [
             self.serves.is_some(),
+            self.leads.is_some(),
             self.answers.is_some(),
             self.health.is_some(),
             self.condition.is_some(),

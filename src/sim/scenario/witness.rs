@@ -57,6 +57,8 @@ pub(super) struct Awaited {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Glimpse {
     pub serving: BTreeMap<ServiceKey, BTreeSet<RegionName>>,
+    /// The region whose Bongsu leads.
+    pub leads: Option<RegionName>,
     /// By service, what each name server answers that can be reached.
     pub answers: BTreeMap<ServiceKey, Vec<(String, BTreeSet<IpAddr>)>>,
     /// By region, health and conditions as its API server has them; none while it does not answer.
@@ -154,11 +156,17 @@ impl State {
         });
         let glimpse = Glimpse {
             serving: serving.collect(),
+            leads: self.leads(),
             answers: witness.citizens.answers(self, now),
             statuses: self.shown(),
         };
         witness.glimpses.insert(now.0, glimpse);
         self.witness = Some(witness);
+    }
+
+    fn leads(&self) -> Option<RegionName> {
+        let leader = self.processes.leader()?;
+        self.checker.setup.region(leader.site).cloned()
     }
 
     fn shown(&self) -> BTreeMap<RegionName, BTreeMap<ServiceKey, Shown>> {
