@@ -216,3 +216,22 @@ fn a_scenario_that_waits_for_a_step_which_never_comes_fails() {
         "{table}"
     );
 }
+
+#[test]
+fn the_example_of_the_page_is_the_file_and_passes() {
+    let out = bongsu(Path::new("."), &["docs/examples/scenarios"]);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stdout));
+    let page = fs::read_to_string("docs/simulate.md").unwrap();
+    let shown = page
+        .split("$ bongsu simulate docs/examples/scenarios\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    assert!(text(&out.stdout).starts_with(shown), "{}", text(&out.stdout));
+    let file = fs::read_to_string("docs/examples/scenarios/daejeon-lost.yaml").unwrap();
+    let yaml = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let missing: Vec<&str> = yaml.lines().filter(|line| !file.contains(line)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -20,7 +20,7 @@ use super::{
 /// # Errors
 /// Everything that keeps it from being read, each with its place.
 pub fn read_document(source: &Source) -> Result<(Value, Origin), Vec<Finding>> {
-    let text = text(source).map_err(|finding| vec![finding])?;
+    let text = text(source).map_err(|finding| vec![*finding])?;
     match split(text).as_slice() {
         [] => Err(vec![Finding::error(&source.name, "the file is empty")]),
         [document] => parse(&Arc::from(source.name.as_str()), *document),
@@ -33,12 +33,12 @@ pub fn read_document(source: &Source) -> Result<(Value, Origin), Vec<Finding>> {
 }
 
 /// The text of a file.
-pub(super) fn text(source: &Source) -> Result<&str, Finding> {
+pub(super) fn text(source: &Source) -> Result<&str, Box<Finding>> {
     std::str::from_utf8(&source.bytes).map_err(|error| {
         let good = &source.bytes[..error.valid_up_to()];
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
         let finding = Finding::error(&source.name, "not text in UTF-8").with_remedy("save it as UTF-8");
-        Finding { line: Some(line), ..finding }
+        Box::new(Finding { line: Some(line), ..finding })
     })
 }
 

@@ -49,7 +49,7 @@ pub fn read(admission: &Admission, source: &Source) -> Content {
     let mut reader = Reader { admission, file: Arc::from(source.name.as_str()), content: Content::default() };
     match text(source) {
         Ok(text) => split(text).into_iter().for_each(|document| reader.document(document)),
-        Err(finding) => reader.content.findings.push(finding),
+        Err(finding) => reader.content.findings.push(*finding),
     }
     reader.content.findings.sort_by_key(|finding| (finding.line, finding.column));
     reader.content

@@ -180,9 +180,11 @@ fn span(seen: &Seen, what: &Expectation) -> Span {
 
 fn over_time(seen: &Seen, what: &Expectation, service: &ServiceKey) -> Vec<Verdict> {
     let span = span(seen, what);
+    let never_served = !seen.moves.contains_key(service);
     let mut all = Vec::new();
     if let Some(limit) = what.rto {
         let difference = match seen.rto(service, span) {
+            _ if never_served => Some("it never was served".to_owned()),
             None => Some("citizens are not served at the end".to_owned()),
             Some(time) => longer(time, limit),
         };
@@ -190,7 +192,10 @@ fn over_time(seen: &Seen, what: &Expectation, service: &ServiceKey) -> Vec<Verdi
     }
     if let Some(limit) = what.unserved {
         let (time, why) = seen.unserved(service, span);
-        let difference = longer(time, limit).map(|text| format!("{text}; {}", why.unwrap_or_default()));
+        let difference = match never_served {
+            true => Some("it never was served".to_owned()),
+            false => longer(time, limit).map(|text| format!("{text}; {}", why.unwrap_or_default())),
+        };
         all.push((format!("{service}: unserved <= {limit}"), difference));
     }
     let phases = [

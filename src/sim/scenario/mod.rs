@@ -23,3 +23,6 @@ pub use read::{Scenario, read};
 pub use stage::{Played, Rto};
 pub use transcript::transcript;
 pub(super) use witness::Witness;
+
+#[cfg(test)]
+mod tests;
