@@ -7,6 +7,7 @@ mod demo;
 mod instance;
 mod plan;
 mod run;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ Examples:
   bongsu run --region daegu --manifests manifests/
                                       watch without Kubernetes, from files
   bongsu check -f manifests/          look for mistakes before kubectl apply does
+  bongsu simulate scenarios/          play outages in a simulated world, and see what comes of them
   bongsu plan gpki/gpki-verify        say what would happen if what serves were lost now
   bongsu crds | kubectl apply -f -    install the custom resources
   bongsu completions bash             print completions for a shell
@@ -50,6 +52,8 @@ enum Command {
     Demo(demo::Args),
     /// Look for mistakes in manifests, without a cluster
     Check(check::Args),
+    /// Play outages in a simulated world, and say which expectations did not hold
+    Simulate(simulate::Args),
     /// Print the custom resource definitions, or write them and their reference to files
     Crds(crds::Args),
     /// Print completions for a shell
@@ -85,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

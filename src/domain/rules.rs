@@ -189,6 +189,8 @@ pub enum Why {
     },
     /// The loss of a region passes the cooldown.
     RegionLossPasses,
+    /// Taking out what is down passes the cooldown.
+    DrainPasses,
     /// Drills.
     Drill {
         /// Age of the last passed one.
@@ -274,6 +276,7 @@ impl fmt::Display for Why {
                 write!(f, "the last automatic move is too fresh: {} left", coarse(*left))
             }
             Self::RegionLossPasses => f.write_str("the loss of a region passes the cooldown"),
+            Self::DrainPasses => f.write_str("taking out what is down passes the cooldown"),
             Self::Drill { age: Some(age), limit } => {
                 write!(f, "the last passed drill is {} old, the limit is {}", coarse(*age), coarse(*limit))
             }

@@ -79,6 +79,12 @@ impl Cluster {
         !self.down && !self.dark
     }
 
+    /// The status of a service as it was written last.
+    pub(super) fn status(&self, service: &ServiceKey) -> Option<&SharedServiceStatus> {
+        let written = || self.snapshot.services.get(service).and_then(|found| found.status.as_ref());
+        self.statuses.get(service).or_else(written)
+    }
+
     /// Changes objects, as a person with `kubectl` would.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Snapshot)) {
         change(Arc::make_mut(&mut self.snapshot));

@@ -51,6 +51,8 @@ pub enum Fault {
     FreezeAtEffect(u16, u32, Duration),
     /// The ledger has no majority.
     LedgerDown,
+    /// A site does not reach the ledger, and everything else.
+    LedgerCutOff(Site),
     /// Writes of a thousand that the ledger refuses as if somebody else had come first.
     Conflicts(u32),
     /// A process's lease of its region, or the leader's lease, ends at once.
@@ -145,7 +147,7 @@ impl Trouble {
         }
     }
 
-    fn begin(&self, world: &Arc<World>, number: usize, fault: &Fault, until: Option<Moment>) {
+    pub(super) fn begin(&self, world: &Arc<World>, number: usize, fault: &Fault, until: Option<Moment>) {
         let now = world.now();
         {
             let state = &mut *world.state();
@@ -190,7 +192,7 @@ impl Trouble {
         }
     }
 
-    fn end(&self, world: &Arc<World>, number: usize, fault: &Fault) {
+    pub(super) fn end(&self, world: &Arc<World>, number: usize, fault: &Fault) {
         let now = world.now();
         {
             let state = &mut *world.state();

@@ -31,6 +31,8 @@ const RECONNECT: Duration = Duration::from_millis(500);
 pub(super) struct LedgerFaults {
     /// Replicas that do not run.
     pub dead: BTreeSet<Site>,
+    /// Sites whose process does not reach the ledger, though it reaches everything else.
+    pub cut_off: BTreeSet<Site>,
     /// No majority, whatever the network says.
     pub down: bool,
     /// Writes of a thousand that are refused as if somebody else had come first.
@@ -56,6 +58,18 @@ impl State {
             Some(replica) => (replica, true),
             None => (client, false),
         }
+    }
+}
+
+impl State {
+    /// Whether a call from a site is served by the replica that it went to.
+    fn reached_by(&self, client: Site, replica: Site) -> bool {
+        !self.ledger.cut_off.contains(&client) && self.replica(replica).1
+    }
+
+    /// Whether a process in a site can read the ledger now.
+    pub(super) fn reaches_ledger(&self, site: Site) -> bool {
+        !self.ledger.cut_off.contains(&site) && self.replica(site).1
     }
 }
 
@@ -85,10 +99,10 @@ impl SimLedger {
             late: Duration::ZERO,
             effect,
         };
-        let store = self.store.clone();
+        let (store, from) = (self.store.clone(), self.site);
         let served = self.world.ask(errand, move |world| {
-            let has_majority = world.state().replica(to).1;
-            has_majority.then(|| serve(world, &store))
+            let reached = world.state().reached_by(from, to);
+            reached.then(|| serve(world, &store))
         });
         served.await.ok_or_else(|| LedgerError::Timeout { what: what(), limit: CALL_LIMIT })
     }
@@ -121,6 +135,7 @@ impl Ledger for SimLedger {
             let result = now(store.put(&wanted, &text, expect));
             if result.is_ok() {
                 world.ledger_changed(life, &wanted, Some(&text));
+                world.witness(&wanted, &text);
             }
             result
         };
@@ -237,7 +252,7 @@ impl Line {
     fn travel(&self) -> Option<Duration> {
         let state = &mut *self.world.state();
         let (replica, has_majority) = state.replica(self.site);
-        if !has_majority {
+        if !has_majority || state.ledger.cut_off.contains(&self.site) {
             return None;
         }
         match state.network.fate(replica, self.site, 0, &mut state.rng) {

@@ -2,7 +2,7 @@
 //!
 //! `world` is the queue of what will happen, `process` the product in it. `network`, `ledger`, `names`, `members`,
 //! `cluster` and `clock` are the outside, as simulated ports. `fault` breaks it, `check` watches the invariants, `draw`
-//! makes faults from a seed, `run` is one run, `explore` many. Absent: real time, threads, and any decision of its own.
+//! makes faults from a seed, `run` is one run, `explore` many, `scenario` one that somebody wrote down. Absent: real time, threads, and any decision of its own.
 
 mod call;
 mod check;
@@ -20,6 +20,7 @@ mod network;
 mod planted;
 mod process;
 mod run;
+pub mod scenario;
 mod setup;
 mod story;
 mod world;

@@ -60,6 +60,13 @@ pub(super) struct NameServer {
     pub backup: BTreeMap<String, Held>,
 }
 
+impl NameServer {
+    /// Whether it answers questions, whatever it does with updates.
+    pub(super) fn is_asked(&self) -> bool {
+        !self.dark && self.manner != Manner::Silent
+    }
+}
+
 /// All name servers.
 pub(super) struct NameServers {
     pub list: Vec<NameServer>,

@@ -131,6 +131,23 @@ impl Processes {
         self.of(life).map(|process| process.frozen_until.map_or(now, |until| until.max(now)))
     }
 
+    /// Whether a process runs, frozen or not.
+    pub(super) fn is_alive(&self, process: u16) -> bool {
+        self.get(process).is_some_and(|found| found.alive)
+    }
+
+    /// Whether a process runs and is not frozen.
+    pub(super) fn works(&self, process: u16, now: Moment) -> bool {
+        self.get(process)
+            .is_some_and(|found| found.alive && found.frozen_until.is_none_or(|until| until <= now))
+    }
+
+    /// The process that holds the leader's lease, or held it last.
+    pub(super) fn leader(&self) -> Option<&Process> {
+        let holds = |process: &&Process| (process.alive, process.led_since);
+        self.list.iter().filter(|process| process.led_since.is_some()).max_by_key(holds)
+    }
+
     pub(super) fn skew(&self, life: Life) -> Skew {
         self.get(life.process).map_or(self.ledger_skew, |process| process.skew)
     }

@@ -58,7 +58,7 @@ pub fn run(setup: &Arc<Setup>, seed: u64, schedule: &Schedule, listened: bool) -
     Ok(outcome)
 }
 
-fn make(setup: &Arc<Setup>, seed: u64, listened: bool) -> (Arc<World>, Trouble) {
+pub(super) fn make(setup: &Arc<Setup>, seed: u64, listened: bool) -> (Arc<World>, Trouble) {
     let world = World::new(Parts {
         seed,
         network: Network::new(setup.regions.len() + 1),

@@ -24,6 +24,7 @@ use super::{
     names::NameServers,
     network::Network,
     process::{Life, Processes},
+    scenario::Witness,
     story::Story,
 };
 
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub active: Active,
     pub checker: Checker,
     pub story: Story,
+    /// What a scenario wants to know of the run; exploration looks at nothing but the invariants.
+    pub witness: Option<Box<Witness>>,
 }
 
 /// Something that will happen.
@@ -121,6 +124,7 @@ impl World {
                 active: Active::default(),
                 checker,
                 story,
+                witness: None,
             }),
         })
     }

@@ -30,5 +30,6 @@ mod metrics;
 mod probe_http;
 mod probe_tcp;
 mod probe_tls;
+mod simulate;
 mod support;
 mod vantage;

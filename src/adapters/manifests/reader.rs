@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    adapters::yaml::{self, YamlError},
     api::{GROUP, VERSION},
     ports::ObjectRef,
 };
@@ -14,8 +13,8 @@ use super::{
     admission::{Admission, DEFAULT_NAMESPACE},
     documents::{Document, split},
     finding::Finding,
-    locate::{MAX_DEPTH, NoPlaces, Node, Place},
     object::{Entry, Object, Origin},
+    parse::{parse, text},
     path::FieldPath,
     schema::Kind,
     secret::Secret,
@@ -48,9 +47,9 @@ impl Content {
 #[must_use]
 pub fn read(admission: &Admission, source: &Source) -> Content {
     let mut reader = Reader { admission, file: Arc::from(source.name.as_str()), content: Content::default() };
-    match std::str::from_utf8(&source.bytes) {
+    match text(source) {
         Ok(text) => split(text).into_iter().for_each(|document| reader.document(document)),
-        Err(error) => reader.not_text(&source.bytes[..error.valid_up_to()]),
+        Err(finding) => reader.content.findings.push(*finding),
     }
     reader.content.findings.sort_by_key(|finding| (finding.line, finding.column));
     reader.content
@@ -63,66 +62,14 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn not_text(&mut self, good: &[u8]) {
-        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let finding = Finding::error(&self.file, "not text in UTF-8").with_remedy("save it as UTF-8");
-        self.content.findings.push(Finding { line: Some(line), ..finding });
-    }
-
     fn document(&mut self, document: Document<'_>) {
-        let places = match Node::parse(document.text, document.first_line) {
-            Ok(places) => Some(Arc::new(places)),
-            Err(NoPlaces::Unreadable) => None,
-            Err(NoPlaces::TooDeep(place)) => return self.too_deep(place),
-        };
-        let origin = Origin {
-            file: self.file.clone(),
-            first_line: document.first_line,
-            places: places.clone(),
-            inside: FieldPath::root(),
-        };
-        let repeated = places.as_deref().map(Node::duplicate_keys).unwrap_or_default();
-        if !repeated.is_empty() {
-            self.content.refused += 1;
-            return repeated.into_iter().for_each(|key| self.repeated_key(key));
-        }
-        match yaml::parse(document.text) {
-            Err(error) => self.unreadable(document, error),
-            Ok(mut value) => {
-                if let Some(places) = &places {
-                    places.read_as_kubectl_does(&mut value);
-                }
-                self.value(value, origin);
+        match parse(&self.file, document) {
+            Ok((value, origin)) => self.value(value, origin),
+            Err(findings) => {
+                self.content.refused += 1;
+                self.content.findings.extend(findings);
             }
         }
-    }
-
-    fn too_deep(&mut self, place: Place) {
-        self.content.refused += 1;
-        let finding = Finding::error(&self.file, format!("more than {MAX_DEPTH} values inside each other"));
-        self.content.findings.push(Finding { line: Some(place.line), column: Some(place.column), ..finding });
-    }
-
-    fn repeated_key(&mut self, (path, again, first): (FieldPath, Place, Place)) {
-        let message = format!("stands twice, first on line {}", first.line);
-        let finding = Finding::error(&self.file, message).with_remedy("remove one of them");
-        self.content.findings.push(Finding {
-            line: Some(again.line),
-            column: Some(again.column),
-            path: Some(path),
-            ..finding
-        });
-    }
-
-    /// The parser may name a second line inside its message. So it reads the document again behind as many empty lines
-    /// as stand before it in the file, and every number is right.
-    fn unreadable(&mut self, document: Document<'_>, error: YamlError) {
-        self.content.refused += 1;
-        let before = "\n".repeat(document.first_line - 1);
-        let error = yaml::parse(&format!("{before}{}", document.text)).err().unwrap_or(error);
-        let finding = Finding::error(&self.file, format!("not readable as YAML: {}", error.message));
-        let line = error.line.unwrap_or(document.first_line);
-        self.content.findings.push(Finding { line: Some(line), column: error.column, ..finding });
     }
 
     fn value(&mut self, value: Value, origin: Origin) {

@@ -75,7 +75,7 @@ fn one(rule: Rule, seen: &Observation, wanted: &Wanted, trigger: Trigger) -> Sai
         Rule::NeverEmpty => never_empty(seen, wanted.change.as_ref(), trigger),
         Rule::Capacity if trigger == Trigger::Establish => not_for(trigger),
         Rule::Capacity => enough_capacity(seen, wanted.change.as_ref()),
-        Rule::Cooldown => cooldown(seen, trigger),
+        Rule::Cooldown => cooldown(seen, wanted.change.as_ref(), trigger),
         Rule::DrillFresh if !trigger.is_unplanned() => not_for(trigger),
         Rule::DrillFresh => drill_fresh(seen),
         Rule::RegionBudget | Rule::GroupBudget if !trigger.is_unplanned() => not_for(trigger),
@@ -168,9 +168,13 @@ fn enough_capacity(seen: &Observation, change: Option<&Move>) -> Said {
 }
 
 /// Armed by completed automatic moves only, and passed by the loss of a region: a guard that blocks the real failover
-/// is the oldest fault of this kind of software.
-fn cooldown(seen: &Observation, trigger: Trigger) -> Said {
+/// is the oldest fault of this kind of software. A drain passes as well: it only takes out what is down, and since the way
+/// back is held, a service cannot go to and fro by it.
+fn cooldown(seen: &Observation, change: Option<&Move>, trigger: Trigger) -> Said {
     match trigger {
+        Trigger::MemberDown if change.is_some_and(|change| change.joining().next().is_none()) => {
+            (RuleOutcome::Pass, Why::DrainPasses)
+        }
         Trigger::RegionLost => (RuleOutcome::Pass, Why::RegionLossPasses),
         Trigger::Failback if planted!(FailbackIgnoresCooldown) => FINE,
         Trigger::MemberDown | Trigger::Failback => {

@@ -84,6 +84,13 @@ fn the_preferred_member_takes_over_by_weight_and_then_by_order() {
 }
 
 #[test]
+fn a_standby_that_cannot_carry_the_load_is_passed_over() {
+    let world = standby().member("c", 1).down("a");
+    check(&world.clone().load(100, &[("b", 60), ("c", 100)]), "Start MemberDown a→c @8");
+    check(&world.load(100, &[("b", 60), ("c", 60)]), "Hold MemberDown a→b: Capacity");
+}
+
+#[test]
 fn the_mode_says_how_far_bongsu_goes() {
     let down = standby().down("a");
     check(&down.clone().mode(Mode::Recommend), "Recommend MemberDown a→b: Mode");
@@ -103,6 +110,14 @@ fn the_cooldown_is_armed_by_the_last_automatic_move_and_passed_by_the_loss_of_a_
     check(&fresh.clone().down("a"), "Hold MemberDown a→b: Cooldown");
     check(&fresh.lost("a"), "Start RegionLost a→b @8");
     check(&standby().moved_ago(Duration::from_secs(3600)).down("a"), "Start MemberDown a→b @8");
+}
+
+#[test]
+fn a_drain_passes_the_cooldown_and_a_spare_does_not() {
+    let fresh = active().moved_ago(Duration::from_secs(60)).down("a");
+    check(&fresh.clone(), "Start MemberDown ab→b @8");
+    let spare = fresh.member("c", 0).load(100, &[("b", 60), ("c", 60)]);
+    check(&spare, "Hold MemberDown ab→bc: Cooldown");
 }
 
 #[test]

@@ -149,21 +149,26 @@ pub(super) fn capacity(seen: &Observation, regions: &BTreeSet<RegionName>) -> Op
     carrying.map(|region| seen.service.members.get(region).and_then(|member| member.capacity)).sum()
 }
 
-/// The preferred member that can take over.
+/// The preferred member that can take over and carries the load. Where none carries it the preferred one is named, so
+/// that the rule `Capacity` says what is missing.
 fn best_target(
     seen: &Observation,
     lost: &BTreeSet<RegionName>,
 ) -> (BTreeSet<RegionName>, Option<(RegionName, TargetRefusal)>) {
-    let mut refused = None;
+    let (mut refused, mut too_small) = (None, None);
     for member in by_preference(seen).into_iter().filter(|member| !lost.contains(&member.region)) {
+        let alone = BTreeSet::from([member.region.clone()]);
         match seen.target(member) {
-            Ok(()) => return (BTreeSet::from([member.region.clone()]), refused),
+            Ok(()) if carries_load(seen, &alone) => return (alone, refused),
+            Ok(()) => {
+                too_small.get_or_insert(alone);
+            }
             Err(refusal) => {
                 refused.get_or_insert((member.region.clone(), refusal));
             }
         }
     }
-    (BTreeSet::new(), refused)
+    (too_small.unwrap_or_default(), refused)
 }
 
 /// A person asked.

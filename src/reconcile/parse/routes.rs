@@ -38,6 +38,12 @@ impl RouteSpec {
         }
     }
 
+    /// Seconds that resolvers may keep the answer.
+    #[must_use]
+    pub const fn ttl(&self) -> u32 {
+        self.ttl
+    }
+
     /// Name servers that are updated; none for a name that Bongsu serves itself.
     #[must_use]
     pub fn servers(&self) -> &[SocketAddr] {

@@ -94,7 +94,10 @@ impl State {
         }
         joining.iter().for_each(|region| self.is_good_target(now, service, region));
         self.carries(now, service, record, !leaving.is_empty());
-        self.cooldown_kept(now, service, run.plan.change.trigger);
+        // What only takes out members that are down goes neither to nor fro.
+        if !(joining.is_empty() && run.plan.change.trigger == Trigger::MemberDown) {
+            self.cooldown_kept(now, service, run.plan.change.trigger);
+        }
     }
 
     /// A quorum of vantages, one of them outside, truly saw the member fail, and not because they were cut off

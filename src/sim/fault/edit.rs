@@ -53,6 +53,20 @@ impl Edit {
         }
     }
 
+    /// The edit in words.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Maintenance(service, region) => format!("{service} in {region} is in maintenance"),
+            Self::RegionMaintenance(region) => format!("{region} is in maintenance"),
+            Self::Weights(service) => format!("the weights of {service} are turned around"),
+            Self::Capacity(service, region, capacity) => {
+                format!("{service} in {region} carries {capacity}")
+            }
+            Self::GlobalStop(region) => format!("the global stop in {region}"),
+            Self::Delete(service) => format!("{service} is deleted"),
+        }
+    }
+
     fn edit_members(&self, members: &mut [api::Member]) {
         match self {
             Self::Weights(_) => {

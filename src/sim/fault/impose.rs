@@ -76,6 +76,9 @@ impl State {
             }
             Fault::Dark(site) => self.darken(*site),
             Fault::LedgerDown => self.ledger.down = true,
+            Fault::LedgerCutOff(site) => {
+                self.ledger.cut_off.insert(*site);
+            }
             Fault::Conflicts(permille) => self.ledger.conflicts = *permille,
             Fault::ApiDown(site) => {
                 if let Some(cluster) = self.clusters.at_mut(*site) {
@@ -206,6 +209,7 @@ impl Fault {
                 )
             }
             Self::LedgerDown => "the ledger has no majority".to_owned(),
+            Self::LedgerCutOff(at) => format!("{} does not reach the ledger", site(at)),
             Self::Conflicts(rate) => format!("the ledger refuses {rate}/1000 writes"),
             Self::LeaseLost(None) => "the leader's lease ends".to_owned(),
             Self::LeaseLost(Some(at)) => format!("the lease of {} ends", site(at)),
@@ -222,7 +226,7 @@ impl Fault {
             Self::Lies(process) => format!("the vantage {} says that everything is down", host(process)),
             Self::Edit(at, edit) => {
                 let at = at.as_ref().map_or_else(|| "everywhere".to_owned(), site);
-                format!("a person edits {at}: {edit:?}")
+                format!("a person edits {at}: {}", edit.told())
             }
             Self::Switchover(at, service, to, dry_run) => {
                 let to = to.as_ref().map_or_else(|| "anywhere".to_owned(), ToString::to_string);

@@ -1,0 +1,306 @@
+//! What can happen, with names: every [`Fault`] in the words of a scenario file.
+
+use serde::Deserialize;
+
+use super::names::{Names, Wrong};
+use crate::{
+    api::Duration,
+    sim::{Condition, Edit, Fault, Manner, Word},
+};
+
+/// One thing that happens. Regions are named; `leader` is the one whose Bongsu leads at that moment, `clients` is where the
+/// citizens are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) enum Deed {
+    /// Messages from one place do not reach another.
+    Cut { from: String, to: String },
+    /// Nothing reaches a place and nothing leaves it.
+    Isolate(String),
+    /// Messages of a thousand that are lost on every link of a place, of all sizes or from a size on.
+    #[serde(rename_all = "camelCase")]
+    Loss { of: String, per_thousand: u32, at_least_bytes: Option<usize> },
+    /// Messages of a place take up to this much longer.
+    Slow { of: String, by: Duration },
+    /// Messages of a thousand that come twice.
+    Twice(u32),
+    /// A region without power.
+    Dark(String),
+    /// A Bongsu is killed, and started again two seconds after the end.
+    Crash(String),
+    /// A Bongsu dies at an effect: the one after so many others.
+    #[serde(rename_all = "camelCase")]
+    CrashAtEffect { of: String, after_effects: u32, when: Side },
+    /// A Bongsu stands still, and goes on at the end with what it knew.
+    Freeze(String),
+    /// The ledger has no majority.
+    LedgerDown,
+    /// A Bongsu does not reach the ledger, and reaches everything else.
+    LedgerCutOff(String),
+    /// Writes of a thousand that the ledger refuses as if somebody else had come first.
+    LedgerConflicts(u32),
+    /// The lease of a region, or with `leader` the leader's, ends at once.
+    LeaseLost(String),
+    /// An API server does not answer.
+    ApiDown(String),
+    /// An API server shows nothing new.
+    ApiStale(String),
+    /// What a name server does.
+    NameServer { address: String, is: ServerState, by: Option<Duration> },
+    /// A name server comes back with what it held at the beginning.
+    NameServerRestored(String),
+    /// The wall clock of a region's hosts is wrong.
+    Clock { of: String, ahead: Option<Duration>, behind: Option<Duration> },
+    /// The clocks of a region's hosts, or with `ledger` the ledger's, are fast by so many millionths.
+    Drift { of: String, millionths: i64 },
+    /// What a member does.
+    Member {
+        service: String,
+        #[serde(rename = "in")]
+        region: String,
+        is: MemberState,
+        by: Option<Duration>,
+    },
+    /// A vantage says that everything elsewhere is down.
+    Lies(String),
+    /// A person edits objects; undone at the end.
+    Edit {
+        #[serde(rename = "in")]
+        region: Option<String>,
+        #[serde(rename = "set")]
+        change: Change,
+    },
+    /// A person creates a Failover.
+    #[serde(rename_all = "camelCase")]
+    Switchover {
+        #[serde(rename = "in")]
+        region: String,
+        service: String,
+        to: Option<String>,
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// A person answers every paused run.
+    Word {
+        #[serde(rename = "in")]
+        region: String,
+        say: Word,
+    },
+}
+
+/// Before or after.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Side {
+    Before,
+    After,
+}
+
+/// What a name server does.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum ServerState {
+    /// Does not answer.
+    Silent,
+    /// Answers REFUSED to updates.
+    Refusing,
+    /// Acknowledges updates and does not make them.
+    Forgetful,
+    /// Answers after `by`.
+    Late,
+}
+
+/// What a member does.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum MemberState {
+    /// Its port is closed.
+    Down,
+    /// Takes the connection and never answers.
+    Hanging,
+    /// Answers after `by`.
+    Slow,
+    /// Answers quickly and wrongly.
+    Wrong,
+    /// Closes its port for `by`, opens it for as long, and so on.
+    Flapping,
+}
+
+/// What a person edits.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) enum Change {
+    /// A member is in maintenance.
+    Maintenance {
+        service: String,
+        #[serde(rename = "in")]
+        region: String,
+    },
+    /// A region is in maintenance.
+    RegionMaintenance(String),
+    /// The weights of a service's members are turned around.
+    WeightsTurned(String),
+    /// A member carries only so much.
+    Capacity {
+        service: String,
+        #[serde(rename = "in")]
+        region: String,
+        is: i32,
+    },
+    /// No automatic move away from anywhere.
+    GlobalStop(String),
+    /// The service is deleted.
+    Deleted(String),
+}
+
+impl Deed {
+    /// The fault that it is. `names` says who leads now.
+    pub(super) fn fault(&self, names: &Names<'_>) -> Result<Fault, Wrong> {
+        Ok(match self {
+            Self::Cut { from, to } => Fault::Cut(names.place("cut.from", from)?, names.place("cut.to", to)?),
+            Self::Isolate(of) => Fault::Isolate(names.place("isolate", of)?),
+            Self::Loss { of, per_thousand, at_least_bytes } => {
+                let (of, rate) = (names.place("loss.of", of)?, rate("loss.perThousand", *per_thousand)?);
+                at_least_bytes.map_or(Fault::Loss(of, rate), |size| Fault::LargeLoss(of, size, rate))
+            }
+            Self::Slow { of, by } => Fault::Slow(names.place("slow.of", of)?, by.0),
+            Self::Twice(share) => Fault::Twice(rate("twice", *share)?),
+            Self::Dark(of) => Fault::Dark(names.region("dark", of)?),
+            Self::Crash(of) => Fault::Crash(names.process("crash", of)?),
+            Self::CrashAtEffect { of, after_effects, when } => {
+                let of = names.process("crashAtEffect.of", of)?;
+                Fault::CrashAtEffect(of, *after_effects, *when == Side::After)
+            }
+            Self::Freeze(of) => Fault::Freeze(names.process("freeze", of)?),
+            Self::Lies(of) => Fault::Lies(names.process("lies", of)?),
+            Self::Clock { .. } | Self::Drift { .. } => self.clocks(names)?,
+            Self::LedgerDown
+            | Self::LedgerCutOff(_)
+            | Self::LedgerConflicts(_)
+            | Self::LeaseLost(_)
+            | Self::ApiDown(_)
+            | Self::ApiStale(_) => self.stores(names)?,
+            Self::NameServer { .. } | Self::NameServerRestored(_) | Self::Member { .. } => {
+                self.served(names)?
+            }
+            Self::Edit { .. } | Self::Switchover { .. } | Self::Word { .. } => self.people(names)?,
+        })
+    }
+
+    fn clocks(&self, names: &Names<'_>) -> Result<Fault, Wrong> {
+        match self {
+            Self::Clock { of, ahead, behind } => {
+                let of = names.process("clock.of", of)?;
+                let millis = |time: &Duration| i64::try_from(time.0.as_millis()).unwrap_or(i64::MAX);
+                match (ahead, behind) {
+                    (Some(time), None) => Ok(Fault::ClockStep(of, millis(time))),
+                    (None, Some(time)) => Ok(Fault::ClockStep(of, -millis(time))),
+                    _ => Err(Wrong::new("clock", "write either ahead or behind")),
+                }
+            }
+            Self::Drift { of, millionths } if of == "ledger" => Ok(Fault::Drift(u16::MAX, *millionths)),
+            Self::Drift { of, millionths } => Ok(Fault::Drift(names.process("drift.of", of)?, *millionths)),
+            _ => Err(Wrong::new("", "is no clock")),
+        }
+    }
+
+    fn stores(&self, names: &Names<'_>) -> Result<Fault, Wrong> {
+        Ok(match self {
+            Self::LedgerCutOff(of) => Fault::LedgerCutOff(names.region("ledgerCutOff", of)?),
+            Self::LedgerConflicts(share) => Fault::Conflicts(rate("ledgerConflicts", *share)?),
+            Self::LeaseLost(of) if of == "leader" => Fault::LeaseLost(None),
+            Self::LeaseLost(of) => Fault::LeaseLost(Some(names.region("leaseLost", of)?)),
+            Self::ApiDown(of) => Fault::ApiDown(names.region("apiDown", of)?),
+            Self::ApiStale(of) => Fault::ApiStale(names.region("apiStale", of)?),
+            _ => Fault::LedgerDown,
+        })
+    }
+
+    fn served(&self, names: &Names<'_>) -> Result<Fault, Wrong> {
+        match self {
+            Self::NameServer { address, is, by } => {
+                let server = names.server("nameServer.address", address)?;
+                let manner = match (is, by) {
+                    (ServerState::Silent, None) => Manner::Silent,
+                    (ServerState::Refusing, None) => Manner::Refuses,
+                    (ServerState::Forgetful, None) => Manner::Forgets,
+                    (ServerState::Late, Some(by)) => Manner::Late(by.0),
+                    (ServerState::Late, None) => {
+                        return Err(Wrong::new("nameServer", "late by how much? write by"));
+                    }
+                    (_, Some(_)) => {
+                        return Err(Wrong::new("nameServer.by", "only a server that is late has this"));
+                    }
+                };
+                Ok(Fault::NameServer(server, manner))
+            }
+            Self::NameServerRestored(address) => {
+                Ok(Fault::Restored(names.server("nameServerRestored", address)?))
+            }
+            Self::Member { service, region, is, by } => {
+                let member = names.member(service, region)?;
+                let condition = match (is, by) {
+                    (MemberState::Down, None) => Condition::Down,
+                    (MemberState::Hanging, None) => Condition::Hangs,
+                    (MemberState::Wrong, None) => Condition::Wrong,
+                    (MemberState::Slow, Some(by)) => Condition::Slow(by.0),
+                    (MemberState::Flapping, Some(by)) => Condition::Flaps(by.0),
+                    (_, None) => return Err(Wrong::new("member", "by how much? write by")),
+                    (_, Some(_)) => {
+                        return Err(Wrong::new(
+                            "member.by",
+                            "only a member that is slow or flapping has this",
+                        ));
+                    }
+                };
+                Ok(Fault::Member(member, condition))
+            }
+            _ => Err(Wrong::new("", "serves nobody")),
+        }
+    }
+
+    fn people(&self, names: &Names<'_>) -> Result<Fault, Wrong> {
+        match self {
+            Self::Edit { region, change } => {
+                let site = region.as_ref().map(|region| names.region("edit.in", region)).transpose()?;
+                Ok(Fault::Edit(site, change.edit(names)?))
+            }
+            Self::Switchover { region, service, to, dry_run } => {
+                let site = names.region("switchover.in", region)?;
+                let service = names.service("switchover.service", service)?;
+                let to = to.as_ref().map(|to| names.region_name("switchover.to", to)).transpose()?;
+                Ok(Fault::Switchover(site, service, to, *dry_run))
+            }
+            Self::Word { region, say } => Ok(Fault::Word(names.region("word.in", region)?, *say)),
+            _ => Err(Wrong::new("", "is no act of a person")),
+        }
+    }
+}
+
+impl Change {
+    fn edit(&self, names: &Names<'_>) -> Result<Edit, Wrong> {
+        Ok(match self {
+            Self::Maintenance { service, region } => {
+                names.member(service, region).map_err(|wrong| wrong.under("edit.set.maintenance"))?;
+                Edit::Maintenance(names.service("", service)?, names.region_name("", region)?)
+            }
+            Self::RegionMaintenance(region) => {
+                Edit::RegionMaintenance(names.region_name("edit.set.regionMaintenance", region)?)
+            }
+            Self::WeightsTurned(service) => Edit::Weights(names.service("edit.set.weightsTurned", service)?),
+            Self::Capacity { service, region, is } => {
+                names.member(service, region).map_err(|wrong| wrong.under("edit.set.capacity"))?;
+                Edit::Capacity(names.service("", service)?, names.region_name("", region)?, *is)
+            }
+            Self::GlobalStop(region) => Edit::GlobalStop(names.region_name("edit.set.globalStop", region)?),
+            Self::Deleted(service) => Edit::Delete(names.service("edit.set.deleted", service)?),
+        })
+    }
+}
+
+fn rate(path: &str, permille: u32) -> Result<u32, Wrong> {
+    match permille {
+        0..=1_000 => Ok(permille),
+        _ => Err(Wrong::new(path, "is more than 1000 of a thousand")),
+    }
+}
