@@ -25,7 +25,19 @@ demo: ## Run three simulated data centers; options by ARGS="..."
 .PHONY: test
 test: ## Run all tests, on a real API server, etcd and name servers
 	@hack/parts.sh test
+	@cargo test --profile explore --lib --locked -- --ignored sim::
 	@cargo test --workspace --locked
+
+.PHONY: explore
+explore: ## Look for broken invariants: RUNS=… (can be stopped, goes on where it was), SEED=…
+	@hack/parts.sh -q compiler rust
+	@cargo run --profile explore --locked -q -- simulate --runs $(or $(RUNS),10000) --seed $(or $(SEED),0) --shrink \
+	  --state '$(BONGSU_CACHE)/explore-$(or $(SEED),0).json'
+
+.PHONY: explore-tests
+explore-tests: ## Test that exploration finds planted bugs: minutes, in an optimised build
+	@hack/parts.sh -q compiler rust
+	@cargo test --profile explore --lib --locked -- --ignored sim::
 
 .PHONY: build-tests
 build-tests: # .ci/run builds first, so that compiling and testing have times of their own

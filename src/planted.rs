@@ -1,12 +1,12 @@
 //! Realistic mistakes that tests plant, one at a time, to see that exploration finds them (`sim::planted`). In every
 //! build but that of the unit tests, [`planted!`] is `false` and costs nothing.
 
-/// Whether this mistake is planted now.
+/// Whether one of these mistakes is planted now.
 macro_rules! planted {
-    ($bug:ident) => {{
+    ($($bug:ident)|+) => {{
         #[cfg(test)]
         {
-            $crate::planted::is($crate::planted::Bug::$bug)
+            [$($crate::planted::Bug::$bug),+].into_iter().any($crate::planted::is)
         }
         #[cfg(not(test))]
         {

@@ -1,5 +1,6 @@
 //! `bongsu simulate`: plays scenarios in a simulated world, and says which of their expectations did not hold.
 
+mod explore;
 mod json;
 mod junit;
 mod table;
@@ -21,13 +22,16 @@ Examples:
   bongsu simulate fire.yaml --transcript -       one, and what happened in it
   bongsu simulate fire.yaml --seed 7             the same with other chances
   bongsu simulate scenarios/ --junit result.xml  for a CI system
+  bongsu simulate --runs 10000                   faults from 10,000 seeds, on a built-in cluster
+  bongsu simulate manifests/ --runs 10000 --shrink
+                                                 the same on yours, with as few faults as it takes
 
 A scenario names the manifests that users write, says what fails when, and what must come of it.
 Time is simulated: hours take seconds, and the same scenario and seed give the same story to the byte.
 
 Exit codes:
-  0  every scenario passed
-  1  a scenario failed
+  0  every scenario passed, no invariant was broken
+  1  a scenario failed, or an invariant was broken
   2  a scenario cannot be played: its file cannot be read, or has a mistake";
 
 /// Arguments of `bongsu simulate`.
@@ -35,11 +39,13 @@ Exit codes:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Scenario, or directory of scenarios (directories inside of it are left out)
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "runs")]
     paths: Vec<PathBuf>,
-    /// What chance is drawn from, instead of what the scenarios say
+    /// What chance is drawn from, instead of what the scenarios say; with --runs, the first seed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    #[command(flatten)]
+    exploration: explore::Exploration,
     #[command(flatten)]
     results: Results,
 }
@@ -51,10 +57,10 @@ struct Results {
     #[arg(long)]
     json: bool,
     /// Write the results for a CI system
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "runs")]
     junit: Option<PathBuf>,
     /// Write what happened, as a story; - for standard output, instead of the table
-    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "runs"])]
     transcript: Option<PathBuf>,
 }
 
@@ -89,6 +95,9 @@ impl Done {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    if let Some(runs) = args.exploration.runs {
+        return explore::run(&args.exploration, runs, &args.paths, args.seed, args.results.json);
+    }
     let found = scenario::find(&args.paths);
     for error in &found.errors {
         eprintln!("bongsu: cannot read {error}");

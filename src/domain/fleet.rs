@@ -75,7 +75,7 @@ pub fn survey(mut vantages: Vec<VantageView>, services: &[ServiceReports]) -> Fl
         vantage.suspect = match standing {
             Standing::Trusted => false,
             Standing::InStorm => !planted!(SuspectVotes),
-            Standing::Calmed => !planted!(SuspectVotes) && !planted!(SuspicionEndsEarly),
+            Standing::Calmed => !planted!(SuspectVotes | SuspicionEndsEarly),
         };
         match standing {
             Standing::Trusted => {}

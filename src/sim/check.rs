@@ -108,6 +108,8 @@ pub(super) struct Checker {
 pub(super) struct Noted {
     pub run: Run,
     pub since: Moment,
+    /// When it was over.
+    pub over: Option<Moment>,
 }
 
 impl Checker {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Schedule, Setup, Violation, draw, explore::builtin, run};
+use super::{Setup, Violation, builtin, draw, run};
 use crate::planted::{Bug, plant};
 
 /// The bugs, and the runs within which each is found.
@@ -30,16 +30,19 @@ const BUGS: &[(Bug, u64)] = &[
     (Bug::NoPrecheck, 3_000),
 ];
 
-/// Runs with the bug until an invariant is broken.
-fn explore(setup: &Arc<Setup>, bug: Bug, limit: u64) -> Option<(u64, Schedule, Violation)> {
-    plant(Some(bug));
-    let found = (0..limit).find_map(|seed| {
+/// Runs with the bug until an invariant is broken that is not broken without it.
+fn found(setup: &Arc<Setup>, bug: Bug, limit: u64) -> Option<(u64, Violation)> {
+    (0..limit).find_map(|seed| {
         let schedule = draw(setup, seed);
-        let violation = run(setup, seed, &schedule, false).unwrap().violation?;
-        Some((seed, schedule, violation))
-    });
-    plant(None);
-    found
+        let violation_with = |bug| {
+            plant(bug);
+            let outcome = run(setup, seed, &schedule, false).unwrap();
+            plant(None);
+            outcome.violation
+        };
+        let violation = violation_with(Some(bug))?;
+        violation_with(None).is_none().then_some((seed, violation))
+    })
 }
 
 /// Which bugs are not found, looked for on this many threads.
@@ -48,9 +51,9 @@ fn not_found(threads: usize) -> Vec<Bug> {
     let missed = |part: usize| {
         let mine = BUGS.iter().skip(part).step_by(threads);
         let missed = mine.filter(|(bug, limit)| {
-            let found = explore(&setup, *bug, *limit);
+            let found = found(&setup, *bug, *limit);
             match &found {
-                Some((seed, _, violation)) => {
+                Some((seed, violation)) => {
                     println!("{bug:?}: run {seed}: {}: {}", violation.invariant, violation.what);
                 }
                 None => println!("{bug:?}: not found in {limit} runs"),

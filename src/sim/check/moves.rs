@@ -30,7 +30,10 @@ impl State {
             self.epoch_kept(now, service, before, &record);
             if record.last_automatic != before.last_automatic {
                 self.armed_by_a_success(now, service, before);
-                self.checker.armed.insert(service.clone(), now);
+                // The cooldown counts from the end of the move, not from when that was written down.
+                let id = before.run.clone().map(|id| (service.namespace.clone(), id));
+                let over = id.and_then(|id| self.checker.runs.get(&id)).and_then(|noted| noted.over);
+                self.checker.armed.insert(service.clone(), over.unwrap_or(now));
             }
         }
         if moved {

@@ -25,8 +25,10 @@ impl State {
         if before_is_new(before_state(self, &key), &run) {
             self.budget_kept(now, &run);
         }
-        let since = self.checker.runs.get(&key).map_or(now, |noted| noted.since);
-        self.checker.runs.insert(key, Noted { run, since });
+        let known = self.checker.runs.get(&key);
+        let since = known.map_or(now, |noted| noted.since);
+        let over = known.and_then(|noted| noted.over).or_else(|| run.state.is_over().then_some(now));
+        self.checker.runs.insert(key, Noted { run, since, over });
     }
 
     /// A run that ended well leaves at least one name server of the service under the epoch of the ledger.

@@ -31,6 +31,9 @@ pub(super) enum Deed {
     /// A Bongsu dies at an effect: the one after so many others.
     #[serde(rename_all = "camelCase")]
     CrashAtEffect { of: String, after_effects: u32, when: Side },
+    /// A Bongsu stands still for this long when it sends an effect: the one after so many others.
+    #[serde(rename_all = "camelCase")]
+    FreezeAtEffect { of: String, after_effects: u32, by: Duration },
     /// A Bongsu stands still, and goes on at the end with what it knew.
     Freeze(String),
     /// The ledger has no majority.
@@ -53,11 +56,11 @@ pub(super) enum Deed {
     Clock { of: String, ahead: Option<Duration>, behind: Option<Duration> },
     /// The clocks of a region's hosts, or with `ledger` the ledger's, are fast by so many millionths.
     Drift { of: String, millionths: i64 },
-    /// What a member does.
+    /// What a member does, or without `in` every member of a service.
     Member {
         service: String,
         #[serde(rename = "in")]
-        region: String,
+        region: Option<String>,
         is: MemberState,
         by: Option<Duration>,
     },
@@ -171,6 +174,9 @@ impl Deed {
                 let of = names.process("crashAtEffect.of", of)?;
                 Fault::CrashAtEffect(of, *after_effects, *when == Side::After)
             }
+            Self::FreezeAtEffect { of, after_effects, by } => {
+                Fault::FreezeAtEffect(names.process("freezeAtEffect.of", of)?, *after_effects, by.0)
+            }
             Self::Freeze(of) => Fault::Freeze(names.process("freeze", of)?),
             Self::Lies(of) => Fault::Lies(names.process("lies", of)?),
             Self::Clock { .. } | Self::Drift { .. } => self.clocks(names)?,
@@ -238,7 +244,6 @@ impl Deed {
                 Ok(Fault::Restored(names.server("nameServerRestored", address)?))
             }
             Self::Member { service, region, is, by } => {
-                let member = names.member(service, region)?;
                 let condition = match (is, by) {
                     (MemberState::Down, None) => Condition::Down,
                     (MemberState::Hanging, None) => Condition::Hangs,
@@ -253,7 +258,10 @@ impl Deed {
                         ));
                     }
                 };
-                Ok(Fault::Member(member, condition))
+                Ok(match region {
+                    Some(region) => Fault::Member(names.member(service, region)?, condition),
+                    None => Fault::AllMembers(names.service("member.service", service)?, condition),
+                })
             }
             _ => Err(Wrong::new("", "serves nobody")),
         }

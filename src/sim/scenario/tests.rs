@@ -35,6 +35,8 @@ const DEEDS: &[&str] = &[
     "drift: {of: ledger, millionths: -500}",
     "member: {service: gpki-directory, in: daegu, is: flapping, by: 1s}",
     "lies: daejeon",
+    "freezeAtEffect: {of: leader, afterEffects: 3, by: 20s}",
+    "member: {service: gpki-directory, is: wrong}",
     "edit: {in: daegu, set: {capacity: {service: gpki-verify, in: daegu, is: 5}}}",
     "edit: {set: {deleted: gpki/gpki-verify}}",
     "switchover: {in: daegu, service: gpki-issue, to: gwangju, dryRun: true}",
@@ -80,9 +82,11 @@ const fn kind(fault: &Fault) -> usize {
         Fault::Drift(..) => 19,
         Fault::Member(..) => 20,
         Fault::Lies(_) => 21,
-        Fault::Edit(..) => 22,
-        Fault::Switchover(..) => 23,
-        Fault::Word(..) => 24,
+        Fault::FreezeAtEffect(..) => 22,
+        Fault::AllMembers(..) => 23,
+        Fault::Edit(..) => 24,
+        Fault::Switchover(..) => 25,
+        Fault::Word(..) => 26,
     }
 }
 
@@ -91,7 +95,7 @@ fn every_fault_can_be_written_into_a_scenario() {
     let setup = setup();
     let mut kinds: Vec<usize> = DEEDS.iter().map(|text| kind(&fault(&setup, text))).collect();
     kinds.dedup();
-    assert_eq!(kinds, (0..25).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..27).collect::<Vec<_>>());
     assert_eq!(fault(&setup, "freeze: leader"), Fault::Freeze(2));
     assert_eq!(fault(&setup, "clock: {of: daejeon, behind: 20s}"), Fault::ClockStep(1, -20_000));
 }

@@ -1,0 +1,257 @@
+//! `bongsu simulate --runs N`: many runs under faults from seeds. Can be stopped, and gone on with later.
+
+use std::{
+    fmt::Write as _,
+    fs, io,
+    io::{IsTerminal, Write as _},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    adapters::{
+        clock::SystemClock,
+        manifests::{Admission, read_path},
+    },
+    cli::{Outcome, print},
+    ports::Clock,
+    sim::{Explanation, Failure, Progress, Setup, builtin, explain, explore},
+};
+
+/// Runs between two writes of the state: half a minute on one core, which is what a stop may cost.
+const CHUNK: u64 = 1_000;
+
+/// Violations that are explained; the others are only counted and named by their seeds.
+const EXPLAINED: usize = 5;
+
+/// Time between two looks at the progress.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How to explore.
+#[derive(Debug, clap::Args)]
+pub(super) struct Exploration {
+    /// Explore: so many runs under faults drawn from seeds; PATH is then manifests, or nothing for a built-in cluster
+    #[arg(long, value_name = "N")]
+    pub(super) runs: Option<u64>,
+    /// Runs at the same time, one on each core if not said
+    #[arg(long, value_name = "N", requires = "runs")]
+    jobs: Option<usize>,
+    /// Leave out the faults that a violation does not need
+    #[arg(long, requires = "runs")]
+    shrink: bool,
+    /// Keep in this file how far the exploration is, and go on from there
+    #[arg(long, value_name = "FILE", requires = "runs")]
+    state: Option<PathBuf>,
+}
+
+/// How far an exploration is.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Done {
+    first_seed: u64,
+    next_seed: u64,
+    moves: u64,
+    seconds: f64,
+    failed_seeds: Vec<u64>,
+}
+
+pub(super) fn run(
+    exploration: &Exploration,
+    runs: u64,
+    paths: &[PathBuf],
+    seed: Option<u64>,
+    as_json: bool,
+) -> anyhow::Result<Outcome> {
+    let setup = setup(paths)?;
+    let first = seed.unwrap_or(0);
+    let end = first.checked_add(runs).context("--seed and --runs together are more than there are seeds")?;
+    let mut done = restored(exploration.state.as_deref(), first)?;
+    let jobs = exploration.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let clock = SystemClock::new();
+    while done.next_seed < end {
+        let chunk = done.next_seed..end.min(done.next_seed + CHUNK);
+        let began = clock.tick();
+        let (failures, moves) = watched(&setup, chunk.clone(), jobs, &done, end)?;
+        done.seconds += clock.tick().since(began).as_secs_f64();
+        done.moves += moves;
+        done.next_seed = chunk.end;
+        for failure in &failures {
+            tell(&setup, failure, exploration, paths, as_json, done.failed_seeds.len())?;
+            done.failed_seeds.push(failure.seed);
+        }
+        if let Some(file) = &exploration.state {
+            keep(file, &done)?;
+        }
+    }
+    summary(&done, as_json)?;
+    Ok(if done.failed_seeds.is_empty() { Outcome::Good } else { Outcome::Findings })
+}
+
+fn setup(paths: &[PathBuf]) -> anyhow::Result<Arc<Setup>> {
+    if paths.is_empty() {
+        return Ok(builtin());
+    }
+    let mut sources = Vec::new();
+    for path in paths {
+        let (found, errors) = read_path(path);
+        if let Some(error) = errors.first() {
+            bail!("cannot read {error}");
+        }
+        sources.extend(found);
+    }
+    match Setup::read(&Admission::new()?, &sources) {
+        Ok(setup) => Ok(Arc::new(setup)),
+        Err(findings) => {
+            let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            bail!("the manifests cannot be used\n{}", lines.join("\n"))
+        }
+    }
+}
+
+/// Explores a part, and shows meanwhile how far it is if somebody watches.
+fn watched(
+    setup: &Arc<Setup>,
+    seeds: Range<u64>,
+    jobs: usize,
+    done: &Done,
+    end: u64,
+) -> anyhow::Result<(Vec<Failure>, u64)> {
+    let progress = Progress::default();
+    let shown = io::stderr().is_terminal();
+    let total = end - done.first_seed;
+    let before = done.next_seed - done.first_seed;
+    let failures = thread::scope(|scope| {
+        let work = scope.spawn(|| explore(setup, seeds, jobs, &progress));
+        while shown && !work.is_finished() {
+            let now = before + progress.runs.load(Ordering::Relaxed);
+            eprint!("\r{} {now} of {total} runs, {} violations ", bar(now, total), done.failed_seeds.len());
+            let _unseen = io::stderr().flush();
+            thread::sleep(LOOK);
+        }
+        work.join()
+    });
+    if shown {
+        eprint!("\r\x1b[K");
+    }
+    let failures = failures.map_err(|_| anyhow::anyhow!("the exploration panicked: see above"))?;
+    Ok((failures.map_err(anyhow::Error::msg)?, progress.moves.load(Ordering::Relaxed)))
+}
+
+/// Twenty letters.
+fn bar(now: u64, total: u64) -> String {
+    let filled = usize::try_from(now.saturating_mul(20) / total.max(1)).unwrap_or(20).min(20);
+    format!("[{}{}]", "#".repeat(filled), "-".repeat(20 - filled))
+}
+
+fn tell(
+    setup: &Arc<Setup>,
+    failure: &Failure,
+    exploration: &Exploration,
+    paths: &[PathBuf],
+    as_json: bool,
+    earlier: usize,
+) -> anyhow::Result<()> {
+    let Failure { seed, violation } = failure;
+    if as_json {
+        let line = json!({
+            "seed": seed,
+            "invariant": violation.invariant.as_str(),
+            "at": violation.at.to_string(),
+            "what": violation.what,
+        });
+        return print(&format!("{line}\n"));
+    }
+    let mut text =
+        format!("seed {seed}: {} is broken at {}: {}\n", violation.invariant, violation.at, violation.what);
+    if earlier < EXPLAINED
+        && let Some(explanation) = explain(setup, *seed, exploration.shrink)?
+    {
+        text.push_str(&explained(&explanation, exploration.shrink)?);
+    }
+    let paths: String = paths.iter().map(|path| format!(" {}", path.display())).collect();
+    let shrink = if exploration.shrink { " --shrink" } else { "" };
+    writeln!(text, "  again: bongsu simulate{paths} --runs 1 --seed {seed}{shrink}")?;
+    print(&text)
+}
+
+fn explained(explanation: &Explanation, shrink: bool) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if shrink {
+        let (left, drawn) = (explanation.incidents.len(), explanation.drawn);
+        let violation = &explanation.violation;
+        writeln!(
+            text,
+            "  {left} of {drawn} faults are enough; then, at {}: {}",
+            violation.at, violation.what
+        )?;
+    }
+    writeln!(text, "  what happened before it:")?;
+    for (at, line) in &explanation.history {
+        writeln!(text, "    {at} {line}")?;
+    }
+    Ok(text)
+}
+
+fn restored(file: Option<&Path>, first: u64) -> anyhow::Result<Done> {
+    let fresh = Done { first_seed: first, next_seed: first, ..Done::default() };
+    let Some(file) = file else { return Ok(fresh) };
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(fresh),
+        Err(error) => return Err(error).with_context(|| format!("read {}", file.display())),
+    };
+    let done: Done = serde_json::from_str(&text).with_context(|| {
+        format!("{} is no state of an exploration: remove it to begin anew", file.display())
+    })?;
+    if done.first_seed != first {
+        bail!(
+            "{} is of an exploration that began at seed {}: say --seed {0}, or remove it to begin anew",
+            file.display(),
+            done.first_seed
+        );
+    }
+    Ok(done)
+}
+
+/// Written beside it and moved there: a stop in the middle leaves the old one.
+fn keep(file: &Path, done: &Done) -> anyhow::Result<()> {
+    let new = file.with_extension("new");
+    let what = || format!("write {}", file.display());
+    fs::write(&new, serde_json::to_string(done)?).with_context(what)?;
+    fs::rename(&new, file).with_context(what)
+}
+
+fn summary(done: &Done, as_json: bool) -> anyhow::Result<()> {
+    let runs = done.next_seed - done.first_seed;
+    let last = done.next_seed.saturating_sub(1);
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let rate = runs as f64 / done.seconds.max(0.001);
+    if as_json {
+        let line = json!({
+            "runs": runs,
+            "violations": done.failed_seeds.len(),
+            "firstSeed": done.first_seed,
+            "lastSeed": last,
+            "moves": done.moves,
+            "failedSeeds": done.failed_seeds,
+            "runsPerSecond": (rate * 10.0).round() / 10.0,
+        });
+        return print(&format!("{line}\n"));
+    }
+    let violations = match done.failed_seeds.len() {
+        0 => "no invariant was broken".to_owned(),
+        1 => "1 violation".to_owned(),
+        count => format!("{count} violations"),
+    };
+    print(&format!(
+        "{runs} runs, seeds {} to {last}, {} moves in them: {violations}; {rate:.1} runs a second\n",
+        done.first_seed, done.moves
+    ))
+}
