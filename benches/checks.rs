@@ -22,6 +22,10 @@ use bongsu::{
     reconcile::vantage::{Skipped, Vantage, VantageObserver, Watched},
 };
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SERVICES: usize = 2_500;
 const REGIONS: usize = 2;
 const INTERVAL: Duration = Duration::from_secs(1);

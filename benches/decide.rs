@@ -11,6 +11,10 @@ use bongsu::domain::{
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const REGIONS: [&str; 3] = ["daejeon", "gwangju", "seoul"];
 const SERVICES: u64 = 1_000;
 const QUORUM: u32 = 2;

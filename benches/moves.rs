@@ -52,6 +52,10 @@ use bongsu::{
 use dns_server::{DnsServer, SECRET_BASE64, ZONE};
 use tokio::{sync::mpsc, task::JoinSet};
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SERVICES: usize = 1_000;
 const SINGLE_MOVES: usize = 200;
 /// Bad samples that a vantage needs (`health.window.failures`).

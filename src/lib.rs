@@ -8,6 +8,7 @@ pub mod api;
 pub mod cli;
 pub mod domain;
 pub mod observability;
+pub(crate) mod planted;
 pub mod ports;
 pub mod reconcile;
 pub mod sim;

@@ -2,6 +2,7 @@
 
 mod storm;
 
+use crate::planted::planted;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -28,7 +29,9 @@ pub struct Fleet {
     pub vantages: Vec<VantageView>,
     /// Regions that hold members.
     pub regions: BTreeMap<RegionName, RegionState>,
-    /// Vantages that are suspect only for what is left of a time that is over: they should forget what they saw.
+    /// Vantages that see several regions fail now.
+    pub in_storm: BTreeSet<RegionName>,
+    /// Vantages that are suspect only for what they began to say in such a time.
     pub calmed: BTreeSet<RegionName>,
 }
 
@@ -67,21 +70,31 @@ impl Fleet {
 #[must_use]
 pub fn survey(mut vantages: Vec<VantageView>, services: &[ServiceReports]) -> Fleet {
     let standings: Vec<Standing> = (0..vantages.len()).map(|v| standing(v, &vantages, services)).collect();
-    let mut calmed = BTreeSet::new();
+    let (mut in_storm, mut calmed) = (BTreeSet::new(), BTreeSet::new());
     for (vantage, standing) in vantages.iter_mut().zip(standings) {
-        vantage.suspect = standing != Standing::Trusted;
-        if standing == Standing::Calmed {
-            calmed.insert(vantage.region.clone());
+        vantage.suspect = match standing {
+            Standing::Trusted => false,
+            Standing::InStorm => !planted!(SuspectVotes),
+            Standing::Calmed => !planted!(SuspectVotes) && !planted!(SuspicionEndsEarly),
+        };
+        match standing {
+            Standing::Trusted => {}
+            Standing::InStorm => _ = in_storm.insert(vantage.region.clone()),
+            Standing::Calmed => _ = calmed.insert(vantage.region.clone()),
         }
     }
     let regions = regions(services);
     let states = regions.into_iter().map(|region| (region.clone(), state(region, &vantages, services)));
-    Fleet { regions: states.collect(), vantages, calmed }
+    Fleet { regions: states.collect(), vantages, in_storm, calmed }
 }
 
-/// Regions that hold members.
+/// Regions that hold members. Not collected: that would sort thousands of names to find a handful.
 fn regions(services: &[ServiceReports]) -> BTreeSet<&RegionName> {
-    services.iter().flat_map(|service| service.members.keys()).collect()
+    let mut regions = BTreeSet::new();
+    for region in services.iter().flat_map(|service| service.members.keys()) {
+        regions.insert(region);
+    }
+    regions
 }
 
 /// What the vantages outside a region say of it.

@@ -1,5 +1,6 @@
 //! Who shall serve instead of whom, and the steps that lead there.
 
+use crate::planted::planted;
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -190,6 +191,9 @@ pub fn plan_for(service: &Service, change: Move, epoch: Epoch, timings: &Timings
     steps.push(Step::Settle);
     let returns = !change.trigger.is_unplanned() && change.trigger != Trigger::Establish;
     let compensation = match returns {
+        true if planted!(CompensationInWrongOrder) => {
+            shift().chain(std::iter::once(raise(epoch.next(), &change.from))).collect()
+        }
         true => std::iter::once(raise(epoch.next(), &change.from)).chain(shift()).collect(),
         false => Vec::new(),
     };

@@ -1,5 +1,6 @@
 //! From the verdicts of several vantages to the health of a member.
 
+use crate::planted::planted;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,11 @@ pub fn judge(region: &RegionName, reports: &[Report], vantages: &[VantageView], 
             }
             Verdict::Degraded => answering.add(outside),
             Verdict::Failed => failed.add(outside),
+            Verdict::Unknown if planted!(UnknownIsHealthy) => {
+                healthy.add(outside);
+                answering.add(outside);
+            }
+            Verdict::Unknown if planted!(UnknownIsFailed) => failed.add(outside),
             Verdict::Unknown => {}
         }
     }

@@ -54,6 +54,8 @@ pub struct Agent {
     pub(super) mirror: Mirror,
     /// Services to look at.
     pub(super) queue: Queue,
+    /// Services whose verdicts changed and are not in the ledger yet.
+    pub(super) unsaid: Queue,
     /// Services that were looked at and are to be shown.
     pub(super) unshown: Queue,
     pub(super) line: Line,
@@ -110,6 +112,7 @@ impl Agent {
             settings,
             mirror: Mirror::default(),
             queue: Queue::default(),
+            unsaid: Queue::default(),
             unshown: Queue::default(),
             line: Line::default(),
             vantage,

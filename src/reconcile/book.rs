@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::vantage::MemberVerdict;
+use crate::planted::planted;
 use crate::{
     domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Timestamp},
     ports::{Expect, Key, Ledger, LedgerError, Version},
@@ -99,7 +100,14 @@ pub async fn put<T: Serialize + Sync>(
         cause: error.to_string(),
     };
     let text = serde_json::to_string(value).map_err(unavailable)?;
-    ledger.put(&key, &text, expect).await
+    let result = ledger.put(&key, &text, expect).await;
+    if planted!(LastWriteWins)
+        && matches!(result, Err(LedgerError::Conflict { .. }))
+        && let Some(found) = ledger.get(&key).await?
+    {
+        return ledger.put(&key, &text, Expect::Version(found.version)).await;
+    }
+    result
 }
 
 /// Reads a record as JSON.

@@ -1,11 +1,8 @@
 //! The resources, parsed: what this process knows of the wishes of the users.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::parse::{Parsed, Policies, Violation, key_of, parse};
+use super::parse::{Parsed, Policies, Violation, parse};
 use crate::{
     api::{Region, RegionRole, SharedService},
     domain::{BudgetLimits, RegionName, ServiceKey},
@@ -59,16 +56,15 @@ impl Catalog {
         let same_policies = policies == before.policies;
         let services: BTreeMap<ServiceKey, ServiceEntry> = snapshot
             .services
-            .values()
-            .map(|object| {
-                let key = key_of(object);
+            .iter()
+            .map(|(key, object)| {
                 let known =
-                    before.services.get(&key).filter(|entry| same_policies && same_wish(entry, object));
+                    before.services.get(key).filter(|entry| same_policies && same_wish(entry, object));
                 let parsed = match known {
                     Some(entry) => entry.parsed.clone(),
                     None => parse(object, &policies).map(Arc::new),
                 };
-                (key, ServiceEntry { object: object.clone(), parsed })
+                (key.clone(), ServiceEntry { object: object.clone(), parsed })
             })
             .collect();
         Self {
@@ -163,9 +159,7 @@ fn claimed(services: &BTreeMap<ServiceKey, ServiceEntry>) -> BTreeMap<ServiceKey
     let mut claimed = BTreeMap::new();
     for (key, entry) in by_age {
         let Ok(parsed) = &entry.parsed else { continue };
-        let names: BTreeSet<&str> =
-            parsed.routes.values().map(super::parse::RouteSpec::domain_name).collect();
-        for name in names {
+        for name in parsed.routes.values().map(super::parse::RouteSpec::domain_name) {
             match owners.get(name) {
                 Some(owner) if *owner != key => {
                     claimed.insert(key.clone(), (*owner).clone());

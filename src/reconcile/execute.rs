@@ -13,6 +13,7 @@ use super::{
     parse::Parsed,
     retry,
 };
+use crate::planted::planted;
 use crate::{
     domain::{
         Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step, StepResult, Trigger,
@@ -65,6 +66,10 @@ impl Agent {
         let Some(parsed) = parsed else {
             return self.give_up(run, version).await;
         };
+        #[cfg(test)]
+        if planted!(OldPlanNewEpoch) && run.owner != self.settings.identity {
+            renumber(run, self.mirror.record(&run.service).map(|(_, record)| record.epoch));
+        }
         if !self.claim(run, version).await? {
             return Ok(retry::delay(1));
         }
@@ -84,9 +89,11 @@ impl Agent {
                 Next::Execute(step) => {
                     run.begin(now);
                     self.mark_heard(run);
-                    self.save(run, version).await?;
+                    if !planted!(JournalAfterEffect) {
+                        self.save(run, version).await?;
+                    }
                     // Asked at the effect, not once at the top: the lease may have run out while the journal was written.
-                    if !self.is_leader() {
+                    if !planted!(LeaseCheckedBeforeWait) && !self.is_leader() {
                         return Ok(retry::delay(1));
                     }
                     let result = self.effect(run, &step, parsed, catalog).await;
@@ -161,7 +168,8 @@ impl Agent {
         if record.run.as_ref() != Some(&run.id) {
             return Ok(());
         }
-        let arms = run.state == RunState::Succeeded && run.plan.change.trigger.is_automatic();
+        let arms = (run.state == RunState::Succeeded || planted!(CooldownArmedByFailure))
+            && run.plan.change.trigger.is_automatic();
         let last_automatic = if arms { run.times.settled } else { record.last_automatic };
         let closed = Record { run: None, last_automatic, ..record };
         self.write_record(&run.service, &closed, Expect::Version(version)).await?;
@@ -235,6 +243,7 @@ impl Agent {
 
     async fn effect(&self, run: &Run, step: &Step, parsed: &Parsed, catalog: &Catalog) -> StepResult {
         match step {
+            Step::Precheck if planted!(NoPrecheck) => StepResult::Done(String::new()),
             Step::Precheck => self.precheck(run, parsed, catalog),
             Step::RaiseEpoch { epoch, serving } => self.raise_epoch(run, *epoch, serving).await,
             Step::ShiftTraffic { route } => match self.mirror.record(&run.service) {
@@ -263,7 +272,7 @@ impl Agent {
         }
         let health =
             |region: &RegionName| seen.member(region).map_or(MemberHealth::Unknown, |m| seen.health(m));
-        if !change.to.iter().any(|region| health(region).carries()) {
+        if !change.to.iter().any(|region| health(region).carries()) && !planted!(EmptyWhenAllDown) {
             return StepResult::Failed("nobody who carries load would serve".to_owned());
         }
         if change.trigger.is_unplanned()
@@ -280,8 +289,14 @@ impl Agent {
         let now = self.ports.clock.wall();
         let (record, expect) = match book::get::<Record>(self.ports.ledger.as_ref(), &entry).await {
             Err(error) => return StepResult::Failed(error.to_string()),
-            Ok(Some((_, record))) if record.epoch == epoch && record.serving == *serving => {
+            Ok(Some((_, record)))
+                if record.epoch == epoch && record.serving == *serving && !planted!(RetryRaisesAgain) =>
+            {
                 return StepResult::Done(format!("epoch {epoch} was raised already"));
+            }
+            Ok(Some((version, record))) if planted!(RetryRaisesAgain) && record.epoch == epoch => {
+                let next = record.epoch.next();
+                (record.moved(next, serving, run.plan.change.trigger, now), Expect::Version(version))
             }
             Ok(Some((_, record))) if record.epoch >= epoch => return superseded(&record),
             Ok(Some((_, record))) if record.run.as_ref() != Some(&run.id) => {
@@ -404,4 +419,14 @@ fn new_record(
 
 fn names(regions: &BTreeSet<RegionName>) -> String {
     regions.iter().map(RegionName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// The mistake `OldPlanNewEpoch`.
+#[cfg(test)]
+fn renumber(run: &mut Run, now: Option<Epoch>) {
+    for record in &mut run.journal {
+        if let (Step::RaiseEpoch { epoch, .. }, Some(now)) = (&mut record.step, now) {
+            *epoch = now.next();
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::{
     book::{Entry, RequestEntry, VerdictEntry},
     moves::Moves,
 };
+use crate::planted::planted;
 use crate::{
     domain::{Identity, Record, RegionName, Run, RunId, RunState, ServiceKey, VantageView},
     ports::{Change, Key, LeaseState, Version, Versioned},
@@ -73,7 +74,7 @@ impl Verdicts<'_> {
     pub fn of(&self, service: &ServiceKey, vantages: &[VantageView]) -> Vec<Option<&VerdictEntry>> {
         let said = self.said.get(service);
         let holds = |vantage: &RegionName, entry: &VerdictEntry| {
-            self.holders.get(vantage.as_str()) == Some(&&entry.incarnation)
+            planted!(DeadVantageVotes) || self.holders.get(vantage.as_str()) == Some(&&entry.incarnation)
         };
         let of = |vantage: &VantageView| {
             let (_, entry) = said?.get(&vantage.region)?;

@@ -13,6 +13,7 @@ use super::{
     parse::Parsed,
     retry,
 };
+use crate::planted::planted;
 use crate::{
     domain::{
         Action, Decision, Move, Observation, Plan, RegionName, Run, RunId, RunState, ServiceKey, Times,
@@ -132,6 +133,7 @@ impl Agent {
         let decision = decide(seen);
         if let Action::Start(plan) = &decision.action
             && plan.change.trigger.is_unplanned()
+            && !planted!(BudgetNotReserved)
         {
             let starting = Starting {
                 trigger: plan.change.trigger,

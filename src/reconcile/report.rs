@@ -35,15 +35,22 @@ impl Agent {
             Ok(parsed) => self.service_status(parsed, catalog, &before),
             Err(violations) => service::invalid(&entry.object, &before, violations, self.now()),
         };
-        {
-            let mut shared = self.shared();
-            shared.reported.insert(key.clone(), Arc::new(status.clone()));
-            shared.shown.insert(key.clone(), self.ports.clock.tick());
+        let status = Arc::new(status);
+        self.note_reported(key, status.clone());
+        if status == before && entry.object.status.as_ref() == Some(&*status) {
+            return;
         }
         for event in changes::of_service(key, &before, &status) {
             self.tell(event).await;
         }
-        self.write(StatusUpdate::Service(key.clone(), Box::new(status))).await;
+        self.write(StatusUpdate::Service(key.clone(), Box::new((*status).clone()))).await;
+    }
+
+    fn note_reported(&self, key: &ServiceKey, status: Arc<SharedServiceStatus>) {
+        let now = self.ports.clock.tick();
+        let mut shared = self.shared();
+        shared.reported.insert(key.clone(), status);
+        shared.shown.insert(key.clone(), now);
     }
 
     /// The status that was reported last: by this process, or by the one before it.

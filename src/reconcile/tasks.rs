@@ -14,6 +14,7 @@ use super::{
     survey::SURVEY_INTERVAL,
     vantage::Watched,
 };
+use crate::planted::planted;
 use crate::{
     api::SharedServiceStatus,
     domain::{MemberHealth, ServiceKey, Tick},
@@ -24,6 +25,10 @@ use crate::{
 /// How long changes of resources are gathered before they are parsed: a thousand objects that are applied at once come
 /// as a thousand changes.
 const GATHER: Duration = Duration::from_millis(50);
+
+/// Services whose verdicts are written at the same time. 16: when a region is lost, a thousand change within an interval;
+/// at 5 ms for a write they are in the ledger within a third of a second, and not within five seconds.
+const VERDICTS: usize = 16;
 
 /// Services that are shown at the same time. 16: an API server that takes 10 ms for a write shows a thousand services
 /// within a second, and showing takes at most a few of the workers' turns while services move.
@@ -42,6 +47,7 @@ impl Agent {
         tasks.spawn(self.clone().follow_resources());
         tasks.spawn(self.clone().keep_leases());
         tasks.spawn(self.clone().show_standing());
+        tasks.spawn(self.clone().follow_verdicts());
         tasks.spawn(self.clone().report_verdicts());
         tasks.spawn(self.clone().run_passes());
         tasks.spawn(self.clone().run_reports());
@@ -79,13 +85,18 @@ impl Agent {
     /// Surveys all services after verdicts have changed, so that a loss that is confirmed by one service's verdict is
     /// seen by the others. Forgets what this place saw while it saw too much fail.
     async fn follow_fleet(self: Arc<Self>) {
+        let own = &self.settings.region;
+        let mut was_in_storm = false;
         loop {
             self.mirror.said().await;
             self.ports.clock.sleep(SURVEY_INTERVAL).await;
             let fleet = self.fleet(&self.catalog());
-            if fleet.calmed.contains(&self.settings.region) {
-                self.vantage.forget_failures(&self.settings.region);
+            // Only after it has lasted: to forget while the regions turn bad one after the other would spread out what
+            // began at once.
+            if was_in_storm && fleet.calmed.contains(own) && !planted!(SuspicionEndsEarly) {
+                self.vantage.forget_failures(own);
             }
+            was_in_storm = fleet.in_storm.contains(own);
         }
     }
 
@@ -155,20 +166,29 @@ impl Agent {
         }
     }
 
-    /// Writes a verdict to the ledger when it changes, and all of them when this process begins to speak.
-    async fn report_verdicts(self: Arc<Self>) {
+    /// Takes note of each verdict that changes, and of all of them when this process begins to speak.
+    async fn follow_verdicts(self: Arc<Self>) {
         let changes = self.vantage.changes();
         loop {
             let service = changes.next().await;
-            if !self.speaks() {
-                continue;
-            }
-            if let Err(error) = self.write_verdicts(&service).await {
-                warn!(%service, %error, "verdict not written, trying again");
-                self.ports.clock.sleep(super::retry::delay(1)).await;
-                self.vantage.tell(service);
-            }
+            self.unsaid.push(service, self.ports.clock.tick());
         }
+    }
+
+    /// Writes to the ledger what changed.
+    async fn report_verdicts(self: Arc<Self>) {
+        self.work_off(|agent| &agent.unsaid, VERDICTS, Self::one_verdict).await;
+    }
+
+    async fn one_verdict(self: Arc<Self>, service: ServiceKey, _: Cause) -> Option<Duration> {
+        if !self.speaks() {
+            return None;
+        }
+        let error = self.write_verdicts(&service).await.err()?;
+        warn!(%service, %error, "verdict not written, trying again");
+        // In its place, so that a ledger that is away is asked and told of by few, and not by a thousand at once.
+        self.ports.clock.sleep(super::retry::delay(1)).await;
+        Some(Duration::ZERO)
     }
 
     async fn write_verdicts(&self, service: &ServiceKey) -> Result<(), LedgerError> {
@@ -282,13 +302,15 @@ impl Agent {
         again
     }
 
-    /// Whether time alone may have changed what is shown. While all is well it changes nothing; the rare look is for what
-    /// nobody thought of.
+    /// Whether time alone may have changed what is shown, or what was shown did not arrive. While all is well time
+    /// changes nothing; the rare look is for what nobody thought of.
     fn is_to_be_shown_again(&self, service: &ServiceKey, now: Tick) -> bool {
+        let catalog = self.catalog();
+        let there = catalog.services.get(service).and_then(|entry| entry.object.status.as_ref());
         let shared = self.shared();
         let rests = shared.shown.get(service).is_some_and(|shown| now.since(*shown) < SHOW_INTERVAL);
-        let settled = shared.reported.get(service).is_some_and(|status| is_settled(status));
-        !(rests && settled)
+        let good = |status: &SharedServiceStatus| is_settled(status) && there == Some(status);
+        !(rests && shared.reported.get(service).is_some_and(|status| good(status)))
     }
 
     async fn one_report(self: Arc<Self>, service: ServiceKey, _: Cause) -> Option<Duration> {

@@ -47,6 +47,10 @@ impl World {
             self.crash(errand.life.process, "before an effect");
             return std::future::pending().await;
         }
+        if let Strike::Freezes(time) = strike {
+            let until = self.now().plus(time);
+            self.state().processes.freeze(errand.life.process, until);
+        }
         let slot = Arc::new(Mutex::new(Slot { answer: None, waker: None }));
         let serve = Arc::new(serve);
         let fate = {

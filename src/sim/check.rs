@@ -98,6 +98,10 @@ pub(super) struct Checker {
     /// Times from the loss of a member to the moment when the ledger and the name servers lead to others.
     pub shifted: BTreeMap<ServiceKey, Vec<Moment>>,
     served: BTreeMap<Key, (Epoch, BTreeSet<IpAddr>)>,
+    /// The newest epoch that clients of each service were led to, by any name server.
+    pub led: BTreeMap<ServiceKey, Epoch>,
+    /// Epoch that each name server was brought to.
+    pub named: BTreeMap<(usize, ServiceKey), Epoch>,
 }
 
 /// A run as it stands in the ledger, and when it came there.
@@ -118,6 +122,8 @@ impl Checker {
             clocks_apart: Duration::ZERO,
             shifted: BTreeMap::new(),
             served: BTreeMap::new(),
+            led: BTreeMap::new(),
+            named: BTreeMap::new(),
         }
     }
 

@@ -50,6 +50,14 @@ const CLASSES: &[Maker] = &[
     |dice| Some(Fault::Crash(dice.process())),
     |dice| Some(Fault::CrashAtEffect(dice.process(), dice.rng.u32(0..12), dice.rng.bool())),
     |dice| Some(Fault::Freeze(dice.process())),
+    |dice| {
+        let time = dice.duration();
+        Some(Fault::FreezeAtEffect(dice.process(), dice.rng.u32(0..12), time))
+    },
+    |dice| {
+        let condition = *dice.of(&[Condition::Down, Condition::Hangs, Condition::Wrong])?;
+        Some(Fault::AllMembers(dice.service()?, condition))
+    },
     |_| Some(Fault::LedgerDown),
     |dice| Some(Fault::Conflicts(dice.rng.u32(20..300))),
     |dice| {
@@ -169,7 +177,7 @@ impl Dice<'_> {
     }
 
     fn name_server(&mut self) -> Option<Fault> {
-        let late = Manner::Late(Duration::from_millis(self.rng.u64(100..5_000)));
+        let late = Manner::Late(self.duration());
         let manner = *self.of(&[Manner::Silent, Manner::Refuses, Manner::Forgets, late])?;
         Some(Fault::NameServer(self.server()?, manner))
     }

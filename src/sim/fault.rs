@@ -12,7 +12,7 @@ use super::{
     moment::Moment,
     names::Manner,
     network::Site,
-    process::RESTART_AFTER,
+    process::{RESTART_AFTER, Strike},
     setup::Setup,
     world::{State, World},
 };
@@ -47,6 +47,8 @@ pub enum Fault {
     CrashAtEffect(u16, u32, bool),
     /// A process stands still and goes on at the end with what it knew.
     Freeze(u16),
+    /// A process stands still when it sends an effect, after so many others, for this long.
+    FreezeAtEffect(u16, u32, Duration),
     /// The ledger has no majority.
     LedgerDown,
     /// A site does not reach the ledger, and everything else.
@@ -69,6 +71,8 @@ pub enum Fault {
     Drift(u16, i64),
     /// A member is in a condition.
     Member(usize, Condition),
+    /// Every member of a service is in a condition.
+    AllMembers(ServiceKey, Condition),
     /// A vantage says that everything is down.
     Lies(u16),
     /// A person edits objects, in one site or in all.
@@ -160,7 +164,13 @@ impl Trouble {
                 }
                 Fault::CrashAtEffect(process, effects, after) => {
                     if let Some(process) = state.processes.get_mut(*process) {
-                        process.strikes = Some((*effects, *after));
+                        let strike = if *after { Strike::After } else { Strike::Before };
+                        process.strikes = Some((*effects, strike));
+                    }
+                }
+                Fault::FreezeAtEffect(process, effects, time) => {
+                    if let Some(process) = state.processes.get_mut(*process) {
+                        process.strikes = Some((*effects, Strike::Freezes(*time)));
                     }
                 }
                 Fault::Edit(site, edit) => self.edit(state, now, *site, edit, false),
@@ -192,11 +202,12 @@ impl Trouble {
             state.note_faults(now);
             match fault {
                 Fault::Restored(server) => {
-                    if let Some(server) = state.names.list.get_mut(*server) {
-                        server.names = server.backup.clone();
+                    if let Some(found) = state.names.list.get_mut(*server) {
+                        found.names = found.backup.clone();
                     }
+                    state.checker.named.retain(|(known, _), _| known != server);
                 }
-                Fault::CrashAtEffect(process, ..) => {
+                Fault::CrashAtEffect(process, ..) | Fault::FreezeAtEffect(process, ..) => {
                     if let Some(process) = state.processes.get_mut(*process) {
                         process.strikes = None;
                     }

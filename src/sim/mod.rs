@@ -9,12 +9,15 @@ mod check;
 mod clock;
 mod cluster;
 mod draw;
+mod explore;
 mod fault;
 mod ledger;
 mod members;
 mod moment;
 mod names;
 mod network;
+#[cfg(test)]
+mod planted;
 mod process;
 mod run;
 pub mod scenario;
@@ -23,7 +26,8 @@ mod story;
 mod world;
 
 pub use check::{Invariant, Violation};
-pub use draw::draw;
+pub use draw::{Schedule, draw};
+pub use explore::{Explanation, Failure, Progress, builtin, explain, explore};
 pub use fault::{Edit, Fault, Incident, Word};
 pub use members::Condition;
 pub use moment::Moment;

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 
 use super::{call::Errand, moment::Moment, network::Site, process::Life, setup::Setup, world::World};
+use crate::planted::planted;
 use crate::{
     adapters::traffic::served::ServedTraffic,
     domain::{Epoch, ServiceKey},
@@ -178,7 +179,7 @@ impl Session<'_> {
         if held.owner != self.route.service {
             return Err(TrafficError::Claimed { server, owner: held.owner.to_string() });
         }
-        if held.epoch > answer.epoch() {
+        if held.epoch > answer.epoch() && !planted!(EpochNotCompared) {
             return Err(TrafficError::Stale { server, held: held.epoch, tried: answer.epoch() });
         }
         Ok(())
@@ -213,7 +214,7 @@ impl Session<'_> {
             if server.manner == Manner::Refuses {
                 return (Written::Refused, None);
             }
-            if server.names.get(&name) != held.as_ref() {
+            if !planted!(EpochNotCompared) && server.names.get(&name) != held.as_ref() {
                 return (Written::Changed, None);
             }
             if server.manner == Manner::Forgets {

@@ -38,12 +38,14 @@ impl Life {
     pub const APART: Self = Self { process: u16::MAX, number: 0 };
 }
 
-/// Whether a process dies at an effect.
+/// What befalls a process at an effect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Strike {
     Misses,
     Before,
     After,
+    /// It stands still for this long, and then goes on.
+    Freezes(Duration),
 }
 
 /// A process and what befalls it.
@@ -58,8 +60,8 @@ pub(super) struct Process {
     pub lies: bool,
     /// Since when what it sees is its own fault: it lies, or is cut off from two other regions.
     pub blind_since: Option<Moment>,
-    /// Dies at this effect, counted down; `true`: after it.
-    pub strikes: Option<(u32, bool)>,
+    /// What happens at this effect, counted down.
+    pub strikes: Option<(u32, Strike)>,
     /// The place is without power: nothing starts.
     pub dark: bool,
     /// When it sent the last renewal of the leader's lease that was granted.
@@ -158,8 +160,8 @@ impl Processes {
     pub(super) fn strike(&mut self, life: Life) -> Strike {
         let Some(process) = self.get_mut(life.process) else { return Strike::Misses };
         match &mut process.strikes {
-            Some((0, after)) => {
-                let strike = if *after { Strike::After } else { Strike::Before };
+            Some((0, strike)) => {
+                let strike = *strike;
                 process.strikes = None;
                 strike
             }

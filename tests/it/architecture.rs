@@ -8,11 +8,11 @@ use std::{
 /// Module, modules of this crate that it may use, other crates that it may use (`*`: any).
 pub const RULES: &[(&str, &[&str], &[&str])] = &[
     ("api", &["api"], &["std", "k8s_openapi", "kube", "schemars", "serde", "thiserror"]),
-    ("domain", &["domain"], &["std", "serde"]),
+    ("domain", &["domain", "planted"], &["std", "serde"]),
     ("ports", &["ports", "domain", "api"], &["std", "async_trait", "bytes", "futures", "thiserror", "tokio"]),
     (
         "reconcile",
-        &["reconcile", "ports", "domain", "api", "observability"],
+        &["reconcile", "ports", "domain", "api", "observability", "planted"],
         &[
             "std",
             "async_trait",
@@ -31,7 +31,8 @@ pub const RULES: &[(&str, &[&str], &[&str])] = &[
     ),
     ("adapters", &["adapters", "ports", "domain", "api", "observability"], &["*"]),
     ("observability", &["observability", "domain"], &["*"]),
-    ("sim", &["sim", "reconcile", "adapters", "ports", "domain", "api", "observability"], &["*"]),
+    ("sim", &["sim", "reconcile", "adapters", "ports", "domain", "api", "observability", "planted"], &["*"]),
+    ("planted", &["planted"], &["std"]),
     ("cli", &["*"], &["*"]),
 ];
 

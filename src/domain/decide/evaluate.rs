@@ -5,6 +5,7 @@ use crate::domain::{
     Evaluation, MemberHealth, Mode, Move, Observation, Published, RegionName, Rule, RuleOutcome, Topology,
     Trigger, Why,
 };
+use crate::planted::planted;
 
 /// Every rule in the fixed order. With nothing wanted, all but the first do not apply.
 pub(super) fn evaluate(seen: &Observation, wanted: &Wanted) -> Vec<Evaluation> {
@@ -144,7 +145,7 @@ fn never_empty(seen: &Observation, change: Option<&Move>, trigger: Trigger) -> S
         seen.member(region).map_or(MemberHealth::Unknown, |member| seen.health(member)).carries()
     };
     match change.to.iter().filter(|region| carrying(region)).count() {
-        0 => (RuleOutcome::Block, Why::Empty),
+        0 if !planted!(EmptyWhenAllDown) => (RuleOutcome::Block, Why::Empty),
         members => (RuleOutcome::Pass, Why::Left { members: count(members) }),
     }
 }
@@ -158,7 +159,8 @@ fn enough_capacity(seen: &Observation, change: Option<&Move>) -> Said {
     let (Some(load), Some(change)) = (seen.service.peak_load, change) else {
         return (RuleOutcome::NotApplicable, Why::LoadUnknown);
     };
-    let capacity = capacity(seen, &change.to);
+    let left = if planted!(CapacityBeforeDrain) { &change.from } else { &change.to };
+    let capacity = capacity(seen, left);
     let enough = capacity.is_none_or(|capacity| capacity >= load);
     let takes_away = change.leaving().next().is_some() || seen.service.topology == Topology::ActiveStandby;
     let outcome = if enough || !takes_away { RuleOutcome::Pass } else { RuleOutcome::Block };
@@ -174,6 +176,7 @@ fn cooldown(seen: &Observation, change: Option<&Move>, trigger: Trigger) -> Said
             (RuleOutcome::Pass, Why::DrainPasses)
         }
         Trigger::RegionLost => (RuleOutcome::Pass, Why::RegionLossPasses),
+        Trigger::Failback if planted!(FailbackIgnoresCooldown) => FINE,
         Trigger::MemberDown | Trigger::Failback => {
             let last = seen.record.as_ref().and_then(|record| record.last_automatic);
             let left = last.map(|last| seen.service.failover.cooldown.saturating_sub(seen.wall.since(last)));

@@ -1,5 +1,6 @@
 //! What is wanted, before any rule is asked.
 
+use crate::planted::planted;
 use std::collections::BTreeSet;
 
 use crate::domain::{
@@ -97,7 +98,11 @@ fn replace(seen: &Observation, record: &Record, lost: &BTreeSet<RegionName>) -> 
         Topology::ActiveActive => reinforce(seen, staying, lost),
         Topology::ActiveStandby => best_target(seen, lost),
     };
-    let change = (!to.is_empty()).then(|| Move { trigger, from: record.serving.clone(), to });
+    let change = (!to.is_empty() || planted!(EmptyWhenAllDown)).then(|| Move {
+        trigger,
+        from: record.serving.clone(),
+        to,
+    });
     Wanted { change, trigger: Some(trigger), note: None, refused }
 }
 

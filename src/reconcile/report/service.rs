@@ -24,6 +24,7 @@ use crate::{
 };
 
 impl Agent {
+    /// `before`: what was reported last.
     pub(in crate::reconcile) fn service_status(
         &self,
         parsed: &Parsed,

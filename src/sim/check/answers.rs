@@ -22,6 +22,11 @@ struct Served {
 impl State {
     pub(super) fn answer_changed(&mut self, now: Moment, server: usize, held: &Held) {
         let name = self.names.list.get(server).map_or_else(String::new, |server| server.address.to_string());
+        let before = self.checker.named.insert((server, held.owner.clone()), held.epoch);
+        if let Some(before) = before.filter(|before| *before > held.epoch) {
+            let what = format!("{name} goes from epoch {before} of {} back to {}", held.owner, held.epoch);
+            self.checker.breaks(Invariant::JournalFirst, now, what);
+        }
         self.published(now, &name, &held.owner, held.epoch, &held.addresses);
     }
 
@@ -59,6 +64,8 @@ impl State {
             let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             format!("{at} answers for {service}: {} under epoch {epoch}", list.join(", "))
         });
+        let led = self.checker.led.entry(service.clone()).or_default();
+        *led = epoch.max(*led);
         if addresses.is_empty() {
             let what = format!("{at} answers nothing for {service}");
             self.checker.breaks(Invariant::NeverEmpty, now, what);

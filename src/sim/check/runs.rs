@@ -19,11 +19,23 @@ impl State {
         if let Some(what) = broken {
             self.checker.breaks(Invariant::JournalFirst, now, what);
         }
+        if ended_well(before_state(self, &key), &run) {
+            self.traffic_was_led(now, &run);
+        }
         if before_is_new(before_state(self, &key), &run) {
             self.budget_kept(now, &run);
         }
         let since = self.checker.runs.get(&key).map_or(now, |noted| noted.since);
         self.checker.runs.insert(key, Noted { run, since });
+    }
+
+    /// A run that ended well leaves at least one name server of the service under the epoch of the ledger.
+    fn traffic_was_led(&mut self, now: Moment, run: &Run) {
+        let Some(epoch) = self.checker.records.get(&run.service).map(|record| record.epoch) else { return };
+        if self.checker.led.get(&run.service).is_some_and(|led| *led < epoch) {
+            let what = format!("{} is {:?}, and no name server was led to epoch {epoch}", run.id, run.state);
+            self.checker.breaks(Invariant::Liveness, now, what);
+        }
     }
 
     /// Another run of the service that has begun to change something and is not over.
@@ -45,6 +57,18 @@ impl State {
 
 fn before_state<'a>(state: &'a State, key: &(Arc<str>, RunId)) -> Option<&'a Run> {
     state.checker.runs.get(key).map(|noted| &noted.run)
+}
+
+/// A run that is over with this write, and did or undid what it was for.
+fn ended_well(before: Option<&Run>, run: &Run) -> bool {
+    let was_over = before.is_some_and(|before| before.state.is_over());
+    let touched = run
+        .journal
+        .iter()
+        .any(|record| record.step.kind() == StepKind::RaiseEpoch && record.state == StepState::Done);
+    let skipped = run.journal.iter().any(|record| record.state == StepState::Skipped);
+    let well = matches!(run.state, RunState::Succeeded | RunState::Compensated);
+    !was_over && well && touched && !skipped
 }
 
 /// A move that begins to count in the budgets with this write.

@@ -109,6 +109,10 @@ impl State {
                     member.condition = *condition;
                 }
             }
+            Fault::AllMembers(service, condition) => {
+                let members = self.members.list.iter_mut().filter(|member| member.service == *service);
+                members.for_each(|member| member.condition = *condition);
+            }
             Fault::Lies(process) => {
                 if let Some(process) = self.processes.get_mut(*process) {
                     process.lies = true;
@@ -118,6 +122,7 @@ impl State {
             Fault::Crash(_)
             | Fault::CrashAtEffect(..)
             | Fault::Freeze(_)
+            | Fault::FreezeAtEffect(..)
             | Fault::LeaseLost(_)
             | Fault::Restored(_)
             | Fault::Edit(..)
@@ -196,6 +201,13 @@ impl Fault {
                 format!("bongsu in {} will die {when} its effect {effects}", host(process))
             }
             Self::Freeze(process) => format!("bongsu in {} stands still", host(process)),
+            Self::FreezeAtEffect(process, effects, by) => {
+                format!(
+                    "bongsu in {} will stand still for {} at its effect {effects}",
+                    host(process),
+                    time(*by)
+                )
+            }
             Self::LedgerDown => "the ledger has no majority".to_owned(),
             Self::LedgerCutOff(at) => format!("{} does not reach the ledger", site(at)),
             Self::Conflicts(rate) => format!("the ledger refuses {rate}/1000 writes"),
@@ -210,6 +222,7 @@ impl Fault {
             }
             Self::Drift(process, ppm) => format!("the clocks of {} are {ppm} ppm fast", host(process)),
             Self::Member(index, condition) => format!("{}: {condition:?}", member(index)),
+            Self::AllMembers(service, condition) => format!("every member of {service}: {condition:?}"),
             Self::Lies(process) => format!("the vantage {} says that everything is down", host(process)),
             Self::Edit(at, edit) => {
                 let at = at.as_ref().map_or_else(|| "everywhere".to_owned(), site);

@@ -1,0 +1,82 @@
+//! Realistic mistakes that tests plant, one at a time, to see that exploration finds them (`sim::planted`). In every
+//! build but that of the unit tests, [`planted!`] is `false` and costs nothing.
+
+/// Whether this mistake is planted now.
+macro_rules! planted {
+    ($bug:ident) => {{
+        #[cfg(test)]
+        {
+            $crate::planted::is($crate::planted::Bug::$bug)
+        }
+        #[cfg(not(test))]
+        {
+            false
+        }
+    }};
+}
+
+pub(crate) use planted;
+
+#[cfg(test)]
+pub(crate) use bugs::{Bug, is, plant};
+
+#[cfg(test)]
+mod bugs {
+    use std::cell::Cell;
+
+    /// The mistakes.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    pub(crate) enum Bug {
+        /// Whether it leads is checked before the journal is written, and not after.
+        LeaseCheckedBeforeWait,
+        /// A lease is taken to be held until somebody says otherwise.
+        ActsAfterLosingLease,
+        /// A name server takes an update without comparing what it holds.
+        EpochNotCompared,
+        /// A vantage that says nothing counts as one that says healthy.
+        UnknownIsHealthy,
+        /// A vantage that says nothing counts as one that says failed.
+        UnknownIsFailed,
+        /// A vantage that sees everything fail keeps its vote.
+        SuspectVotes,
+        /// It gets its vote back before it has forgotten what it saw.
+        SuspicionEndsEarly,
+        /// What a vantage said counts after its lease has ended.
+        DeadVantageVotes,
+        /// When all members look down, nobody is to serve.
+        EmptyWhenAllDown,
+        /// The journal is written after the effect.
+        JournalAfterEffect,
+        /// A retry raises the epoch once more.
+        RetryRaisesAgain,
+        /// A run that another process began is gone on with under whatever epoch comes next.
+        OldPlanNewEpoch,
+        /// A write that comes second is repeated over the first.
+        LastWriteWins,
+        /// Every run arms the cooldown, also one that failed.
+        CooldownArmedByFailure,
+        /// The way back ignores the cooldown.
+        FailbackIgnoresCooldown,
+        /// Traffic is led back before the epoch is raised back.
+        CompensationInWrongOrder,
+        /// The load of those who leave is thought to be still carried by them.
+        CapacityBeforeDrain,
+        /// A move counts in the budget only when it stands in the ledger.
+        BudgetNotReserved,
+        /// A run does not look again before it begins.
+        NoPrecheck,
+    }
+
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Plants a mistake for this thread, or none.
+    pub(crate) fn plant(bug: Option<Bug>) {
+        PLANTED.set(bug);
+    }
+
+    pub(crate) fn is(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+}

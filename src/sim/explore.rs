@@ -1,0 +1,200 @@
+//! Many runs, each with a seed of its own, on all cores; and a smaller list of faults for a run that failed.
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use super::{Incident, Moment, Schedule, Setup, Violation, draw, run};
+use crate::adapters::manifests::{Admission, Source};
+
+/// What is explored when no manifests are given.
+const BUILTIN: &[u8] = include_bytes!("explore.yaml");
+
+/// Lines of the story that are shown of a violation.
+const HISTORY: usize = 30;
+
+/// The built-in cluster: three regions, three services.
+///
+/// # Panics
+/// Never: the manifests are part of the program and a test reads them.
+#[must_use]
+pub fn builtin() -> Arc<Setup> {
+    let source = Source { name: "explore.yaml".to_owned(), bytes: BUILTIN.to_vec() };
+    let setup = Admission::new().map(|admission| Setup::read(&admission, &[source]));
+    #[expect(clippy::expect_used, reason = "part of the program")]
+    Arc::new(setup.expect("the schemas").expect("the built-in manifests"))
+}
+
+/// A seed that broke an invariant.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// What was broken.
+    pub violation: Violation,
+}
+
+/// How far an exploration is. Read by whoever shows it while it goes on.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Runs that are over.
+    pub runs: AtomicU64,
+    /// Epochs that were raised in them.
+    pub moves: AtomicU64,
+    /// Set to end it after the runs that are going on.
+    pub stop: AtomicBool,
+}
+
+/// Runs every seed of a range on this many threads. A run that cannot be started, or panics, ends the exploration.
+///
+/// # Errors
+/// A runtime cannot be built, or a run panicked; the message names the seed.
+pub fn explore(
+    setup: &Arc<Setup>,
+    seeds: Range<u64>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Vec<Failure>, String> {
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let mut failures = Vec::new();
+        while !progress.stop.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                break;
+            }
+            failures.extend(one(setup, seed, progress)?);
+        }
+        Ok::<_, String>(failures)
+    };
+    let mut failures = thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        let ended = workers.into_iter().map(|worker| match worker.join() {
+            Ok(found) => found,
+            Err(_) => Err("a simulated run panicked: see above".to_owned()),
+        });
+        ended.collect::<Result<Vec<_>, _>>()
+    })?
+    .concat();
+    failures.sort_by_key(|failure| failure.seed);
+    Ok(failures)
+}
+
+fn one(setup: &Arc<Setup>, seed: u64, progress: &Progress) -> Result<Option<Failure>, String> {
+    let outcome = run(setup, seed, &draw(setup, seed), false);
+    let outcome = outcome.map_err(|error| format!("seed {seed}: start the simulator: {error}"))?;
+    progress.runs.fetch_add(1, Ordering::Relaxed);
+    progress.moves.fetch_add(u64::try_from(outcome.moves).unwrap_or(0), Ordering::Relaxed);
+    Ok(outcome.violation.map(|violation| Failure { seed, violation }))
+}
+
+/// A violation, explained.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The faults that are needed for it.
+    pub incidents: Vec<Incident>,
+    /// How many were drawn.
+    pub drawn: usize,
+    /// What was broken in the end: by fewer faults it may come at another moment.
+    pub violation: Violation,
+    /// What happened before it, the latest last.
+    pub history: Vec<(Moment, String)>,
+}
+
+/// Runs a seed again and tells what led to its violation; `None` if there is none. With `shrink`, leaves out every fault
+/// without which the same invariant is still broken.
+///
+/// # Errors
+/// A runtime cannot be built.
+pub fn explain(setup: &Arc<Setup>, seed: u64, shrink: bool) -> std::io::Result<Option<Explanation>> {
+    let mut schedule = draw(setup, seed);
+    let drawn = schedule.incidents.len();
+    let Some(first) = run(setup, seed, &schedule, false)?.violation else { return Ok(None) };
+    if shrink {
+        schedule = shrunk(setup, seed, schedule, &first)?;
+    }
+    let outcome = run(setup, seed, &schedule, true)?;
+    let skip = outcome.story.len().saturating_sub(HISTORY);
+    let history = outcome.story.into_iter().skip(skip).collect();
+    let violation = outcome.violation.unwrap_or(first);
+    Ok(Some(Explanation { incidents: schedule.incidents, drawn, violation, history }))
+}
+
+/// Leaves out halves, then quarters, and at last single faults, as long as the same invariant is broken.
+fn shrunk(
+    setup: &Arc<Setup>,
+    seed: u64,
+    mut schedule: Schedule,
+    first: &Violation,
+) -> std::io::Result<Schedule> {
+    let mut size = schedule.incidents.len().div_ceil(2).max(1);
+    loop {
+        let mut start = 0;
+        while start < schedule.incidents.len() {
+            let mut fewer = schedule.clone();
+            let end = (start + size).min(fewer.incidents.len());
+            fewer.incidents.drain(start..end);
+            let violation = run(setup, seed, &fewer, false)?.violation;
+            match violation {
+                Some(violation) if violation.invariant == first.invariant => schedule = fewer,
+                _ => start = end,
+            }
+        }
+        if size == 1 {
+            return Ok(schedule);
+        }
+        size = size.div_ceil(2).max(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(seed: u64) -> String {
+        let setup = builtin();
+        let outcome = run(&setup, seed, &draw(&setup, seed), true).unwrap();
+        let lines = outcome.story.iter().map(|(at, line)| format!("{at} {line}\n"));
+        format!("{}{:?}", lines.collect::<String>(), outcome.violation)
+    }
+
+    #[test]
+    fn the_same_seed_tells_the_same_story_to_the_byte_on_any_thread() {
+        for seed in 0..3 {
+            let here = told(seed);
+            assert!(here.len() > 5_000, "something happens");
+            assert_eq!(thread::spawn(move || told(seed)).join().unwrap(), here);
+        }
+    }
+
+    #[test]
+    fn other_seeds_tell_other_stories() {
+        assert_ne!(told(0), told(1));
+    }
+
+    #[test]
+    fn a_range_of_seeds_is_run_once_each_and_keeps_every_invariant() {
+        let progress = Progress::default();
+        let failures = explore(&builtin(), 0..20, 2, &progress).unwrap();
+        assert!(failures.is_empty(), "{failures:?}");
+        assert_eq!(progress.runs.load(Ordering::Relaxed), 20);
+        assert!(progress.moves.load(Ordering::Relaxed) > 20, "services move");
+    }
+
+    #[test]
+    fn a_failure_is_explained_with_fewer_faults_than_were_drawn() {
+        use crate::planted::{Bug, plant};
+        let setup = builtin();
+        plant(Some(Bug::FailbackIgnoresCooldown));
+        let failing = (0..60).find_map(|seed| explain(&setup, seed, true).unwrap());
+        plant(None);
+        let found = failing.expect("a run that fails");
+        assert!(found.incidents.len() < found.drawn, "{found:?}");
+        assert!(!found.history.is_empty() && found.history.len() <= HISTORY);
+    }
+}
