@@ -21,6 +21,7 @@ const DEEDS: &[&str] = &[
     "crash: daejeon",
     "crashAtEffect: {of: daejeon, afterEffects: 3, when: after}",
     "freeze: leader",
+    "freezeAtEffect: {of: leader, afterEffects: 3, lasts: 20s}",
     "ledgerDown",
     "ledgerCutOff: daejeon",
     "ledgerConflicts: 5",
@@ -34,6 +35,7 @@ const DEEDS: &[&str] = &[
     "clock: {of: daejeon, behind: 20s}",
     "drift: {of: ledger, millionths: -500}",
     "member: {service: gpki-directory, in: daegu, is: flapping, by: 1s}",
+    "allMembers: {service: gpki-directory, is: wrong}",
     "lies: daejeon",
     "edit: {in: daegu, set: {capacity: {service: gpki-verify, in: daegu, is: 5}}}",
     "edit: {set: {deleted: gpki/gpki-verify}}",
@@ -68,21 +70,23 @@ const fn kind(fault: &Fault) -> usize {
         Fault::Crash(_) => 7,
         Fault::CrashAtEffect(..) => 8,
         Fault::Freeze(_) => 9,
-        Fault::LedgerDown => 10,
-        Fault::LedgerCutOff(_) => 11,
-        Fault::Conflicts(_) => 12,
-        Fault::LeaseLost(_) => 13,
-        Fault::ApiDown(_) => 14,
-        Fault::ApiStale(_) => 15,
-        Fault::NameServer(..) => 16,
-        Fault::Restored(_) => 17,
-        Fault::ClockStep(..) => 18,
-        Fault::Drift(..) => 19,
-        Fault::Member(..) => 20,
-        Fault::Lies(_) => 21,
-        Fault::Edit(..) => 22,
-        Fault::Switchover(..) => 23,
-        Fault::Word(..) => 24,
+        Fault::FreezeAtEffect(..) => 10,
+        Fault::LedgerDown => 11,
+        Fault::LedgerCutOff(_) => 12,
+        Fault::Conflicts(_) => 13,
+        Fault::LeaseLost(_) => 14,
+        Fault::ApiDown(_) => 15,
+        Fault::ApiStale(_) => 16,
+        Fault::NameServer(..) => 17,
+        Fault::Restored(_) => 18,
+        Fault::ClockStep(..) => 19,
+        Fault::Drift(..) => 20,
+        Fault::Member(..) => 21,
+        Fault::AllMembers(..) => 22,
+        Fault::Lies(_) => 23,
+        Fault::Edit(..) => 24,
+        Fault::Switchover(..) => 25,
+        Fault::Word(..) => 26,
     }
 }
 
@@ -91,7 +95,7 @@ fn every_fault_can_be_written_into_a_scenario() {
     let setup = setup();
     let mut kinds: Vec<usize> = DEEDS.iter().map(|text| kind(&fault(&setup, text))).collect();
     kinds.dedup();
-    assert_eq!(kinds, (0..25).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..27).collect::<Vec<_>>());
     assert_eq!(fault(&setup, "freeze: leader"), Fault::Freeze(2));
     assert_eq!(fault(&setup, "clock: {of: daejeon, behind: 20s}"), Fault::ClockStep(1, -20_000));
 }
