@@ -74,8 +74,8 @@ pub fn survey(mut vantages: Vec<VantageView>, services: &[ServiceReports]) -> Fl
     for (vantage, standing) in vantages.iter_mut().zip(standings) {
         vantage.suspect = match standing {
             Standing::Trusted => false,
-            Standing::InStorm => !planted!(SuspectVotes),
-            Standing::Calmed => !planted!(SuspectVotes) && !planted!(SuspicionEndsEarly),
+            Standing::Calmed if planted!(SuspicionEndsEarly) => false,
+            Standing::InStorm | Standing::Calmed => !planted!(SuspectVotes),
         };
         match standing {
             Standing::Trusted => {}
