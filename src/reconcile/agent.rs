@@ -7,14 +7,14 @@ use std::{
 };
 
 use super::{
-    catalog::Catalog, line::Line, mirror::Mirror, queue::Queue, survey::Surveyed, tenure::Tenures,
-    traffic::RouteSeen, vantage::Vantage,
+    catalog::Catalog, line::Line, mirror::Mirror, parse::RouteSpec, queue::Queue, survey::Surveyed,
+    tenure::Tenures, traffic::RouteSeen, vantage::Vantage,
 };
 use crate::{
     api::{FailoverStatus, SharedServiceStatus},
     domain::{Evaluation, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
     observability::Metrics,
-    ports::{Clock, Ledger, ObjectRef, Prober, Resources, Traffic, Version},
+    ports::{Clock, Ledger, ObjectRef, Prober, Resources, Route, Traffic, Version},
 };
 
 /// What a process is told at its start.
@@ -90,6 +90,8 @@ pub(super) struct Shared {
     pub reported_invalid: BTreeMap<ObjectRef, String>,
     /// What was read of each route last.
     pub routes: BTreeMap<ServiceKey, BTreeMap<RouteName, RouteSeen>>,
+    /// Each route with the key that was read last, and the spec that it belongs to.
+    pub keyed: BTreeMap<ServiceKey, BTreeMap<RouteName, (RouteSpec, Route)>>,
 }
 
 /// A move that was decided a moment ago. It counts in the budgets from the decision on.

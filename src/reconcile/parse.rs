@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub use policy::Policies;
-pub use routes::RouteSpec;
+pub use routes::{NoKey, RouteSpec};
 
 /// A service that can be operated.
 #[derive(Clone, Debug, PartialEq)]

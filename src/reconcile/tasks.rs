@@ -332,6 +332,7 @@ impl Agent {
             shared.shown.remove(gone);
             shared.reported_runs.remove(gone);
             shared.routes.remove(gone);
+            shared.keyed.remove(gone);
             shared.resting.remove(gone);
             shared.unestablished.remove(gone);
         }

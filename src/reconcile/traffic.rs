@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::{
     agent::Agent,
-    parse::{Parsed, RouteSpec},
+    parse::{NoKey, Parsed, RouteSpec},
 };
 use crate::{
     domain::{Record, RouteName, ServiceKey, StepResult, Tick},
@@ -38,7 +38,7 @@ impl Agent {
         let mut read = Vec::new();
         let mut unread = Vec::new();
         for (name, spec) in &parsed.routes {
-            let (good, errors) = match spec.with_secret(self.ports.resources.as_ref()).await {
+            let (good, errors) = match self.with_key(parsed, name, spec).await {
                 Ok(route) => {
                     let (good, bad) = split(self.ports.traffic.read(&route).await);
                     (good, bad.iter().map(ToString::to_string).collect())
@@ -59,7 +59,7 @@ impl Agent {
         let Some(spec) = parsed.routes.get(name) else {
             return StepResult::Done(format!("{name} is no longer part of spec.traffic"));
         };
-        let (route, answer) = match self.prepare(spec, parsed, record).await {
+        let (route, answer) = match self.prepare(spec, name, parsed, record).await {
             Ok(prepared) => prepared,
             Err(error) => return StepResult::Failed(error),
         };
@@ -88,11 +88,31 @@ impl Agent {
     async fn prepare(
         &self,
         spec: &RouteSpec,
+        name: &RouteName,
         parsed: &Parsed,
         record: &Record,
     ) -> Result<(Route, Answer), String> {
-        let route = spec.with_secret(self.ports.resources.as_ref()).await?;
-        Ok((route, answer(parsed, record)?))
+        Ok((self.with_key(parsed, name, spec).await?, answer(parsed, record)?))
+    }
+
+    /// A route with the key that signs its updates. While the API server does not answer, with the one that was read last:
+    /// a region that burns loses its API server first, and its leader must still lead clients away.
+    async fn with_key(&self, parsed: &Parsed, name: &RouteName, spec: &RouteSpec) -> Result<Route, String> {
+        let service = &parsed.service.key;
+        match spec.with_secret(self.ports.resources.as_ref()).await {
+            Ok(route) => {
+                let mut shared = self.shared();
+                let known = shared.keyed.entry(service.clone()).or_default();
+                known.insert(name.clone(), (spec.clone(), route.clone()));
+                Ok(route)
+            }
+            Err(NoKey { message, unknown }) => {
+                let shared = self.shared();
+                let known = shared.keyed.get(service).and_then(|routes| routes.get(name));
+                let same = known.filter(|(known, _)| unknown && known == spec);
+                same.map(|(_, route)| route.clone()).ok_or(message)
+            }
+        }
     }
 
     /// Looks at every route if the last look is old, and, as leader, brings up to date what is behind: a name server
@@ -104,7 +124,7 @@ impl Agent {
             if !self.look_is_due(parsed, name, &wanted) {
                 continue;
             }
-            let route = match spec.with_secret(self.ports.resources.as_ref()).await {
+            let route = match self.with_key(parsed, name, spec).await {
                 Ok(route) => route,
                 Err(error) => {
                     self.note_route(parsed, name, Vec::new(), &[error], &wanted);

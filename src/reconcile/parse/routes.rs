@@ -10,7 +10,7 @@ use super::Violation;
 use crate::{
     api::{self, SecretKeyRef},
     domain::{RegionName, RouteName, ServiceKey},
-    ports::{DnsRoute, Resources, Route, RouteKind, ServedRoute, TsigAlgorithm, TsigSecret},
+    ports::{DnsRoute, Resources, ResourcesError, Route, RouteKind, ServedRoute, TsigAlgorithm, TsigSecret},
 };
 
 /// A route without its secret.
@@ -20,6 +20,15 @@ pub struct RouteSpec {
     name: RouteName,
     ttl: u32,
     kind: Kind,
+}
+
+/// Why there is no key that signs a route's updates.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NoKey {
+    /// In words.
+    pub message: String,
+    /// Nobody said that there is none: the API server did not answer, and the key that was read last may still be right.
+    pub unknown: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -56,8 +65,8 @@ impl RouteSpec {
     /// The route with its secret.
     ///
     /// # Errors
-    /// The Secret or its key is missing or no base64; the message says which.
-    pub async fn with_secret(&self, resources: &dyn Resources) -> Result<Route, String> {
+    /// The Secret or its key is missing or no base64, or cannot be read; the message says which.
+    pub async fn with_secret(&self, resources: &dyn Resources) -> Result<Route, NoKey> {
         let kind = match &self.kind {
             Kind::Served(served) => RouteKind::Served(served.clone()),
             Kind::Dns { zone, name, servers, key } => RouteKind::Dns(DnsRoute {
@@ -74,16 +83,20 @@ impl RouteSpec {
         Ok(Route { service: self.service.clone(), name: self.name.clone(), ttl: self.ttl, kind })
     }
 
-    async fn secret(&self, at: &SecretKeyRef, resources: &dyn Resources) -> Result<Arc<[u8]>, String> {
+    async fn secret(&self, at: &SecretKeyRef, resources: &dyn Resources) -> Result<Arc<[u8]>, NoKey> {
         let namespace = &self.service.namespace;
         let read = resources.secret(namespace, &at.name, &at.key).await;
-        let text = read.map_err(|error| format!("the TSIG key cannot be read: {error}"))?;
+        let text = read.map_err(|error| NoKey {
+            message: format!("the TSIG key cannot be read: {error}"),
+            unknown: matches!(error, ResourcesError::Unavailable { .. }),
+        })?;
         let decoded = decode_base64(&text);
-        let decoded = decoded.filter(|secret| !secret.is_empty()).ok_or_else(|| {
-            format!(
+        let decoded = decoded.filter(|secret| !secret.is_empty()).ok_or_else(|| NoKey {
+            message: format!(
                 "key {} of Secret {namespace}/{} is not base64, as name servers print it",
                 at.key, at.name
-            )
+            ),
+            unknown: false,
         })?;
         Ok(decoded.into())
     }

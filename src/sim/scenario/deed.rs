@@ -31,9 +31,9 @@ pub(super) enum Deed {
     /// A Bongsu dies at an effect: the one after so many others.
     #[serde(rename_all = "camelCase")]
     CrashAtEffect { of: String, after_effects: u32, when: Side },
-    /// A Bongsu stands still for this long when it sends an effect: the one after so many others.
+    /// A Bongsu stands still for a time when it sends an effect: the one after so many others.
     #[serde(rename_all = "camelCase")]
-    FreezeAtEffect { of: String, after_effects: u32, by: Duration },
+    FreezeAtEffect { of: String, after_effects: u32, lasts: Duration },
     /// A Bongsu stands still, and goes on at the end with what it knew.
     Freeze(String),
     /// The ledger has no majority.
@@ -56,14 +56,16 @@ pub(super) enum Deed {
     Clock { of: String, ahead: Option<Duration>, behind: Option<Duration> },
     /// The clocks of a region's hosts, or with `ledger` the ledger's, are fast by so many millionths.
     Drift { of: String, millionths: i64 },
-    /// What a member does, or without `in` every member of a service.
+    /// What a member does.
     Member {
         service: String,
         #[serde(rename = "in")]
-        region: Option<String>,
+        region: String,
         is: MemberState,
         by: Option<Duration>,
     },
+    /// What every member of a service does.
+    AllMembers { service: String, is: MemberState, by: Option<Duration> },
     /// A vantage says that everything elsewhere is down.
     Lies(String),
     /// A person edits objects; undone at the end.
@@ -174,8 +176,8 @@ impl Deed {
                 let of = names.process("crashAtEffect.of", of)?;
                 Fault::CrashAtEffect(of, *after_effects, *when == Side::After)
             }
-            Self::FreezeAtEffect { of, after_effects, by } => {
-                Fault::FreezeAtEffect(names.process("freezeAtEffect.of", of)?, *after_effects, by.0)
+            Self::FreezeAtEffect { of, after_effects, lasts } => {
+                Fault::FreezeAtEffect(names.process("freezeAtEffect.of", of)?, *after_effects, lasts.0)
             }
             Self::Freeze(of) => Fault::Freeze(names.process("freeze", of)?),
             Self::Lies(of) => Fault::Lies(names.process("lies", of)?),
@@ -186,9 +188,10 @@ impl Deed {
             | Self::LeaseLost(_)
             | Self::ApiDown(_)
             | Self::ApiStale(_) => self.stores(names)?,
-            Self::NameServer { .. } | Self::NameServerRestored(_) | Self::Member { .. } => {
-                self.served(names)?
-            }
+            Self::NameServer { .. }
+            | Self::NameServerRestored(_)
+            | Self::Member { .. }
+            | Self::AllMembers { .. } => self.served(names)?,
             Self::Edit { .. } | Self::Switchover { .. } | Self::Word { .. } => self.people(names)?,
         })
     }
@@ -244,24 +247,12 @@ impl Deed {
                 Ok(Fault::Restored(names.server("nameServerRestored", address)?))
             }
             Self::Member { service, region, is, by } => {
-                let condition = match (is, by) {
-                    (MemberState::Down, None) => Condition::Down,
-                    (MemberState::Hanging, None) => Condition::Hangs,
-                    (MemberState::Wrong, None) => Condition::Wrong,
-                    (MemberState::Slow, Some(by)) => Condition::Slow(by.0),
-                    (MemberState::Flapping, Some(by)) => Condition::Flaps(by.0),
-                    (_, None) => return Err(Wrong::new("member", "by how much? write by")),
-                    (_, Some(_)) => {
-                        return Err(Wrong::new(
-                            "member.by",
-                            "only a member that is slow or flapping has this",
-                        ));
-                    }
-                };
-                Ok(match region {
-                    Some(region) => Fault::Member(names.member(service, region)?, condition),
-                    None => Fault::AllMembers(names.service("member.service", service)?, condition),
-                })
+                let member = names.member(service, region)?;
+                Ok(Fault::Member(member, is.condition("member", *by)?))
+            }
+            Self::AllMembers { service, is, by } => {
+                let service = names.service("allMembers.service", service)?;
+                Ok(Fault::AllMembers(service, is.condition("allMembers", *by)?))
             }
             _ => Err(Wrong::new("", "serves nobody")),
         }
@@ -281,6 +272,23 @@ impl Deed {
             }
             Self::Word { region, say } => Ok(Fault::Word(names.region("word.in", region)?, *say)),
             _ => Err(Wrong::new("", "is no act of a person")),
+        }
+    }
+}
+
+impl MemberState {
+    fn condition(self, path: &str, by: Option<Duration>) -> Result<Condition, Wrong> {
+        match (self, by) {
+            (Self::Down, None) => Ok(Condition::Down),
+            (Self::Hanging, None) => Ok(Condition::Hangs),
+            (Self::Wrong, None) => Ok(Condition::Wrong),
+            (Self::Slow, Some(by)) => Ok(Condition::Slow(by.0)),
+            (Self::Flapping, Some(by)) => Ok(Condition::Flaps(by.0)),
+            (_, None) => Err(Wrong::new(path, "by how much? write by")),
+            (_, Some(_)) => {
+                let path = format!("{path}.by");
+                Err(Wrong::new(&path, "only a member that is slow or flapping has this"))
+            }
         }
     }
 }
