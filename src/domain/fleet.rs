@@ -12,7 +12,7 @@ use super::{MemberHealth, RegionName, Report, VantageView, judge};
 use storm::{Standing, standing};
 
 /// All verdicts of one service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServiceReports {
     /// Vantages that must agree.
     pub quorum: u32,

@@ -65,11 +65,21 @@ impl Touched {
 
 /// What the vantages say, as far as the process that said it still holds its region's lease.
 pub struct Verdicts<'a> {
+    leases: &'a [LeaseState],
     said: &'a BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
     holders: BTreeMap<&'a str, &'a Identity>,
 }
 
 impl Verdicts<'_> {
+    /// Every vantage that ever held its region's lease, and whether it does now.
+    pub fn vantages(&self) -> BTreeMap<RegionName, bool> {
+        let regions = self.leases.iter().filter_map(|lease| {
+            let region = lease.name.strip_prefix(REGION_LEASE)?;
+            Some((RegionName::new(region), lease.alive))
+        });
+        regions.collect()
+    }
+
     /// What the vantages say of a service, in their order.
     pub fn of(&self, service: &ServiceKey, vantages: &[VantageView]) -> Vec<Option<&VerdictEntry>> {
         let said = self.said.get(service);
@@ -138,14 +148,17 @@ impl Mirror {
         self.state().ready
     }
 
-    /// Whether [`Mirror::take_news`] has something to give.
+    /// Whether something else is said than at the last call of [`Mirror::with_news`].
     pub fn has_news(&self) -> bool {
         !self.state().news.is_empty()
     }
 
-    /// The services of which something else is said than at the last call, or all of them. For one caller.
-    pub fn take_news(&self) -> Touched {
-        std::mem::take(&mut self.state().news)
+    /// Looks at what the vantages say, and at whom something else is said of than at the last call. For one caller. Under
+    /// one lock: what comes afterwards is news for the next call.
+    pub fn with_news<T>(&self, look: impl FnOnce(&Touched, &Verdicts<'_>) -> T) -> T {
+        let mut state = self.state();
+        let news = std::mem::take(&mut state.news);
+        look(&news, &state.verdicts())
     }
 
     /// Waits until a verdict or a lease has changed since the last call. For one caller.
@@ -214,15 +227,9 @@ impl Mirror {
         self.state().requests.get(&(Arc::from(namespace), id.clone())).cloned()
     }
 
-    /// Looks at what the vantages say. One lock for all services: a survey asks for a thousand of them.
+    /// Looks at what the vantages say.
     pub fn with_verdicts<T>(&self, look: impl FnOnce(&Verdicts<'_>) -> T) -> T {
-        let state = self.state();
-        let holders = state
-            .leases
-            .iter()
-            .filter(|lease| lease.alive)
-            .filter_map(|lease| Some((lease.name.strip_prefix(REGION_LEASE)?, lease.holder.as_ref()?)));
-        look(&Verdicts { said: &state.verdicts, holders: holders.collect() })
+        look(&self.state().verdicts())
     }
 
     /// What this vantage wrote last of a service, whoever wrote it.
@@ -232,12 +239,7 @@ impl Mirror {
 
     /// Every vantage that ever held its region's lease, and whether it does now.
     pub fn vantages(&self) -> BTreeMap<RegionName, bool> {
-        let state = self.state();
-        let regions = state.leases.iter().filter_map(|lease| {
-            let region = lease.name.strip_prefix(REGION_LEASE)?;
-            Some((RegionName::new(region), lease.alive))
-        });
-        regions.collect()
+        self.with_verdicts(|said| said.vantages())
     }
 
     /// Who holds the leader's lease.
@@ -270,6 +272,13 @@ pub const LEADER_LEASE: &str = "leader";
 pub const REGION_LEASE: &str = "region-";
 
 impl State {
+    fn verdicts(&self) -> Verdicts<'_> {
+        let alive = self.leases.iter().filter(|lease| lease.alive);
+        let holders =
+            alive.filter_map(|lease| Some((lease.name.strip_prefix(REGION_LEASE)?, lease.holder.as_ref()?)));
+        Verdicts { leases: &self.leases, said: &self.verdicts, holders: holders.collect() }
+    }
+
     fn put(&mut self, key: &Key, value: &Versioned) -> BTreeSet<ServiceKey> {
         let Some(entry) = Entry::of(key) else { return BTreeSet::new() };
         let touched = match entry {

@@ -69,16 +69,20 @@ impl Agent {
 
     /// Asks again about the services of which something else is said, or about all of them.
     fn ask(&self, asked: &mut Asked, catalog: &Catalog, now: Tick) {
-        // Before anything is read: what is said from here on is news for the next survey.
-        let news = self.mirror.take_news();
-        let alive = self.mirror.vantages().into_iter();
-        let vantages: Vec<VantageView> =
-            alive.map(|(region, alive)| VantageView { region, alive, suspect: false }).collect();
         let young = now.since(asked.at) < SURVEY_AGE_MAX;
-        let same = asked.vantages == vantages && asked.is_about(catalog);
-        self.mirror.with_verdicts(|said| match young && same && !news.all {
-            true => asked.again(&news.services, said),
-            false => *asked = Asked::about(catalog, vantages, said, now),
+        self.mirror.with_news(|news, said| {
+            let alive = said.vantages().into_iter();
+            let vantages: Vec<VantageView> =
+                alive.map(|(region, alive)| VantageView { region, alive, suspect: false }).collect();
+            let same = !news.all && asked.vantages == vantages && asked.is_about(catalog);
+            match young && same {
+                true => asked.again(&news.services, said),
+                false => *asked = Asked::about(catalog, vantages, said, now),
+            }
+            debug_assert!(
+                asked.reports == Asked::about(catalog, asked.vantages.clone(), said, now).reports,
+                "what is new was heard, and nothing else changed"
+            );
         });
     }
 }
