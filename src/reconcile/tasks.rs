@@ -7,7 +7,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
-    agent::Agent,
+    agent::{Agent, Settings},
     book::{self, Entry, VerdictEntry},
     catalog::Catalog,
     queue::{Cause, Offer, Queue},
@@ -139,7 +139,10 @@ impl Agent {
         let ledger = self.ports.ledger.clone();
         loop {
             let before = (self.is_leader(), self.speaks());
-            self.tenures.renew(ledger.as_ref(), &self.settings.region, &self.settings.identity).await;
+            // Who has not read what the users want would lead by doing nothing, and keep others from it.
+            let may_lead = self.shared().resources_read;
+            let Settings { region, identity, .. } = &self.settings;
+            self.tenures.renew(ledger.as_ref(), region, identity, may_lead).await;
             match ledger.leases().await {
                 Ok(leases) => {
                     self.tenures.note_answer();

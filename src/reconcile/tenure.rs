@@ -75,11 +75,11 @@ impl Tenures {
         self.ttl / 3
     }
 
-    /// Renews both leases, or tries to take them. Only who speaks for a region tries to lead.
-    pub async fn renew(&self, ledger: &dyn Ledger, region: &RegionName, me: &Identity) {
+    /// Renews both leases, or tries to take them. Only who speaks for a region and `may_lead` tries to lead.
+    pub async fn renew(&self, ledger: &dyn Ledger, region: &RegionName, me: &Identity, may_lead: bool) {
         let region_lease = format!("{REGION_LEASE}{region}");
         self.renew_one(ledger, Lease::Region, &region_lease, me).await;
-        if self.speaks() {
+        if may_lead && self.speaks() {
             self.renew_one(ledger, Lease::Leader, LEADER_LEASE, me).await;
         }
     }
