@@ -106,9 +106,11 @@ fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceRepor
     let mut state = RegionState::default();
     for service in services {
         let Some(reports) = service.members.get(region) else { continue };
-        // One vantage outside is enough where the quorum counts the region's own word: it is asked about itself.
-        let quorum = service.quorum.min(u32::try_from(available).unwrap_or(u32::MAX)).max(1);
-        match judge(region, reports, &outside, quorum) {
+        // With too few vantages outside, the region's own word is asked for: one place alone, which may itself be cut off,
+        // calls no region lost.
+        let enough = available >= usize::try_from(service.quorum).unwrap_or(usize::MAX);
+        let asked = if enough { &outside[..] } else { vantages };
+        match judge(region, reports, asked, service.quorum) {
             MemberHealth::Unknown => {}
             MemberHealth::Down => {
                 state.judged += 1;
@@ -216,5 +218,13 @@ mod tests {
         let lasts =
             service([healthy(), healthy(), failed(10 * SECOND)], [healthy(), healthy(), failed(12 * SECOND)]);
         assert_eq!(told(lasts), (true, false), "it is still in it");
+    }
+
+    #[test]
+    fn one_place_alone_does_not_call_a_region_lost_that_says_it_is_well() {
+        let seen = |own| service([own, failed(1), Report::default()], [healthy(); 3]);
+        let survey = |own| survey(vantages([true, true, false]), &[seen(own), seen(own)]).lost(&"a".into());
+        assert!(!survey(healthy()));
+        assert!(survey(failed(1)), "its own word makes the quorum");
     }
 }

@@ -63,6 +63,10 @@ impl Agent {
             Ok(prepared) => prepared,
             Err(error) => return StepResult::Failed(error),
         };
+        // The key may have been waited for, and the lead lost meanwhile.
+        if !self.is_leader() {
+            return StepResult::NotYet("another process leads now".to_owned(), super::retry::delay(1));
+        }
         let results = self.ports.traffic.publish(&route, &answer).await;
         let stale = results.iter().find_map(|result| match result {
             Err(error @ TrafficError::Stale { .. }) => Some(error.to_string()),

@@ -15,7 +15,7 @@ use crate::adapters::manifests::{Admission, Source};
 /// What is explored when no manifests are given.
 const BUILTIN: &[u8] = include_bytes!("explore.yaml");
 
-/// Lines of the story that are shown of a violation.
+/// Lines of the story that are shown before a violation, besides all faults.
 const HISTORY: usize = 30;
 
 /// The built-in cluster: three regions, three services.
@@ -119,10 +119,17 @@ pub fn explain(setup: &Arc<Setup>, seed: u64, shrink: bool) -> std::io::Result<O
         schedule = shrunk(setup, seed, schedule, &first)?;
     }
     let outcome = run(setup, seed, &schedule, true)?;
-    let skip = outcome.story.len().saturating_sub(HISTORY);
-    let history = outcome.story.into_iter().skip(skip).collect();
+    let last = outcome.story.len().saturating_sub(HISTORY);
+    let story = outcome.story.into_iter().enumerate();
+    let history = story.filter(|(index, (_, line))| *index >= last || is_of_the_world(line));
+    let history = history.map(|(_, line)| line).collect();
     let violation = outcome.violation.unwrap_or(first);
     Ok(Some(Explanation { incidents: schedule.incidents, drawn, violation, history }))
+}
+
+/// What happened to the product, not what it did. All of it explains a violation.
+fn is_of_the_world(line: &str) -> bool {
+    ["fault:", "ends:", "bongsu in"].iter().any(|start| line.starts_with(start))
 }
 
 /// Leaves out halves, then quarters, and at last single faults, as long as the same invariant is broken.
@@ -195,6 +202,6 @@ mod tests {
         plant(None);
         let found = failing.expect("a run that fails");
         assert!(found.incidents.len() < found.drawn, "{found:?}");
-        assert!(!found.history.is_empty() && found.history.len() <= HISTORY);
+        assert!(found.history.iter().any(|(_, line)| line.starts_with("fault:")), "{found:?}");
     }
 }

@@ -194,7 +194,8 @@ impl SimProbe {
             _ => lost,
         };
         let lies = site != self.site && state.processes.lies(self.life);
-        let blind = state.processes.get(self.life.process).and_then(|process| process.blind_since);
+        let process = state.processes.get(self.life.process);
+        let blind = process.and_then(|process| Some(process.blind_since?.max(process.awake_since)));
         // What a vantage sees by its own fault says nothing of the member; except at first, when it has not yet seen a
         // second region turn bad and nobody can know.
         let believable = blind.is_none_or(|since| now.since(since) < KNOWN_AFTER);

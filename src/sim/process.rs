@@ -60,6 +60,8 @@ pub(super) struct Process {
     pub lies: bool,
     /// Since when what it sees is its own fault: it lies, or is cut off from two other regions.
     pub blind_since: Option<Moment>,
+    /// Since when it takes samples: its start, or when it was thawed.
+    pub awake_since: Moment,
     /// What happens at this effect, counted down.
     pub strikes: Option<(u32, Strike)>,
     /// The place is without power: nothing starts.
@@ -98,6 +100,7 @@ impl Processes {
             skew: Skew::default(),
             lies: false,
             blind_since: None,
+            awake_since: Moment::START,
             strikes: None,
             dark: false,
             led_since: None,
@@ -176,6 +179,7 @@ impl Processes {
     pub(super) fn freeze(&mut self, process: u16, until: Moment) {
         if let Some(process) = self.get_mut(process) {
             process.frozen_until = Some(process.frozen_until.map_or(until, |known| known.max(until)));
+            process.awake_since = process.awake_since.max(until);
         }
     }
 }
@@ -208,6 +212,7 @@ impl World {
             found.alive = true;
             found.lives += 1;
             found.led_since = None;
+            found.awake_since = now;
             found.read_unled.clear();
             state.story.tell(now, || format!("bongsu in {} starts", found.name));
             let Some(region) = setup.regions.get(usize::from(found.site.0)) else { return };

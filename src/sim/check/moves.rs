@@ -187,7 +187,18 @@ impl State {
         let leaving: Vec<RegionName> = run.plan.change.leaving().cloned().collect();
         for region in leaving {
             let Some(spec) = self.checker.setup.snapshot.regions.get(region.as_str()) else { continue };
-            let budget = &spec.spec.budget;
+            let budget = spec.spec.budget.clone();
+            let evacuating = self.checker.runs.values().filter(|noted| {
+                noted.run.id != run.id
+                    && noted.run.plan.change.trigger == Trigger::RegionLost
+                    && noted.run.is_before_shifted()
+                    && noted.run.plan.change.leaving().any(|left| *left == region)
+            });
+            let places = usize::try_from(budget.evacuation.concurrent).unwrap_or(0);
+            if run.plan.change.trigger == Trigger::RegionLost && evacuating.count() >= places {
+                let what = format!("{} evacuates {region}, where all {places} places are taken", run.id);
+                self.checker.breaks(Invariant::Bulkhead, now, what);
+            }
             let (limit, per) =
                 (budget.moves, budget.per.0.saturating_sub(self.checker.clocks_apart + SECOND));
             let others = self.checker.runs.values().filter(|noted| {
