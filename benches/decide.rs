@@ -25,9 +25,9 @@ fn decisions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide");
     group.throughput(Throughput::Elements(1));
     for (name, seen, expected) in [
-        ("healthy", observation(Verdict::Healthy, None), "Hold"),
-        ("down", observation(Verdict::Failed, None), "Start"),
-        ("cooldown", observation(Verdict::Failed, Some(NOW)), "Hold"),
+        ("healthy", observation(Verdict::Healthy), "Hold"),
+        ("down", observation(Verdict::Failed), "Start"),
+        ("budget", used_up(observation(Verdict::Failed)), "Hold"),
     ] {
         assert_eq!(decide(&seen).action.as_str(), expected, "{name}");
         group.bench_function(name, |bencher| bencher.iter(|| decide(black_box(&seen))));
@@ -58,14 +58,22 @@ fn fleet(criterion: &mut Criterion) {
 criterion_group!(benches, decisions, fleet);
 criterion_main!(benches);
 
+/// Every budget is used up.
+fn used_up(mut seen: Observation) -> Observation {
+    for (_, limits, used) in &mut seen.budgets {
+        used.moves = limits.moves;
+    }
+    seen
+}
+
 /// All serve; the member in the first region is said to be as `verdict` by everybody.
-fn observation(verdict: Verdict, last_automatic: Option<Timestamp>) -> Observation {
+fn observation(verdict: Verdict) -> Observation {
     let record = Record {
         epoch: Epoch(7),
         serving: regions().collect(),
         away: BTreeMap::new(),
         changed_at: Timestamp(0),
-        last_automatic,
+        last_automatic: None,
         run: None,
     };
     let view = |(index, region): (usize, RegionName)| MemberView {
