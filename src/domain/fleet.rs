@@ -2,13 +2,13 @@
 
 mod storm;
 
-use crate::planted::planted;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
 use super::{MemberHealth, RegionName, Report, VantageView, judge};
+use crate::planted::planted;
 use storm::{Standing, standing};
 
 /// All verdicts of one service.
@@ -69,7 +69,9 @@ impl Fleet {
 /// packets passed, and no citizen was served. The second covers a fire, where one shared check may still look good.
 #[must_use]
 pub fn survey(mut vantages: Vec<VantageView>, services: &[ServiceReports]) -> Fleet {
-    let standings: Vec<Standing> = (0..vantages.len()).map(|v| standing(v, &vantages, services)).collect();
+    let regions = regions(services);
+    let standings: Vec<Standing> =
+        (0..vantages.len()).map(|v| standing(v, &vantages, &regions, services)).collect();
     let (mut in_storm, mut calmed) = (BTreeSet::new(), BTreeSet::new());
     for (vantage, standing) in vantages.iter_mut().zip(standings) {
         vantage.suspect = match standing {
@@ -83,7 +85,6 @@ pub fn survey(mut vantages: Vec<VantageView>, services: &[ServiceReports]) -> Fl
             Standing::Calmed => _ = calmed.insert(vantage.region.clone()),
         }
     }
-    let regions = regions(services);
     let states = regions.into_iter().map(|region| (region.clone(), state(region, &vantages, services)));
     Fleet { regions: states.collect(), vantages, in_storm, calmed }
 }

@@ -1,11 +1,11 @@
 //! Who shall serve instead of whom, and the steps that lead there.
 
-use crate::planted::planted;
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Epoch, RegionName, RouteName, Service, Timings, predict};
+use crate::planted::planted;
 
 /// Why a move is wanted.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]

@@ -1,11 +1,11 @@
 //! From the verdicts of several vantages to the health of a member.
 
-use crate::planted::planted;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::{RegionName, Report, VantageView, Verdict};
+use crate::planted::planted;
 
 /// What the vantages together say of a member.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::vantage::MemberVerdict;
-use crate::planted::planted;
 use crate::{
     domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Timestamp},
+    planted::planted,
     ports::{Expect, Key, Ledger, LedgerError, Version},
 };
 

@@ -13,11 +13,11 @@ use super::{
     parse::Parsed,
     retry,
 };
-use crate::planted::planted;
 use crate::{
     domain::{
         Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step, StepResult, Trigger,
     },
+    planted::planted,
     ports::{Expect, LedgerError, ProbeError, Reading, Version},
 };
 

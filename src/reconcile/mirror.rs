@@ -13,9 +13,9 @@ use super::{
     book::{Entry, RequestEntry, VerdictEntry},
     moves::Moves,
 };
-use crate::planted::planted;
 use crate::{
     domain::{Identity, Record, RegionName, Run, RunId, RunState, ServiceKey, VantageView},
+    planted::planted,
     ports::{Change, Key, LeaseState, Version, Versioned},
 };
 

@@ -12,22 +12,20 @@ use super::{
     observe::published,
     parse::Parsed,
     retry,
+    traffic::LOOK_INTERVAL,
 };
-use crate::planted::planted;
 use crate::{
     domain::{
         Action, Decision, Move, Observation, Plan, RegionName, Run, RunId, RunState, ServiceKey, Times,
         Trigger, Why, decide,
     },
+    planted::planted,
     ports::{Expect, LedgerError, Version},
 };
 
 /// Longest time between two passes over a service that waits for something that no event tells: a cooldown that ends,
 /// stability that has lasted long enough. One that waits for nothing is looked at when its name servers are.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-
-/// The same while nothing is waited for. Half a minute, as the name servers are looked at.
-const IDLE_WAIT: Duration = Duration::from_secs(30);
 
 /// Moves of one service under one epoch that may be tried, one after another.
 const RUNS_PER_EPOCH: u32 = 1_000;
@@ -59,7 +57,7 @@ impl Agent {
             };
         }
         let Some(parsed) = parsed else { return LONGEST_WAIT };
-        let mut wait = IDLE_WAIT;
+        let mut wait = LOOK_INTERVAL;
         if self.is_leader() {
             let decided = match self.free_record(key).await {
                 Ok(()) => self.decide_and_start(parsed, catalog).await,
@@ -304,7 +302,7 @@ fn waiting_time(seen: &Observation, decision: &Decision) -> Duration {
     });
     let comes_back = seen.record.as_ref().is_none_or(|record| !record.away.is_empty());
     let waits = decision.wanted.is_some() || comes_back;
-    cooldown.unwrap_or(if waits { LONGEST_WAIT } else { IDLE_WAIT })
+    cooldown.unwrap_or(if waits { LONGEST_WAIT } else { LOOK_INTERVAL })
 }
 
 fn log_decision(run: &Run, decision: &Decision) {

@@ -14,11 +14,11 @@ use super::{
     survey::SURVEY_INTERVAL,
     vantage::Watched,
 };
-use crate::planted::planted;
 use crate::{
     api::SharedServiceStatus,
     domain::{MemberHealth, ServiceKey, Tick},
     observability::PassOutcome,
+    planted::planted,
     ports::{Expect, LedgerError},
 };
 

@@ -8,9 +8,9 @@ use std::{
 use tracing::{info, warn};
 
 use super::mirror::{LEADER_LEASE, REGION_LEASE};
-use crate::planted::planted;
 use crate::{
     domain::{Identity, RegionName, Tenure, Tick},
+    planted::planted,
     ports::{Clock, Ledger},
 };
 

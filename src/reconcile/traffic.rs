@@ -15,7 +15,7 @@ use crate::{
 
 /// Time between two looks at what a name server publishes while nothing moves. Half a minute finds a name server that
 /// came back from an old backup soon enough, and costs a thousand services 33 look-ups a second.
-const LOOK_INTERVAL: Duration = Duration::from_secs(30);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The same while a name server is behind or does not answer.
 const BEHIND_INTERVAL: Duration = Duration::from_secs(5);
@@ -107,7 +107,9 @@ impl Agent {
             Ok(route) => {
                 let mut shared = self.shared();
                 let known = shared.keyed.entry(service.clone()).or_default();
-                known.insert(name.clone(), (spec.clone(), route.clone()));
+                if known.get(name).is_none_or(|(known, keyed)| known != spec || *keyed != route) {
+                    known.insert(name.clone(), (spec.clone(), route.clone()));
+                }
                 Ok(route)
             }
             Err(NoKey { message, unknown }) => {

@@ -95,8 +95,8 @@ pub(super) struct Checker {
     pub edited: Option<Moment>,
     /// How far the wall clocks of two hosts were apart at most.
     pub clocks_apart: Duration,
-    /// Times from the loss of a member to the moment when the ledger and the name servers lead to others.
-    pub shifted: BTreeMap<ServiceKey, Vec<Moment>>,
+    /// How often an epoch was raised.
+    pub moves: usize,
     served: BTreeMap<Key, (Epoch, BTreeSet<IpAddr>)>,
     /// The newest epoch that clients of each service were led to, by any name server.
     pub led: BTreeMap<ServiceKey, Epoch>,
@@ -122,7 +122,7 @@ impl Checker {
             armed: BTreeMap::new(),
             edited: None,
             clocks_apart: Duration::ZERO,
-            shifted: BTreeMap::new(),
+            moves: 0,
             served: BTreeMap::new(),
             led: BTreeMap::new(),
             named: BTreeMap::new(),

@@ -30,8 +30,6 @@ const HEALED: Duration = Duration::from_secs(150);
 const LOSS: Duration = Duration::from_secs(210);
 /// Length of a run.
 const END: Duration = Duration::from_secs(300);
-/// Longest time of one fault.
-const LONGEST: Duration = Duration::from_secs(70);
 /// Incidents of one class in one run.
 const MOST_OF_A_CLASS: usize = 4;
 
@@ -152,7 +150,7 @@ impl Dice<'_> {
     /// Short and long ones equally often.
     fn duration(&mut self) -> Duration {
         let longest = [1, 5, 20, 70][self.rng.usize(..4)];
-        Duration::from_millis(self.rng.u64(50..longest * 1_000)).min(LONGEST)
+        Duration::from_millis(self.rng.u64(50..longest * 1_000))
     }
 
     fn of<'t, T>(&mut self, all: &'t [T]) -> Option<&'t T> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{
     clock::Sleep,
     moment::{Moment, micros},
-    network::{Site, chance},
+    network::Site,
     process::Life,
     setup::Setup,
     world::{State, World},
@@ -216,9 +216,7 @@ impl State {
         if from == to {
             return true;
         }
-        [self.network.link(from, to), self.network.link(to, from)].into_iter().all(|link| {
-            let large = link.large.filter(|(size, _)| bytes >= *size).map_or(0, |(_, rate)| rate);
-            !link.cut && !chance(&mut self.rng, link.loss) && !chance(&mut self.rng, large)
-        })
+        let links = [self.network.link(from, to), self.network.link(to, from)];
+        !links.iter().any(|link| link.loses(bytes, &mut self.rng))
     }
 }

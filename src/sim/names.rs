@@ -12,10 +12,10 @@ use async_trait::async_trait;
 use futures::future::join_all;
 
 use super::{call::Errand, moment::Moment, network::Site, process::Life, setup::Setup, world::World};
-use crate::planted::planted;
 use crate::{
     adapters::traffic::served::ServedTraffic,
     domain::{Epoch, ServiceKey},
+    planted::planted,
     ports::{Answer, DnsRoute, Route, RouteKind, ServerState, Traffic, TrafficError},
 };
 

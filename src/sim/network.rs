@@ -29,6 +29,14 @@ pub(super) struct Link {
     pub twice: u32,
 }
 
+impl Link {
+    /// Whether a message of this size is lost now.
+    pub(super) fn loses(&self, bytes: usize, rng: &mut fastrand::Rng) -> bool {
+        let large = self.large.filter(|(size, _)| bytes >= *size).map_or(0, |(_, permille)| permille);
+        self.cut || chance(rng, self.loss) || chance(rng, large)
+    }
+}
+
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Fate {
@@ -83,10 +91,7 @@ impl Network {
             return Fate::Arrives(LOCAL, None);
         }
         let link = self.link(from, to);
-        if link.cut
-            || chance(rng, link.loss)
-            || link.large.is_some_and(|(size, rate)| bytes >= size && chance(rng, rate))
-        {
+        if link.loses(bytes, rng) {
             return Fate::Lost;
         }
         let mut after = REMOTE + Duration::from_micros(rng.u64(0..REMOTE_SPREAD_MICROS));

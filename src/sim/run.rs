@@ -47,11 +47,8 @@ pub fn run(setup: &Arc<Setup>, seed: u64, schedule: &Schedule, listened: bool) -
     runtime.block_on(live(&world, &trouble, schedule));
     // Tasks hold the world and the world holds their wakers: both ends are cut.
     let mut state = world.state();
-    let outcome = Outcome {
-        violation: state.checker.take(),
-        story: state.story.take(),
-        moves: state.checker.shifted.values().map(Vec::len).sum(),
-    };
+    let outcome =
+        Outcome { violation: state.checker.take(), story: state.story.take(), moves: state.checker.moves };
     state.clear();
     drop(state);
     drop(runtime);

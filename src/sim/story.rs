@@ -13,6 +13,11 @@ impl Story {
         Self { lines: listened.then(Vec::new) }
     }
 
+    /// Whether anybody listens.
+    pub(super) const fn is_told(&self) -> bool {
+        self.lines.is_some()
+    }
+
     pub(super) fn tell(&mut self, at: Moment, text: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
             lines.push((at, text()));

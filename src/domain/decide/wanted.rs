@@ -1,12 +1,12 @@
 //! What is wanted, before any rule is asked.
 
-use crate::planted::planted;
 use std::collections::BTreeSet;
 
 use crate::domain::{
     MemberHealth, MemberView, Move, Observation, Published, Record, RegionName, Request, TargetRefusal,
     Topology, Trigger, Why,
 };
+use crate::planted::planted;
 
 /// What is wanted.
 #[derive(Clone, Debug, PartialEq)]

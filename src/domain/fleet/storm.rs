@@ -1,8 +1,8 @@
 //! A vantage that sees several regions turn bad at once: the fault is most likely its own.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use super::{ServiceReports, regions};
+use super::ServiceReports;
 use crate::domain::{RegionName, Timestamp, VantageView, Verdict};
 
 /// A time at which a vantage saw several other regions turn bad at once.
@@ -25,8 +25,13 @@ pub(super) enum Standing {
     Calmed,
 }
 
-pub(super) fn standing(vantage: usize, vantages: &[VantageView], services: &[ServiceReports]) -> Standing {
-    match storm(vantage, vantages, services) {
+pub(super) fn standing(
+    vantage: usize,
+    vantages: &[VantageView],
+    regions: &BTreeSet<&RegionName>,
+    services: &[ServiceReports],
+) -> Standing {
+    match storm(vantage, vantages, regions, services) {
         None => Standing::Trusted,
         Some(storm) if storm.lasts => Standing::InStorm,
         Some(storm) => {
@@ -39,9 +44,14 @@ pub(super) fn standing(vantage: usize, vantages: &[VantageView], services: &[Ser
 
 /// The last time at which a vantage saw two or more other regions turn bad at once. "At once" is as sharp as its own
 /// checks: two faults at the same moment are first seen within interval plus timeout of the slower check.
-fn storm(vantage: usize, vantages: &[VantageView], services: &[ServiceReports]) -> Option<Storm> {
+fn storm(
+    vantage: usize,
+    vantages: &[VantageView],
+    regions: &BTreeSet<&RegionName>,
+    services: &[ServiceReports],
+) -> Option<Storm> {
     let own = &vantages[vantage].region;
-    let others = regions(services).into_iter().filter(|region| *region != own);
+    let others = regions.iter().copied().filter(|region| *region != own);
     let turned: Vec<Turn> = others.filter_map(|region| turned_bad(vantage, region, services)).collect();
     let mut last: Option<Storm> = None;
     for (index, turn) in turned.iter().enumerate() {

@@ -88,8 +88,11 @@ impl Member {
     /// Judges a failed member anew, from what comes; its new verdict if it was one.
     pub(super) fn forget_failure(&self, wall: Timestamp) -> Option<Verdict> {
         let mut state = self.state();
-        for window in &mut state.windows {
-            window.forget_failure();
+        let State { windows, complaints, .. } = &mut *state;
+        for (window, complaint) in windows.iter_mut().zip(complaints) {
+            if window.forget_failure() {
+                complaint.clear();
+            }
         }
         state.judge(wall)
     }

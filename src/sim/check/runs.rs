@@ -10,24 +10,23 @@ use crate::{
 
 impl State {
     pub(super) fn run_changed(&mut self, now: Moment, key: (Arc<str>, RunId), run: Run) {
-        let before = self.checker.runs.get(&key);
-        let broken =
-            before.and_then(|before| went_back(&before.run, &run)).or_else(|| self.two_at_once(&key, &run));
-        if before.is_none_or(|before| told(&before.run) != told(&run)) {
+        let before = self.checker.runs.remove(&key);
+        let known = before.as_ref().map(|before| &before.run);
+        let broken = known.and_then(|known| went_back(known, &run)).or_else(|| self.two_at_once(&key, &run));
+        if self.story.is_told() && known.is_none_or(|known| told(known) != told(&run)) {
             self.story.tell(now, || told(&run));
         }
         if let Some(what) = broken {
             self.checker.breaks(Invariant::JournalFirst, now, what);
         }
-        if ended_well(before_state(self, &key), &run) {
+        if ends_well(known, &run) {
             self.traffic_was_led(now, &run);
         }
-        if before_is_new(before_state(self, &key), &run) {
+        if begins_to_count(known, &run) {
             self.budget_kept(now, &run);
         }
-        let known = self.checker.runs.get(&key);
-        let since = known.map_or(now, |noted| noted.since);
-        let over = known.and_then(|noted| noted.over).or_else(|| run.state.is_over().then_some(now));
+        let since = before.as_ref().map_or(now, |noted| noted.since);
+        let over = before.and_then(|noted| noted.over).or_else(|| run.state.is_over().then_some(now));
         self.checker.runs.insert(key, Noted { run, since, over });
     }
 
@@ -57,12 +56,8 @@ impl State {
     }
 }
 
-fn before_state<'a>(state: &'a State, key: &(Arc<str>, RunId)) -> Option<&'a Run> {
-    state.checker.runs.get(key).map(|noted| &noted.run)
-}
-
 /// A run that is over with this write, and did or undid what it was for.
-fn ended_well(before: Option<&Run>, run: &Run) -> bool {
+fn ends_well(before: Option<&Run>, run: &Run) -> bool {
     let was_over = before.is_some_and(|before| before.state.is_over());
     let touched = run
         .journal
@@ -74,7 +69,7 @@ fn ended_well(before: Option<&Run>, run: &Run) -> bool {
 }
 
 /// A move that begins to count in the budgets with this write.
-fn before_is_new(before: Option<&Run>, run: &Run) -> bool {
+fn begins_to_count(before: Option<&Run>, run: &Run) -> bool {
     before.is_none() && run.state == RunState::Running && run.plan.change.trigger.is_unplanned()
 }
 
