@@ -21,6 +21,7 @@ mod queue;
 mod report;
 mod requests;
 mod retry;
+mod schedule;
 mod survey;
 mod tasks;
 mod tenure;

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 use super::{
     agent::Agent,
     parse::{NoKey, Parsed, RouteSpec},
+    schedule::Schedule,
 };
 use crate::{
     domain::{Record, RouteName, ServiceKey, StepResult, Tick},
@@ -145,7 +146,9 @@ impl Agent {
                 self.catch_up(parsed, name, record).await;
             }
         }
-        if self.is_behind(&parsed.service.key) { BEHIND_INTERVAL } else { LOOK_INTERVAL }
+        let now = self.ports.clock.tick();
+        let next = parsed.routes.keys().map(|name| self.next_look(parsed, name, now).since(now)).min();
+        if self.is_behind(&parsed.service.key) { BEHIND_INTERVAL } else { next.unwrap_or(LOOK_INTERVAL) }
     }
 
     fn is_behind(&self, service: &ServiceKey) -> bool {
@@ -171,8 +174,16 @@ impl Agent {
         let seen = shared.routes.get(&parsed.service.key).and_then(|routes| routes.get(name));
         seen.is_none_or(|seen| {
             let known_wrong = seen.servers.iter().any(|server| !server.shows(wanted));
-            known_wrong || now.since(seen.at) >= LOOK_INTERVAL
+            known_wrong || self.next_look(parsed, name, seen.at) <= now
         })
+    }
+
+    /// When a route is looked at again. By a schedule, for services that were taken over together would be looked at
+    /// together: a thousand connections at once are more than a name server lets wait, and a move whose connection is
+    /// dropped with theirs loses the second until its system tries again.
+    fn next_look(&self, parsed: &Parsed, name: &RouteName, last: Tick) -> Tick {
+        let key = &parsed.service.key;
+        Schedule::new(LOOK_INTERVAL, key, &self.settings.region, name.as_str()).next(last, Some(last))
     }
 
     fn note_route(

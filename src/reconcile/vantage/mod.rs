@@ -6,7 +6,6 @@
 
 mod changes;
 mod member;
-mod schedule;
 mod stall;
 mod task;
 

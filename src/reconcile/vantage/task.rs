@@ -5,10 +5,11 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 
-use super::{Shared, Skipped, member::Member, schedule::Schedule};
+use super::{Shared, Skipped, member::Member};
 use crate::{
     domain::{Outcome, Sample, Tick, Verdict},
     ports::{Probe, Reading},
+    reconcile::schedule::Schedule,
 };
 
 /// The task of a check.

@@ -1,4 +1,4 @@
-//! When a check's samples start. Pure.
+//! When something that is done at an interval starts: a check's samples, a look at a name server. Pure.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of one check. The phase comes from the names, so the checks are spread evenly over the interval,
-    /// in the same way after each restart.
-    pub(super) fn new(interval: Duration, service: &ServiceKey, region: &RegionName, check: &str) -> Self {
+    /// The schedule of one check or one route (`what`). The phase comes from the names, so that all of them are spread
+    /// evenly over the interval, in the same way after each restart.
+    pub(super) fn new(interval: Duration, service: &ServiceKey, region: &RegionName, what: &str) -> Self {
         let interval = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
-        let names = [&*service.namespace, &*service.name, region.as_str(), check];
+        let names = [&*service.namespace, &*service.name, region.as_str(), what];
         Self { interval, phase: fnv1a(&names) % interval }
     }
 
