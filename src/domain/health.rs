@@ -225,9 +225,9 @@ impl CheckWindow {
             Verdict::Failed
         } else if self.recovered(now) {
             Verdict::Healthy
-        } else if self.verdict == Verdict::Failed {
-            Verdict::Failed
-        } else if not_ok >= failures {
+        } else if self.verdict == Verdict::Failed || not_ok >= failures {
+            // Most of it is good again, not yet for long enough: no vote for taking it away, and no target either. Else
+            // two vantages that were cut off, one after the other, could together move a service that works (I9).
             Verdict::Degraded
         } else {
             self.verdict
@@ -297,13 +297,13 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_member_is_healthy_only_after_good_samples_and_time() {
-        check("+++xxx++++++++++++", "UUHHHFFFFFFFFFFFHH");
+    fn a_failed_member_that_is_good_again_is_degraded_and_healthy_only_after_time() {
+        check("+++xxx++++++++++++", "UUHHHFFFDDDDDDDDHH");
     }
 
     #[test]
     fn a_bad_sample_starts_the_recovery_time_again() {
-        check("xxx++++++++x++++++++++++", "UUFFFFFFFFFFFFFFFFFFFFHH");
+        check("xxx++++++++x++++++++++++", "UUFFFDDDDDDDDDDDDDDDDDHH");
     }
 
     #[test]

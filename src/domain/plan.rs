@@ -69,6 +69,12 @@ impl Move {
         self.from.difference(&self.to)
     }
 
+    /// Whether this region stops serving.
+    #[must_use]
+    pub fn leaves(&self, region: &RegionName) -> bool {
+        self.from.contains(region) && !self.to.contains(region)
+    }
+
     /// Regions that start serving.
     pub fn joining(&self) -> impl Iterator<Item = &RegionName> {
         self.to.difference(&self.from)

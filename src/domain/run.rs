@@ -275,10 +275,12 @@ impl Run {
         self.current().map_or(0, |record| record.attempts)
     }
 
-    /// Whether traffic is not shifted yet: only such runs count in the evacuation budget.
+    /// Whether it holds a place in the evacuation budget: it leads traffic away from a lost region, and has not done so
+    /// yet. One that waits for a person does nothing meanwhile, and keeps no other service from being served.
     #[must_use]
-    pub fn is_before_shifted(&self) -> bool {
-        !self.state.is_over() && self.times.shifted.is_none()
+    pub fn is_evacuating(&self) -> bool {
+        let at_work = !self.state.is_over() && self.state != RunState::Paused;
+        at_work && self.plan.change.trigger == Trigger::RegionLost && self.times.shifted.is_none()
     }
 
     /// Whether steps of the compensation have begun.

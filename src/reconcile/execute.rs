@@ -1,5 +1,7 @@
 //! Drives one run: writes the intent, does the effect, writes what it came to, until it has to wait.
 
+mod verify;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use tracing::{info, warn};
@@ -9,7 +11,6 @@ use super::{
     book::{self, Entry},
     catalog::Catalog,
     meter,
-    moves::is_evacuating,
     parse::Parsed,
     retry,
 };
@@ -18,7 +19,7 @@ use crate::{
         Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step, StepResult, Trigger,
     },
     planted::planted,
-    ports::{Expect, LedgerError, ProbeError, Reading, Version},
+    ports::{Expect, LedgerError, Version},
 };
 
 /// Time between two looks at a run that waits for a person.
@@ -116,10 +117,10 @@ impl Agent {
         run.owner = self.settings.identity.clone();
         let entry = Entry::Run(run.service.namespace.clone(), run.id.clone());
         let held_place =
-            self.mirror.run(&run.service, &run.id).is_some_and(|(_, known)| is_evacuating(&known));
+            self.mirror.run(&run.service, &run.id).is_some_and(|(_, known)| known.is_evacuating());
         *version = book::put(self.ports.ledger.as_ref(), &entry, run, Expect::Version(*version)).await?;
         self.mirror.wrote(&entry, *version, run);
-        if held_place && !is_evacuating(run) {
+        if held_place && !run.is_evacuating() {
             run.plan.change.leaving().for_each(|region| self.offer_place(region));
         }
         Ok(())
@@ -316,45 +317,6 @@ impl Agent {
         }
     }
 
-    /// Waits until the last resolver has forgotten the old answer, then asks every new member as a client would.
-    async fn verify(&self, run: &Run, parsed: &Parsed, catalog: &Catalog) -> StepResult {
-        let since =
-            run.times.shifted.map(|shifted| self.ports.clock.wall().since(shifted)).unwrap_or_default();
-        if since < parsed.service.ttl {
-            let left = parsed.service.ttl.saturating_sub(since);
-            return StepResult::NotYet(
-                format!("waits for the TTL of {:?} to run out", parsed.service.ttl),
-                left,
-            );
-        }
-        let seen = self.observe(parsed, catalog);
-        let down = |region: &RegionName| {
-            seen.member(region).is_some_and(|member| seen.health(member) == MemberHealth::Down)
-        };
-        let mut served = 0_u32;
-        let mut wrong = Vec::new();
-        for region in &run.plan.change.to {
-            let readings = self.vantage.sample_now(&parsed.service.key, region).await;
-            let bad: Vec<String> = readings
-                .iter()
-                .filter_map(|(check, reading)| Some(format!("{region} {check}: {}", complaint(reading)?)))
-                .collect();
-            served += u32::from(bad.is_empty() && !readings.is_empty());
-            // A member that stays and is down already is no fault of this move.
-            let expected = run.plan.change.joining().any(|joining| joining == region) || !down(region);
-            if expected {
-                wrong.extend(bad);
-            }
-        }
-        match (served, wrong.is_empty()) {
-            (0, _) | (_, false) => StepResult::Failed(format!("not served well: {}", wrong.join("; "))),
-            (members, true) => StepResult::Done(match members {
-                1 => "1 member answered every check".to_owned(),
-                _ => format!("{members} members answered every check"),
-            }),
-        }
-    }
-
     fn count_step(&self, step: &Step, result: &StepResult) {
         self.ports.metrics.count_step(step.kind().as_str(), meter::step(result));
     }
@@ -375,15 +337,6 @@ impl Agent {
                 self.ports.metrics.observe_phase(phase, to.since(from));
             }
         }
-    }
-}
-
-/// What is wrong with an answer; `None`: it is good enough for a member that shall serve.
-fn complaint(reading: &Result<Reading, ProbeError>) -> Option<String> {
-    match reading {
-        Ok(reading) if !reading.outcome.is_bad() => None,
-        Ok(reading) => Some(format!("{} {}", reading.outcome.as_str(), reading.detail)),
-        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{RegionName, Run, RunId, ServiceKey, Timestamp, Trigger};
+use crate::domain::{RegionName, Run, RunId, ServiceKey, Timestamp};
 
 /// Unplanned moves by region and run.
 #[derive(Default)]
@@ -16,7 +16,7 @@ pub struct Moves {
 pub struct MoveAway {
     /// When it was decided.
     pub decided: Option<Timestamp>,
-    /// It evacuates a lost region and its traffic is not shifted yet.
+    /// It holds a place in the evacuation budget.
     pub evacuating: bool,
 }
 
@@ -26,7 +26,7 @@ impl Moves {
         if !run.plan.change.trigger.is_unplanned() {
             return;
         }
-        let noted = MoveAway { decided: run.times.decided, evacuating: is_evacuating(run) };
+        let noted = MoveAway { decided: run.times.decided, evacuating: run.is_evacuating() };
         for region in run.plan.change.leaving() {
             let moves = self.away.entry(region.clone()).or_default();
             moves.insert((run.service.clone(), run.id.clone()), noted);
@@ -45,9 +45,4 @@ impl Moves {
     pub fn away_from(&self, region: &RegionName) -> impl Iterator<Item = (&ServiceKey, &MoveAway)> {
         self.away.get(region).into_iter().flatten().map(|((service, _), noted)| (service, noted))
     }
-}
-
-/// Whether a run holds a place in the evacuation budget.
-pub fn is_evacuating(run: &Run) -> bool {
-    run.plan.change.trigger == Trigger::RegionLost && run.is_before_shifted()
 }

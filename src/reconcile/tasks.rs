@@ -142,7 +142,13 @@ impl Agent {
             // Who has not read what the users want would lead by doing nothing, and keep others from it.
             let may_lead = self.shared().resources_read;
             let Settings { region, identity, .. } = &self.settings;
-            self.tenures.renew(ledger.as_ref(), region, identity, may_lead).await;
+            // Who was cut off from the ledger was perhaps cut off from more: what it saw fail meanwhile is judged anew.
+            if self.tenures.renew_region(ledger.as_ref(), region, identity).await {
+                self.vantage.forget_failures(region);
+            }
+            if may_lead {
+                self.tenures.renew_leader(ledger.as_ref(), identity).await;
+            }
             match ledger.leases().await {
                 Ok(leases) => {
                     self.tenures.note_answer();

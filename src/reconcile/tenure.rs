@@ -65,8 +65,11 @@ impl Tenures {
     /// Whether the ledger answered within the length of a lease.
     #[must_use]
     pub fn ledger_answers(&self) -> bool {
-        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        answered.is_some_and(|at| self.clock.tick().since(at) < self.ttl)
+        self.answered().is_some_and(|at| self.clock.tick().since(at) < self.ttl)
+    }
+
+    fn answered(&self) -> Option<Tick> {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Time between two renewals: a lease survives the loss of one of them, and most of another.
@@ -75,11 +78,16 @@ impl Tenures {
         self.ttl / 3
     }
 
-    /// Renews both leases, or tries to take them. Only who speaks for a region and `may_lead` tries to lead.
-    pub async fn renew(&self, ledger: &dyn Ledger, region: &RegionName, me: &Identity, may_lead: bool) {
-        let region_lease = format!("{REGION_LEASE}{region}");
-        self.renew_one(ledger, Lease::Region, &region_lease, me).await;
-        if may_lead && self.speaks() {
+    /// Renews the region's lease, or tries to take it. `true`: the ledger answers again, after it was silent for longer
+    /// than a lease.
+    pub async fn renew_region(&self, ledger: &dyn Ledger, region: &RegionName, me: &Identity) -> bool {
+        let silent = self.answered().is_some() && !self.ledger_answers();
+        self.renew_one(ledger, Lease::Region, &format!("{REGION_LEASE}{region}"), me).await && silent
+    }
+
+    /// Renews the leader's lease, or tries to take it, if this process speaks for its region.
+    pub async fn renew_leader(&self, ledger: &dyn Ledger, me: &Identity) {
+        if self.speaks() {
             self.renew_one(ledger, Lease::Leader, LEADER_LEASE, me).await;
         }
     }
@@ -96,7 +104,8 @@ impl Tenures {
         }
     }
 
-    async fn renew_one(&self, ledger: &dyn Ledger, which: Lease, name: &str, me: &Identity) {
+    /// `true`: the ledger answered.
+    async fn renew_one(&self, ledger: &dyn Ledger, which: Lease, name: &str, me: &Identity) -> bool {
         // Counted from before the call: the ledger's own count starts later.
         let sent_at = self.clock.tick();
         match ledger.acquire(name, me, self.ttl).await {
@@ -113,8 +122,12 @@ impl Tenures {
                 }
             }
             // Kept until it runs out: the renewal may have arrived.
-            Err(error) => warn!(lease = name, %error, "lease not renewed"),
+            Err(error) => {
+                warn!(lease = name, %error, "lease not renewed");
+                return false;
+            }
         }
+        true
     }
 
     fn set(&self, which: Lease, tenure: Option<Tenure>) -> Option<Tenure> {

@@ -201,9 +201,9 @@ fn budget(seen: &Observation, wanted: &Wanted, trigger: Trigger, of_group: bool)
     if of_group && (trigger == Trigger::RegionLost || seen.service.part_of.is_none()) {
         return not_for(trigger);
     }
-    let leaving: Vec<&RegionName> = wanted.change.iter().flat_map(Move::leaving).collect();
+    let leaves = |region: &RegionName| wanted.change.as_ref().is_some_and(|change| change.leaves(region));
     let mut said = FINE;
-    for (region, limits, used) in seen.budgets.iter().filter(|(region, ..)| leaving.contains(&region)) {
+    for (region, limits, used) in seen.budgets.iter().filter(|(region, ..)| leaves(region)) {
         let (exceeded, why) = if trigger == Trigger::RegionLost {
             let why = Why::Evacuation { region: region.clone(), used: used.evacuating, limits: *limits };
             (used.evacuating >= limits.evacuating, why)

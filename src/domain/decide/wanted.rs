@@ -114,16 +114,19 @@ fn reinforce(
 ) -> (BTreeSet<RegionName>, Option<(RegionName, TargetRefusal)>) {
     let mut to = staying;
     let mut refused = None;
+    if carries_load(seen, &to) {
+        return (to, refused);
+    }
     for member in by_preference(seen) {
-        if carries_load(seen, &to) {
-            break;
-        }
         if to.contains(&member.region) || lost.contains(&member.region) {
             continue;
         }
         match seen.target(member) {
             Ok(()) => {
                 to.insert(member.region.clone());
+                if carries_load(seen, &to) {
+                    break;
+                }
             }
             Err(refusal) => {
                 refused.get_or_insert((member.region.clone(), refusal));

@@ -192,14 +192,14 @@ impl Vantage {
         members.map(|(region, member)| (region.clone(), member.verdict())).collect()
     }
 
-    /// Forgets every failure that was seen outside the own region: this place saw several regions fail at once, so the
-    /// fault was its own, and what is left of it must not count when the rest is over.
+    /// Forgets every failure that was seen outside the own region: this place saw several regions fail at once, or was
+    /// cut off from the ledger, so the fault was its own, and what is left of it must not count when that is over.
     pub fn forget_failures(&self, own: &RegionName) {
         let services = self.services();
         for (key, service) in services.iter() {
             let others = service.members.iter().filter(|(region, _)| *region != own);
             for verdict in others.filter_map(|(_, member)| member.forget_failure(self.shared.clock.wall())) {
-                tracing::info!(service = %key, ?verdict, "forgot what was seen while several regions failed at once");
+                tracing::info!(service = %key, ?verdict, "forgot a failure that was perhaps this place's own");
                 self.shared.changes.add(key.clone());
             }
         }

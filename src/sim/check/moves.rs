@@ -190,8 +190,7 @@ impl State {
             let budget = spec.spec.budget.clone();
             let evacuating = self.checker.runs.values().filter(|noted| {
                 noted.run.id != run.id
-                    && noted.run.plan.change.trigger == Trigger::RegionLost
-                    && noted.run.is_before_shifted()
+                    && noted.run.is_evacuating()
                     && noted.run.plan.change.leaving().any(|left| *left == region)
             });
             let places = usize::try_from(budget.evacuation.concurrent).unwrap_or(0);

@@ -1,0 +1,78 @@
+//! The last look at a move: are the new members served as a client would be?
+
+use crate::{
+    domain::{MemberHealth, Observation, RegionName, Run, ServiceKey, StepResult},
+    ports::{ProbeError, Reading},
+    reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
+};
+
+impl Agent {
+    /// Waits until the last resolver has forgotten the old answer, then asks every new member as a client would.
+    pub(super) async fn verify(&self, run: &Run, parsed: &Parsed, catalog: &Catalog) -> StepResult {
+        let since =
+            run.times.shifted.map(|shifted| self.ports.clock.wall().since(shifted)).unwrap_or_default();
+        if since < parsed.service.ttl {
+            let left = parsed.service.ttl.saturating_sub(since);
+            let text = format!("waits for the TTL of {:?} to run out", parsed.service.ttl);
+            return StepResult::NotYet(text, left);
+        }
+        let seen = self.observe(parsed, catalog);
+        let mut served = 0_u32;
+        let mut wrong = Vec::new();
+        for region in &run.plan.change.to {
+            let (serves, complaints) = match self.is_trusted(&seen) {
+                true => self.sample_member(&parsed.service.key, region).await,
+                false => by_the_others(&seen, region),
+            };
+            served += u32::from(serves);
+            // A member that stays and is down already is no fault of this move.
+            let joins = run.plan.change.joining().any(|joining| joining == region);
+            if joins || health(&seen, region) != MemberHealth::Down {
+                wrong.extend(complaints);
+            }
+        }
+        match (served, wrong.is_empty()) {
+            (0, _) | (_, false) => StepResult::Failed(format!("not served well: {}", wrong.join("; "))),
+            (1, true) => StepResult::Done("1 member answered every check".to_owned()),
+            (members, true) => StepResult::Done(format!("{members} members answered every check")),
+        }
+    }
+
+    /// Whether this place's own samples say anything: where it is the suspect itself, they do not (I6).
+    fn is_trusted(&self, seen: &Observation) -> bool {
+        seen.vantages.iter().any(|vantage| vantage.region == self.settings.region && vantage.trusted())
+    }
+
+    /// Runs every check of a member now: whether it serves, and what is wrong with the answers.
+    async fn sample_member(&self, service: &ServiceKey, region: &RegionName) -> (bool, Vec<String>) {
+        let readings = self.vantage.sample_now(service, region).await;
+        let wrong = readings.iter().filter_map(|(check, reading)| Some((check, complaint(reading)?)));
+        let wrong: Vec<String> =
+            wrong.map(|(check, complaint)| format!("{region} {check}: {complaint}")).collect();
+        // A member that is not watched any more verifies nothing.
+        (wrong.is_empty() && !readings.is_empty(), wrong)
+    }
+}
+
+/// What the trusted vantages say of a member.
+fn by_the_others(seen: &Observation, region: &RegionName) -> (bool, Vec<String>) {
+    match health(seen, region) {
+        MemberHealth::Healthy => (true, Vec::new()),
+        other => {
+            (false, vec![format!("{region} is {other} to the others, and this place is not trusted itself")])
+        }
+    }
+}
+
+fn health(seen: &Observation, region: &RegionName) -> MemberHealth {
+    seen.member(region).map_or(MemberHealth::Unknown, |member| seen.health(member))
+}
+
+/// What is wrong with an answer; `None`: it is good enough for a member that shall serve.
+fn complaint(reading: &Result<Reading, ProbeError>) -> Option<String> {
+    match reading {
+        Ok(reading) if !reading.outcome.is_bad() => None,
+        Ok(reading) => Some(format!("{} {}", reading.outcome.as_str(), reading.detail)),
+        Err(error) => Some(error.to_string()),
+    }
+}
