@@ -6,6 +6,8 @@
 
 mod budget;
 mod decide;
+#[cfg(test)]
+mod fencing_model;
 mod fleet;
 mod health;
 mod ids;
