@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step, StepResult, Trigger,
+        Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step,
+        StepResult, Trigger,
     },
     planted::planted,
     ports::{Expect, LedgerError, ProbeError, Reading, Version},
@@ -175,21 +176,28 @@ impl Agent {
         self.write_record(&run.service, &closed, Expect::Version(version)).await?;
         self.observe_phases(run);
         info!(service = %run.service, failover = %run.id, state = ?run.state, message = run.message, "run is over");
-        self.prune(&run.service).await
+        self.prune(&run.service).await;
+        Ok(())
     }
 
     /// Forgets the oldest runs of a service, with the wishes that they answered. Their Failovers stay in the clusters.
-    async fn prune(&self, service: &ServiceKey) -> Result<(), LedgerError> {
-        let ledger = self.ports.ledger.as_ref();
+    pub(super) async fn prune(&self, service: &ServiceKey) {
         for (version, run) in self.mirror.runs_beyond(service, RUNS_KEPT) {
-            ledger.delete(&Entry::Run(service.namespace.clone(), run.id.clone()).key(), version).await?;
-            if let Some((version, _)) = self.mirror.request(&service.namespace, &run.id) {
-                ledger
-                    .delete(&Entry::Request(service.namespace.clone(), run.id.clone()).key(), version)
-                    .await?;
+            if let Err(error) = self.forget_run(version, &run).await {
+                warn!(%service, failover = %run.id, %error, "an old run is not forgotten yet, trying again after the next");
+                return;
             }
         }
-        Ok(())
+    }
+
+    /// The wish goes first: one without its run would be taken for a new one, and be done again.
+    async fn forget_run(&self, version: Version, run: &Run) -> Result<(), LedgerError> {
+        let ledger = self.ports.ledger.as_ref();
+        let namespace = &run.service.namespace;
+        if let Some((version, _)) = self.mirror.request(namespace, &run.id) {
+            ledger.delete(&Entry::Request(namespace.clone(), run.id.clone()).key(), version).await?;
+        }
+        ledger.delete(&Entry::Run(namespace.clone(), run.id.clone()).key(), version).await
     }
 
     /// Frees a record that names a run which the ledger no longer holds, because somebody deleted it: otherwise no move

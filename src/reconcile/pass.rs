@@ -118,7 +118,10 @@ impl Agent {
             Some((version, run)) if run.state == RunState::Running => {
                 Ok(Decided::Acted(self.drive(run, version, Some(parsed), catalog).await))
             }
-            Some(_) => Ok(Decided::Acted(Duration::ZERO)),
+            Some(_) => {
+                self.prune(key).await;
+                Ok(Decided::Acted(Duration::ZERO))
+            }
             None => Ok(Decided::Waits(waiting_time(&seen, &decision))),
         }
     }
