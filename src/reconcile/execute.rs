@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step,
+        Epoch, Intervention, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step,
         StepResult, Trigger,
     },
     planted::planted,
@@ -234,10 +234,17 @@ impl Agent {
         }
     }
 
-    /// `true` if a person said something new.
+    /// `true` if a person said something new. Of what was said in several clusters the most careful word counts; the
+    /// others were about the same failure and are over with it.
     async fn hear_person(&self, run: &mut Run, version: &mut Version) -> Result<bool, LedgerError> {
         let request = self.mirror.request(&run.service.namespace, &run.id);
         let words = request.map(|(_, request)| request.words.clone()).unwrap_or_default();
+        let mut words: Vec<_> = words.into_iter().collect();
+        words.sort_by_key(|(_, (word, _))| match word {
+            Intervention::Abort => 0,
+            Intervention::Resume => 1,
+            Intervention::Skip => 2,
+        });
         for (region, (word, generation)) in words {
             run.intervene(word, &region, generation, self.ports.clock.wall());
         }
