@@ -41,7 +41,7 @@ impl Agent {
         for (name, spec) in &parsed.routes {
             let (good, errors) = match self.with_key(parsed, name, spec).await {
                 Ok(route) => {
-                    let (good, bad) = split(self.ports.traffic.read(&route).await);
+                    let (good, bad) = self.split(spec, self.ports.traffic.read(&route).await);
                     (good, bad.iter().map(ToString::to_string).collect())
                 }
                 Err(error) => (Vec::new(), vec![error]),
@@ -73,7 +73,7 @@ impl Agent {
             Err(error @ TrafficError::Stale { .. }) => Some(error.to_string()),
             _ => None,
         });
-        let (good, bad) = split(results);
+        let (good, bad) = self.split(spec, results);
         let errors: Vec<String> = bad.iter().map(ToString::to_string).collect();
         let published = !good.is_empty();
         self.note_route(parsed, name, good, &errors, &answer);
@@ -138,7 +138,7 @@ impl Agent {
                     continue;
                 }
             };
-            let (read, failed) = split(self.ports.traffic.read(&route).await);
+            let (read, failed) = self.split(spec, self.ports.traffic.read(&route).await);
             let behind = read.iter().any(|server| !server.shows(&wanted));
             let errors: Vec<String> = failed.iter().map(ToString::to_string).collect();
             self.note_route(parsed, name, read, &errors, &wanted);
@@ -197,6 +197,26 @@ impl Agent {
         let mut behind: Vec<String> = servers
             .iter()
             .filter(|server| !server.shows(wanted))
+    /// What servers show, and what went wrong with the others. A key that one of them did not take is doubted.
+    fn split(
+        &self,
+        spec: &RouteSpec,
+        results: Vec<Result<ServerState, TrafficError>>,
+    ) -> (Vec<ServerState>, Vec<TrafficError>) {
+        let mut good = Vec::new();
+        let mut bad = Vec::new();
+        for result in results {
+            match result {
+                Ok(state) => good.push(state),
+                Err(error) => bad.push(error),
+            }
+        }
+        if bad.iter().any(|error| matches!(error, TrafficError::KeyRefused { .. })) {
+            spec.doubt_secret(self.ports.resources.as_ref());
+        }
+        (good, bad)
+    }
+
             .map(|s| format!("{} answers {} under {}", s.server, list(&s.addresses), epoch_text(s)))
             .collect();
         behind.extend(errors.iter().cloned());
@@ -219,18 +239,6 @@ fn answer(parsed: &Parsed, record: &Record) -> Result<Answer, String> {
     let serving = record.serving.iter().filter_map(|region| parsed.addresses.get(region));
     let addresses: BTreeSet<IpAddr> = serving.flatten().copied().collect();
     Answer::new(record.epoch, addresses).map_err(|error| error.to_string())
-}
-
-fn split(results: Vec<Result<ServerState, TrafficError>>) -> (Vec<ServerState>, Vec<TrafficError>) {
-    let mut good = Vec::new();
-    let mut bad = Vec::new();
-    for result in results {
-        match result {
-            Ok(state) => good.push(state),
-            Err(error) => bad.push(error),
-        }
-    }
-    (good, bad)
 }
 
 fn list(addresses: &BTreeSet<IpAddr>) -> String {
