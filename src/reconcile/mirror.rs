@@ -249,6 +249,11 @@ impl Mirror {
         lease.holder.clone()
     }
 
+    /// Who speaks for a region.
+    pub fn speaker(&self, region: &RegionName) -> Option<Identity> {
+        self.with_verdicts(|said| said.holders.get(region.as_str()).map(|holder| (*holder).clone()))
+    }
+
     /// Services that the ledger knows.
     pub fn services(&self) -> Vec<ServiceKey> {
         self.state().records.keys().cloned().collect()
