@@ -18,6 +18,7 @@ use crate::{
         Epoch, Intervention, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step,
         StepResult, Trigger,
     },
+    observability::PassOutcome,
     planted::planted,
     ports::{Expect, LedgerError, ProbeError, Reading, Version},
 };
@@ -30,29 +31,31 @@ const PERSON_POLL: Duration = Duration::from_secs(5);
 const RUNS_KEPT: usize = 30;
 
 impl Agent {
-    /// Goes on with a run until it waits or is over. Returns when to come back.
+    /// Goes on with a run until it waits or is over. Returns when to come back, and what came of it.
     pub(super) async fn drive(
         &self,
         mut run: Run,
         mut version: Version,
         parsed: Option<&Parsed>,
         catalog: &Catalog,
-    ) -> Duration {
+    ) -> (Duration, PassOutcome) {
         let now = self.ports.clock.tick();
         let until = self.shared().resting.get(&run.service).copied();
         if let Some(until) = until.filter(|until| *until > now) {
-            return until.since(now);
+            return (until.since(now), PassOutcome::Unchanged);
         }
+        let found = version;
         match self.drive_on(&mut run, &mut version, parsed, catalog).await {
             Ok(again) => {
                 let until = self.ports.clock.tick().plus(again);
                 self.shared().resting.insert(run.service.clone(), until);
-                again
+                let waits = run.state == RunState::Paused && version == found;
+                (again, if waits { PassOutcome::Unchanged } else { PassOutcome::Changed })
             }
             Err(error) => {
                 // Nothing was done without its intent in the ledger. The mirror will show who wrote.
                 warn!(service = %run.service, failover = %run.id, %error, "journal not written, trying again");
-                retry::delay(1)
+                (retry::delay(1), PassOutcome::Failed)
             }
         }
     }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Record, RouteName, ServiceKey, StepResult, Tick},
+    observability::PassOutcome,
     ports::{Answer, Route, ServerState, TrafficError},
 };
 
@@ -124,9 +125,10 @@ impl Agent {
 
     /// Looks at every route if the last look is old, and, as leader, brings up to date what is behind: a name server
     /// that was down during a move, one that came back from a backup, an answer that somebody edited, an address that
-    /// was changed in the spec. Returns when to look again.
-    pub(super) async fn sync_routes(&self, parsed: &Parsed, record: &Record) -> Duration {
-        let Ok(wanted) = answer(parsed, record) else { return LOOK_INTERVAL };
+    /// was changed in the spec. Returns when to look again, and what came of it.
+    pub(super) async fn sync_routes(&self, parsed: &Parsed, record: &Record) -> (Duration, PassOutcome) {
+        let mut outcome = PassOutcome::Unchanged;
+        let Ok(wanted) = answer(parsed, record) else { return (LOOK_INTERVAL, PassOutcome::Failed) };
         for (name, spec) in &parsed.routes {
             if !self.look_is_due(parsed, name, &wanted) {
                 continue;
@@ -135,6 +137,7 @@ impl Agent {
                 Ok(route) => route,
                 Err(error) => {
                     self.note_route(parsed, name, Vec::new(), &[error], &wanted);
+                    outcome = PassOutcome::Failed;
                     continue;
                 }
             };
@@ -142,13 +145,19 @@ impl Agent {
             let behind = read.iter().any(|server| !server.shows(&wanted));
             let errors: Vec<String> = failed.iter().map(ToString::to_string).collect();
             self.note_route(parsed, name, read, &errors, &wanted);
+            if !errors.is_empty() {
+                outcome = PassOutcome::Failed;
+            }
             if behind && self.is_leader() {
-                self.catch_up(parsed, name, record).await;
+                let caught_up = self.catch_up(parsed, name, record).await;
+                let all_well = caught_up && outcome != PassOutcome::Failed;
+                outcome = if all_well { PassOutcome::Changed } else { PassOutcome::Failed };
             }
         }
         let now = self.ports.clock.tick();
         let next = parsed.routes.keys().map(|name| self.next_look(parsed, name, now).since(now)).min();
-        if self.is_behind(&parsed.service.key) { BEHIND_INTERVAL } else { next.unwrap_or(LOOK_INTERVAL) }
+        let behind = self.is_behind(&parsed.service.key);
+        (if behind { BEHIND_INTERVAL } else { next.unwrap_or(LOOK_INTERVAL) }, outcome)
     }
 
     fn is_behind(&self, service: &ServiceKey) -> bool {
@@ -156,14 +165,16 @@ impl Agent {
         shared.routes.get(service).is_some_and(|routes| routes.values().any(|seen| !seen.behind.is_empty()))
     }
 
-    async fn catch_up(&self, parsed: &Parsed, name: &RouteName, record: &Record) {
+    async fn catch_up(&self, parsed: &Parsed, name: &RouteName, record: &Record) -> bool {
         let service = &parsed.service.key;
         match self.publish(parsed, name, record).await {
             StepResult::Done(seen) => {
-                info!(%service, route = %name, epoch = %record.epoch, seen, "traffic brought up to date")
+                info!(%service, route = %name, epoch = %record.epoch, seen, "traffic brought up to date");
+                true
             }
             StepResult::NotYet(answer, _) | StepResult::Failed(answer) | StepResult::Superseded(answer) => {
                 warn!(%service, route = %name, epoch = %record.epoch, answer, "traffic is behind and was not brought up to date");
+                false
             }
         }
     }
@@ -186,17 +197,6 @@ impl Agent {
         Schedule::new(LOOK_INTERVAL, key, &self.settings.region, name.as_str()).next(last, Some(last))
     }
 
-    fn note_route(
-        &self,
-        parsed: &Parsed,
-        name: &RouteName,
-        servers: Vec<ServerState>,
-        errors: &[String],
-        wanted: &Answer,
-    ) {
-        let mut behind: Vec<String> = servers
-            .iter()
-            .filter(|server| !server.shows(wanted))
     /// What servers show, and what went wrong with the others. A key that one of them did not take is doubted.
     fn split(
         &self,
@@ -217,6 +217,17 @@ impl Agent {
         (good, bad)
     }
 
+    fn note_route(
+        &self,
+        parsed: &Parsed,
+        name: &RouteName,
+        servers: Vec<ServerState>,
+        errors: &[String],
+        wanted: &Answer,
+    ) {
+        let mut behind: Vec<String> = servers
+            .iter()
+            .filter(|server| !server.shows(wanted))
             .map(|s| format!("{} answers {} under {}", s.server, list(&s.addresses), epoch_text(s)))
             .collect();
         behind.extend(errors.iter().cloned());
