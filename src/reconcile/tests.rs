@@ -7,7 +7,11 @@ use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 use bench::{Bench, LEASE_TTL, key, service};
 
 use super::book::Entry;
-use crate::domain::{Intervention, Run, RunState, StepState};
+use crate::{
+    api::{FailoverPhase, FailoverStatus},
+    domain::{Intervention, Run, RunState, StepState, Tick},
+    ports::{Resources, StatusUpdate},
+};
 
 /// The first move away from Daejeon.
 const MOVE: &str = "verify-e2";
@@ -33,7 +37,7 @@ async fn a_step_that_failed_is_not_tried_before_its_time_whatever_happens_to_the
     // Something happens to it all the time.
     bench
         .until("it is paused", || {
-            bench.agent.queue.push(key("verify"), crate::domain::Tick(bench.now()));
+            bench.agent.queue.push(key("verify"), Tick(bench.now()));
             bench.run(MOVE).filter(|run| run.state == RunState::Paused)
         })
         .await;
@@ -161,7 +165,7 @@ spec: {serviceName: verfiy, to: gwangju, reason: a typing mistake}
     let status = bench.until("it is told", shown).await;
     bench.pass(Duration::from_secs(60)).await;
     assert_eq!(shown(), Some(status.clone()), "said once");
-    assert_eq!(status.phase, Some(crate::api::FailoverPhase::Pending));
+    assert_eq!(status.phase, Some(FailoverPhase::Pending));
     let told: Vec<_> = status.conditions.iter().map(|c| (&*c.type_, &*c.status, &*c.reason)).collect();
     assert_eq!(told, [("Progressing", "False", "NoService")]);
     assert!(status.message.unwrap().contains("there is no SharedService gpki/verfiy"));
@@ -218,4 +222,103 @@ async fn the_metric_of_a_paused_failover_is_one_until_a_person_was_heard() {
         .await;
     in_state(&bench, RunState::Succeeded).await;
     bench.until("it shows no more", || bench.metric(series).filter(|value| *value < 1.0)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_lost_its_region_to_another_no_longer_shows_what_it_saw_last() {
+    let series = r#"bongsu_failover_paused{namespace="gpki",service="verify"}"#;
+    let bench = paused(&["names"]).await;
+    bench.until("it shows", || bench.metric(series).filter(|value| *value > 0.0)).await;
+    bench.ledger.silent.store(true, Ordering::SeqCst);
+    bench.pass(LEASE_TTL * 2).await;
+    assert_eq!(bench.metric(series), Some(1.0), "nobody speaks, and a person is still waited for");
+    bench.ledger.give("region-daegu", "daegu-2").await;
+    bench.ledger.silent.store(false, Ordering::SeqCst);
+    bench.until("it is left to the other", || bench.metric(series).is_none().then_some(())).await;
+    assert_eq!(bench.metric(r#"bongsu_epoch{namespace="gpki",service="verify"}"#), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vantage_whose_region_was_taken_away_is_not_missed_for_ever() {
+    let series = r#"bongsu_vantage_alive{region="busan"}"#;
+    let busan =
+        "{apiVersion: bongsu.io/v1alpha1, kind: Region, metadata: {name: busan}, spec: {failureDomain: d}}";
+    let bench = Bench::start(&[("busan", busan)]).await;
+    bench.ledger.give("region-busan", "busan-1").await;
+    bench.until("it lives", || bench.metric(series).filter(|value| *value > 0.0)).await;
+    bench.until("it is missed", || bench.metric(series).filter(|value| *value < 1.0)).await;
+    bench.edit("busan", None).await;
+    bench.until("it is forgotten", || bench.metric(series).is_none().then_some(())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failover_whose_run_the_ledger_forgot_before_its_end_was_shown_is_no_new_wish() {
+    let wish = "
+apiVersion: bongsu.io/v1alpha1
+kind: Failover
+metadata: {name: wish, namespace: gpki}
+spec: {serviceName: verify, to: gwangju, reason: half a year ago}
+";
+    let bench = Bench::prepare(&[("verify", &service("verify", &["names"])), ("wish", wish)]).await;
+    let status = FailoverStatus { phase: Some(FailoverPhase::Running), ..FailoverStatus::default() };
+    let update = StatusUpdate::Failover("gpki".to_owned(), "wish".to_owned(), Box::new(status));
+    bench.resources.write_status(update).await.unwrap();
+    bench.go();
+    bench.pass(Duration::from_secs(60)).await;
+    assert_eq!(bench.ledger.keys("run/"), ["run/gpki/verify-e1"]);
+    assert_eq!(bench.ledger.keys("request/"), Vec::<String>::new());
+}
+
+/// Passes that came to this.
+fn passes(bench: &Bench, outcome: &str) -> f64 {
+    bench.metric(&format!(r#"bongsu_reconcile_passes_total{{outcome="{outcome}"}}"#)).unwrap()
+}
+
+/// What the passes came to while every name server was looked at, as words that were counted.
+async fn outcomes(bench: &Bench) -> Vec<&'static str> {
+    let all = ["changed", "failed", "unchanged"];
+    let before = all.map(|outcome| passes(bench, outcome));
+    for _ in 0..40 {
+        bench.agent.queue.push(key("verify"), Tick(bench.now()));
+        bench.pass(Duration::from_secs(1)).await;
+    }
+    let counted = |(outcome, before): &(&str, f64)| passes(bench, outcome) > *before;
+    all.into_iter().zip(before).filter(counted).map(|(outcome, _)| outcome).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_is_counted_by_what_came_of_it() {
+    let bench = Bench::serving(&[("verify", &service("verify", &["names"]))]).await;
+    assert_eq!(outcomes(&bench).await, ["unchanged"]);
+    // Somebody else edited the name, and the name server takes no update.
+    bench.servers.forget();
+    bench.servers.refuse.store(true, Ordering::SeqCst);
+    assert_eq!(outcomes(&bench).await, ["failed", "unchanged"]);
+    bench.servers.refuse.store(false, Ordering::SeqCst);
+    assert_eq!(outcomes(&bench).await, ["changed", "unchanged"]);
+    bench.put_request("asked", |request| request.dry_run = true).await;
+    assert_eq!(outcomes(&bench).await, ["changed", "unchanged"]);
+    bench.servers.refuse.store(true, Ordering::SeqCst);
+    bench.members.fail("daejeon", "verify");
+    in_state(&bench, RunState::Paused).await;
+    assert_eq!(outcomes(&bench).await, ["unchanged"], "a run that waits for a person");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_a_name_server_does_not_take_is_read_anew_and_a_key_of_another_refusal_is_not() {
+    let route = "dns: {zone: gpki.example, name: verify.gpki.example, servers: [{address: '192.0.2.53:53'}], \
+                 tsig: {name: bongsu, secretRef: {name: dns-key, key: secret}}}}";
+    let object = service("verify", &["names"]);
+    let (before, rest) = object.split_once("served: ").unwrap();
+    let (_, after) = rest.split_once('\n').unwrap();
+    let object = format!("{before}{route}\n{after}");
+    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: dns-key, namespace: gpki}, stringData: {secret: c2VjcmV0}}";
+    let bench = Bench::serving(&[("verify", &object), ("secret", secret)]).await;
+    bench.servers.refuse.store(true, Ordering::SeqCst);
+    bench.members.fail("daejeon", "verify");
+    bench.until("it was refused", || bench.servers.tries("names", 2).get(2).copied()).await;
+    assert_eq!(*bench.desk.doubted.lock().unwrap(), Vec::<String>::new());
+    bench.servers.refuse_key.store(true, Ordering::SeqCst);
+    bench.until("the key is doubted", || bench.desk.doubted.lock().unwrap().first().cloned()).await;
+    assert_eq!(bench.desk.doubted.lock().unwrap()[0], "gpki/dns-key");
 }

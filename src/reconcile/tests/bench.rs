@@ -12,14 +12,17 @@ use std::{
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use tokio::sync::watch;
 
 use crate::{
     adapters::{ledger::MemoryLedger, manifests::ManifestResources},
+    api::Failover,
     domain::{Epoch, Identity, Outcome, Record, RegionName, Run, RunId, ServiceKey},
     observability::{Build, Metrics},
     ports::{
-        Answer, Change, CheckSpec, Clock, Endpoint, Expect, Key, LeaseState, Ledger, LedgerError, Probe,
-        ProbeError, Prober, Reading, Route, ServerState, Traffic, TrafficError, Version, Versioned,
+        Answer, Change, CheckSpec, Clock, Endpoint, Event, Expect, Key, LeaseState, Ledger, LedgerError,
+        Probe, ProbeError, Prober, Reading, Resources, ResourcesError, Route, ServerState, Snapshot,
+        StatusUpdate, Traffic, TrafficError, Version, Versioned,
     },
     reconcile::{
         Agent, Ports, Settings,
@@ -43,6 +46,7 @@ pub struct Bench {
     pub ledger: Arc<Store>,
     pub servers: Arc<NameServers>,
     pub members: Arc<Members>,
+    pub desk: Arc<Desk>,
     pub resources: Arc<ManifestResources>,
     pub metrics: Arc<Metrics>,
     clock: Arc<TestClock>,
@@ -59,6 +63,7 @@ impl Bench {
         let clock = Arc::new(TestClock::new());
         let resources = Arc::new(ManifestResources::open(dir.path(), clock.clone()).await.unwrap());
         assert_eq!(resources.findings(), []);
+        let desk = Arc::new(Desk { inner: resources.clone(), doubted: Mutex::default() });
         let region = RegionName::new("daegu");
         let metrics = Metrics::new(Build { version: "0", commit: "0", region: &region }).unwrap();
         let metrics = Arc::new(metrics);
@@ -67,7 +72,7 @@ impl Bench {
         let members = Arc::new(Members::default());
         let ports = Ports {
             clock: clock.clone(),
-            resources: resources.clone(),
+            resources: desk.clone(),
             ledger: ledger.clone(),
             prober: Arc::new(members.clone()),
             traffic: servers.clone(),
@@ -75,7 +80,7 @@ impl Bench {
         };
         let settings = Settings { region, identity: "daegu-1".into(), lease_ttl: LEASE_TTL, workers: 8 };
         let agent = Agent::new(settings, ports);
-        Self { agent, ledger, servers, members, resources, metrics, clock, dir }
+        Self { agent, ledger, servers, members, desk, resources, metrics, clock, dir }
     }
 
     /// The same, at work.
@@ -234,6 +239,43 @@ spec:
     )
 }
 
+/// The manifests, and what was said of their Secrets.
+pub struct Desk {
+    inner: Arc<ManifestResources>,
+    pub doubted: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Resources for Desk {
+    fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.inner.snapshot()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes()
+    }
+
+    async fn secret(&self, namespace: &str, name: &str, key: &str) -> Result<Vec<u8>, ResourcesError> {
+        self.inner.secret(namespace, name, key).await
+    }
+
+    fn doubt_secret(&self, namespace: &str, name: &str) {
+        self.doubted.lock().unwrap().push(format!("{namespace}/{name}"));
+    }
+
+    async fn write_status(&self, update: StatusUpdate) -> Result<(), ResourcesError> {
+        self.inner.write_status(update).await
+    }
+
+    async fn create_failover(&self, failover: Failover) -> Result<(), ResourcesError> {
+        self.inner.create_failover(failover).await
+    }
+
+    async fn emit(&self, event: Event) {
+        self.inner.emit(event).await;
+    }
+}
+
 /// The ledger in memory; it can fall silent, and refuse to delete.
 pub struct Store {
     inner: MemoryLedger,
@@ -260,6 +302,11 @@ impl Store {
         let first = futures::FutureExt::now_or_never(futures::StreamExt::next(&mut self.inner.watch(prefix)));
         let Some(Some(Change::Reset(all))) = first else { panic!("a watch begins with everything") };
         all.into_iter().map(|(key, _)| key.to_string()).collect()
+    }
+
+    /// A lease is taken by another process, which then dies.
+    pub async fn give(&self, lease: &str, holder: &str) {
+        assert_eq!(self.inner.acquire(lease, &holder.into(), LEASE_TTL).await, Ok(true));
     }
 
     /// One entry, with its version.
@@ -319,13 +366,21 @@ impl Ledger for Store {
 pub struct NameServers {
     clock: Arc<TestClock>,
     pub refuse: AtomicBool,
+    /// The key is another one than theirs.
+    pub refuse_key: AtomicBool,
     tries: Mutex<Vec<(u64, String, Epoch)>>,
     holds: Mutex<BTreeMap<String, ServerState>>,
 }
 
 impl NameServers {
     fn new(clock: Arc<TestClock>) -> Self {
-        Self { clock, refuse: AtomicBool::new(false), tries: Mutex::default(), holds: Mutex::default() }
+        let [refuse, refuse_key] = [false, false].map(AtomicBool::new);
+        Self { clock, refuse, refuse_key, tries: Mutex::default(), holds: Mutex::default() }
+    }
+
+    /// They hold nothing any more.
+    pub fn forget(&self) {
+        self.holds.lock().unwrap().clear();
     }
 
     /// When each update of a route came that carried this epoch.
@@ -340,13 +395,12 @@ impl NameServers {
 impl Traffic for NameServers {
     async fn publish(&self, route: &Route, answer: &Answer) -> Vec<Result<ServerState, TrafficError>> {
         self.tries.lock().unwrap().push((self.clock.tick().0, route.name.to_string(), answer.epoch()));
+        let [server, answered, remedy] = ["ns", "no", "repair it"].map(str::to_owned);
+        if self.refuse_key.load(Ordering::SeqCst) {
+            return vec![Err(TrafficError::KeyRefused { server, answer: answered, remedy })];
+        }
         if self.refuse.load(Ordering::SeqCst) {
-            let refused = |text: &str| text.to_owned();
-            return vec![Err(TrafficError::Refused {
-                server: refused("ns"),
-                answer: refused("REFUSED"),
-                remedy: refused("repair it"),
-            })];
+            return vec![Err(TrafficError::Refused { server, answer: answered, remedy })];
         }
         let state = ServerState {
             server: "ns".to_owned(),
