@@ -312,7 +312,8 @@ impl Store {
     /// One entry, with its version.
     pub fn text(&self, entry: &Entry) -> Option<(Version, String)> {
         let key = entry.key();
-        let found = futures::FutureExt::now_or_never(self.inner.get(&key)).unwrap().unwrap();
+        // It answers at once, always.
+        let found = futures::FutureExt::now_or_never(self.inner.get(&key))?.ok()?;
         found.map(|found| (found.version, found.value.to_string()))
     }
 
