@@ -75,6 +75,11 @@ impl<B: MetricVecBuilder, const N: usize> Family<MetricVec<B>, N> {
         self.0.with_label_values(&values)
     }
 
+    /// Removes every series.
+    pub(super) fn forget_all(&self) {
+        self.0.reset();
+    }
+
     /// Removes every series that carries all of these labels. A label that the metric does not have matches nothing.
     pub(super) fn forget(&self, wanted: &[(&str, &str)]) {
         for family in self.0.collect() {

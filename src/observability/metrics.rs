@@ -221,6 +221,16 @@ impl Metrics {
         self.forget(&[("namespace", &service.namespace), ("service", &service.name)]);
     }
 
+    /// Another process shows the statuses of all services now; what this one's vantage sees stays.
+    pub fn forget_statuses(&self) {
+        self.service_health.forget_all();
+        self.serving.forget_all();
+        self.epoch.forget_all();
+        self.next_move.forget_all();
+        self.service_condition.forget_all();
+        self.failover_paused.forget_all();
+    }
+
     /// The member is gone from the service's spec.
     pub fn forget_member(&self, service: &ServiceKey, member: &RegionName) {
         let Self { verdict, samples, probe_duration, serving, .. } = self;

@@ -119,6 +119,9 @@ pub trait Resources: Send + Sync {
     /// `NotFound` names the Secret and key that are missing.
     async fn secret(&self, namespace: &str, name: &str, key: &str) -> Result<Vec<u8>, ResourcesError>;
 
+    /// What the Secret held was not taken: it may have been rotated, so the next call of `secret` reads it anew.
+    fn doubt_secret(&self, _namespace: &str, _name: &str) {}
+
     /// Writes a status if it differs.
     ///
     /// # Errors

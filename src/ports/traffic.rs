@@ -158,6 +158,16 @@ pub enum TrafficError {
     Refused {
         /// The server.
         server: String,
+        /// Its answer, such as `REFUSED`.
+        answer: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// It does not take the key.
+    #[error("{server} answered {answer}: {remedy}")]
+    KeyRefused {
+        /// The server.
+        server: String,
         /// Its answer, such as `NOTAUTH (BADSIG)`.
         answer: String,
         /// What to do about it.

@@ -16,8 +16,10 @@ use super::{
 };
 use crate::{
     domain::{
-        Epoch, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step, StepResult, Trigger,
+        Epoch, Intervention, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step,
+        StepResult, Trigger,
     },
+    observability::PassOutcome,
     planted::planted,
     ports::{Expect, LedgerError, Version},
 };
@@ -30,29 +32,31 @@ const PERSON_POLL: Duration = Duration::from_secs(5);
 const RUNS_KEPT: usize = 30;
 
 impl Agent {
-    /// Goes on with a run until it waits or is over. Returns when to come back.
+    /// Goes on with a run until it waits or is over. Returns when to come back, and what came of it.
     pub(super) async fn drive(
         &self,
         mut run: Run,
         mut version: Version,
         parsed: Option<&Parsed>,
         catalog: &Catalog,
-    ) -> Duration {
+    ) -> (Duration, PassOutcome) {
         let now = self.ports.clock.tick();
         let until = self.shared().resting.get(&run.service).copied();
         if let Some(until) = until.filter(|until| *until > now) {
-            return until.since(now);
+            return (until.since(now), PassOutcome::Unchanged);
         }
+        let found = version;
         match self.drive_on(&mut run, &mut version, parsed, catalog).await {
             Ok(again) => {
                 let until = self.ports.clock.tick().plus(again);
                 self.shared().resting.insert(run.service.clone(), until);
-                again
+                let waits = run.state == RunState::Paused && version == found;
+                (again, if waits { PassOutcome::Unchanged } else { PassOutcome::Changed })
             }
             Err(error) => {
                 // Nothing was done without its intent in the ledger. The mirror will show who wrote.
                 warn!(service = %run.service, failover = %run.id, %error, "journal not written, trying again");
-                retry::delay(1)
+                (retry::delay(1), PassOutcome::Failed)
             }
         }
     }
@@ -176,21 +180,28 @@ impl Agent {
         self.write_record(&run.service, &closed, Expect::Version(version)).await?;
         self.observe_phases(run);
         info!(service = %run.service, failover = %run.id, state = ?run.state, message = run.message, "run is over");
-        self.prune(&run.service).await
+        self.prune(&run.service).await;
+        Ok(())
     }
 
     /// Forgets the oldest runs of a service, with the wishes that they answered. Their Failovers stay in the clusters.
-    async fn prune(&self, service: &ServiceKey) -> Result<(), LedgerError> {
-        let ledger = self.ports.ledger.as_ref();
+    pub(super) async fn prune(&self, service: &ServiceKey) {
         for (version, run) in self.mirror.runs_beyond(service, RUNS_KEPT) {
-            ledger.delete(&Entry::Run(service.namespace.clone(), run.id.clone()).key(), version).await?;
-            if let Some((version, _)) = self.mirror.request(&service.namespace, &run.id) {
-                ledger
-                    .delete(&Entry::Request(service.namespace.clone(), run.id.clone()).key(), version)
-                    .await?;
+            if let Err(error) = self.forget_run(version, &run).await {
+                warn!(%service, failover = %run.id, %error, "an old run is not forgotten yet, trying again after the next");
+                return;
             }
         }
-        Ok(())
+    }
+
+    /// The wish goes first: one without its run would be taken for a new one, and be done again.
+    async fn forget_run(&self, version: Version, run: &Run) -> Result<(), LedgerError> {
+        let ledger = self.ports.ledger.as_ref();
+        let namespace = &run.service.namespace;
+        if let Some((version, _)) = self.mirror.request(namespace, &run.id) {
+            ledger.delete(&Entry::Request(namespace.clone(), run.id.clone()).key(), version).await?;
+        }
+        ledger.delete(&Entry::Run(namespace.clone(), run.id.clone()).key(), version).await
     }
 
     /// Frees a record that names a run which the ledger no longer holds, because somebody deleted it: otherwise no move
@@ -227,10 +238,17 @@ impl Agent {
         }
     }
 
-    /// `true` if a person said something new.
+    /// `true` if a person said something new. Of what was said in several clusters the most careful word counts; the
+    /// others were about the same failure and are over with it.
     async fn hear_person(&self, run: &mut Run, version: &mut Version) -> Result<bool, LedgerError> {
         let request = self.mirror.request(&run.service.namespace, &run.id);
         let words = request.map(|(_, request)| request.words.clone()).unwrap_or_default();
+        let mut words: Vec<_> = words.into_iter().collect();
+        words.sort_by_key(|(_, (word, _))| match word {
+            Intervention::Abort => 0,
+            Intervention::Resume => 1,
+            Intervention::Skip => 2,
+        });
         for (region, (word, generation)) in words {
             run.intervene(word, &region, generation, self.ports.clock.wall());
         }

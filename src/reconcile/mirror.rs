@@ -249,6 +249,11 @@ impl Mirror {
         lease.holder.clone()
     }
 
+    /// Who speaks for a region.
+    pub fn speaker(&self, region: &RegionName) -> Option<Identity> {
+        self.with_verdicts(|said| said.holders.get(region.as_str()).map(|holder| (*holder).clone()))
+    }
+
     /// Services that the ledger knows.
     pub fn services(&self) -> Vec<ServiceKey> {
         self.state().records.keys().cloned().collect()
@@ -282,10 +287,12 @@ impl State {
     fn put(&mut self, key: &Key, value: &Versioned) -> BTreeSet<ServiceKey> {
         let Some(entry) = Entry::of(key) else { return BTreeSet::new() };
         let touched = match entry {
-            Entry::Record(service) => self.read(key, value).map(|record| {
-                let newer = keep_newer(&mut self.records, service.clone(), record);
-                (service, newer)
-            }),
+            Entry::Record(service) => {
+                let read = self.read(key, value);
+                // One that cannot be read is news too: it is told on its service.
+                let newer = read.is_none_or(|record| keep_newer(&mut self.records, service.clone(), record));
+                Some((service, newer))
+            }
             Entry::Run(_, id) => self.read::<Run>(key, value).map(|run| {
                 let service = run.1.service.clone();
                 let runs = self.runs.entry(service.clone()).or_default();

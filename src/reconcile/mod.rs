@@ -34,3 +34,6 @@ pub use catalog::Catalog;
 pub use mirror::{LEADER_LEASE, REGION_LEASE};
 pub use parse::key_of;
 pub use preview::{Preview, PreviewError};
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ use crate::{
         Action, Decision, Move, Observation, Plan, RegionName, Run, RunId, RunState, ServiceKey, Times,
         Trigger, Why, decide,
     },
+    observability::PassOutcome,
     planted::planted,
     ports::{Expect, LedgerError, Version},
 };
@@ -31,32 +32,33 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const RUNS_PER_EPOCH: u32 = 1_000;
 
 impl Agent {
-    /// The part of a pass that acts. Returns how long to wait before the next.
-    pub(super) async fn pass(&self, key: &ServiceKey) -> Duration {
+    /// The part of a pass that acts. Returns how long to wait before the next, and what came of this one.
+    pub(super) async fn pass(&self, key: &ServiceKey) -> (Duration, PassOutcome) {
         // What was not read yet must not look like what is not there: a run would be given up as if its service had been
         // deleted, or a service be established anew.
         if !self.mirror.is_ready() || !self.shared().resources_read {
-            return LONGEST_WAIT;
+            return (LONGEST_WAIT, PassOutcome::Unchanged);
         }
         let catalog = self.catalog();
         self.act(key, &catalog).await
     }
 
-    async fn act(&self, key: &ServiceKey, catalog: &Catalog) -> Duration {
+    async fn act(&self, key: &ServiceKey, catalog: &Catalog) -> (Duration, PassOutcome) {
+        use PassOutcome::{Changed, Failed, Unchanged};
         if self.mirror.unreadable_record(key).is_some() {
-            return LONGEST_WAIT;
+            return (LONGEST_WAIT, Failed);
         }
         let parsed = catalog.parsed(key);
         if let Some((version, run)) = self.mirror.active_run(key) {
-            return match self.is_leader() {
-                true => match self.drive((*run).clone(), version, parsed.map(AsRef::as_ref), catalog).await {
-                    Duration::ZERO if run.state == RunState::Paused => LONGEST_WAIT,
-                    again => again.min(LONGEST_WAIT),
-                },
-                false => LONGEST_WAIT,
+            if !self.is_leader() {
+                return (LONGEST_WAIT, Unchanged);
+            }
+            return match self.drive((*run).clone(), version, parsed.map(AsRef::as_ref), catalog).await {
+                (Duration::ZERO, outcome) if run.state == RunState::Paused => (LONGEST_WAIT, outcome),
+                (again, outcome) => (again.min(LONGEST_WAIT), outcome),
             };
         }
-        let Some(parsed) = parsed else { return LONGEST_WAIT };
+        let Some(parsed) = parsed else { return (LONGEST_WAIT, Unchanged) };
         let mut wait = LOOK_INTERVAL;
         if self.is_leader() {
             let decided = match self.free_record(key).await {
@@ -64,23 +66,26 @@ impl Agent {
                 Err(error) => Err(error),
             };
             match decided {
-                Ok(Decided::Acted(again)) => return again.min(LONGEST_WAIT),
+                Ok(Decided::Acted(again)) => return (again.min(LONGEST_WAIT), Changed),
                 Ok(Decided::Waits(time)) => wait = time,
                 Err(error) => {
                     warn!(service = %key, %error, "a decision could not be written to the ledger, deciding again");
-                    return retry::delay(1);
+                    return (retry::delay(1), Failed);
                 }
             }
         }
         match self.mirror.record(key) {
-            Some((_, record)) => self.sync_routes(parsed, &record).await.min(wait),
+            Some((_, record)) => {
+                let (again, outcome) = self.sync_routes(parsed, &record).await;
+                (again.min(wait), outcome)
+            }
             // The leader has looked, to decide. The others look too: what keeps a service from being established is
             // shown in every cluster.
             None if !self.is_leader() => {
                 self.read_routes(parsed).await;
-                LONGEST_WAIT
+                (LONGEST_WAIT, Unchanged)
             }
-            None => LONGEST_WAIT,
+            None => (LONGEST_WAIT, Unchanged),
         }
     }
 
@@ -116,9 +121,12 @@ impl Agent {
         match started? {
             // Gone on with at once: in the queue it would stand behind services where nothing is lost.
             Some((version, run)) if run.state == RunState::Running => {
-                Ok(Decided::Acted(self.drive(run, version, Some(parsed), catalog).await))
+                Ok(Decided::Acted(self.drive(run, version, Some(parsed), catalog).await.0))
             }
-            Some(_) => Ok(Decided::Acted(Duration::ZERO)),
+            Some(_) => {
+                self.prune(key).await;
+                Ok(Decided::Acted(Duration::ZERO))
+            }
             None => Ok(Decided::Waits(waiting_time(&seen, &decision))),
         }
     }

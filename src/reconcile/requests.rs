@@ -39,7 +39,7 @@ impl Agent {
                 Some(_) => continue,
                 // Bongsu's own run: only a person's word on it is news.
                 None if own_run && new_word.is_none() => continue,
-                None if is_over(failover) => continue,
+                None if is_over(failover) || (!own_run && has_begun(failover)) => continue,
                 None => Expect::Absent,
             };
             wish.words.extend(new_word.map(|word| (here.clone(), word)));
@@ -71,6 +71,13 @@ fn is_over(failover: &Failover) -> bool {
                 | FailoverPhase::Planned
         )
     )
+}
+
+/// A Failover that was answered once is no wish, even if this cluster never learned how it ended and the ledger has
+/// forgotten it since.
+fn has_begun(failover: &Failover) -> bool {
+    let phase = failover.status.as_ref().and_then(|status| status.phase);
+    !matches!(phase, None | Some(FailoverPhase::Pending))
 }
 
 /// A person's word on a paused run, and the generation of the Failover that brought it.

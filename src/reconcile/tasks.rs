@@ -17,7 +17,6 @@ use super::{
 use crate::{
     api::SharedServiceStatus,
     domain::{MemberHealth, ServiceKey, Tick},
-    observability::PassOutcome,
     planted::planted,
     ports::{Expect, LedgerError},
 };
@@ -301,9 +300,9 @@ impl Agent {
     async fn one_pass(self: Arc<Self>, service: ServiceKey, cause: Cause) -> Option<Duration> {
         let start = self.ports.clock.tick();
         let span = info_span!("pass", %service, region = %self.settings.region);
-        let again = self.pass(&service).instrument(span).await;
+        let (again, outcome) = self.pass(&service).instrument(span).await;
         let now = self.ports.clock.tick();
-        self.ports.metrics.observe_pass(PassOutcome::Changed, now.since(start));
+        self.ports.metrics.observe_pass(outcome, now.since(start));
         let again = Some(again).filter(|_| self.concerns(&service));
         if cause == Cause::Event || self.is_to_be_shown_again(&service, now) {
             self.unshown.push(service, now);

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Record, RouteName, ServiceKey, StepResult, Tick},
+    observability::PassOutcome,
     ports::{Answer, Route, ServerState, TrafficError},
 };
 
@@ -41,7 +42,7 @@ impl Agent {
         for (name, spec) in &parsed.routes {
             let (good, errors) = match self.with_key(parsed, name, spec).await {
                 Ok(route) => {
-                    let (good, bad) = split(self.ports.traffic.read(&route).await);
+                    let (good, bad) = self.split(spec, self.ports.traffic.read(&route).await);
                     (good, bad.iter().map(ToString::to_string).collect())
                 }
                 Err(error) => (Vec::new(), vec![error]),
@@ -73,7 +74,7 @@ impl Agent {
             Err(error @ TrafficError::Stale { .. }) => Some(error.to_string()),
             _ => None,
         });
-        let (good, bad) = split(results);
+        let (good, bad) = self.split(spec, results);
         let errors: Vec<String> = bad.iter().map(ToString::to_string).collect();
         let published = !good.is_empty();
         self.note_route(parsed, name, good, &errors, &answer);
@@ -124,9 +125,10 @@ impl Agent {
 
     /// Looks at every route if the last look is old, and, as leader, brings up to date what is behind: a name server
     /// that was down during a move, one that came back from a backup, an answer that somebody edited, an address that
-    /// was changed in the spec. Returns when to look again.
-    pub(super) async fn sync_routes(&self, parsed: &Parsed, record: &Record) -> Duration {
-        let Ok(wanted) = answer(parsed, record) else { return LOOK_INTERVAL };
+    /// was changed in the spec. Returns when to look again, and what came of it.
+    pub(super) async fn sync_routes(&self, parsed: &Parsed, record: &Record) -> (Duration, PassOutcome) {
+        let mut outcome = PassOutcome::Unchanged;
+        let Ok(wanted) = answer(parsed, record) else { return (LOOK_INTERVAL, PassOutcome::Failed) };
         for (name, spec) in &parsed.routes {
             if !self.look_is_due(parsed, name, &wanted) {
                 continue;
@@ -135,20 +137,27 @@ impl Agent {
                 Ok(route) => route,
                 Err(error) => {
                     self.note_route(parsed, name, Vec::new(), &[error], &wanted);
+                    outcome = PassOutcome::Failed;
                     continue;
                 }
             };
-            let (read, failed) = split(self.ports.traffic.read(&route).await);
+            let (read, failed) = self.split(spec, self.ports.traffic.read(&route).await);
             let behind = read.iter().any(|server| !server.shows(&wanted));
             let errors: Vec<String> = failed.iter().map(ToString::to_string).collect();
             self.note_route(parsed, name, read, &errors, &wanted);
+            if !errors.is_empty() {
+                outcome = PassOutcome::Failed;
+            }
             if behind && self.is_leader() {
-                self.catch_up(parsed, name, record).await;
+                let caught_up = self.catch_up(parsed, name, record).await;
+                let all_well = caught_up && outcome != PassOutcome::Failed;
+                outcome = if all_well { PassOutcome::Changed } else { PassOutcome::Failed };
             }
         }
         let now = self.ports.clock.tick();
         let next = parsed.routes.keys().map(|name| self.next_look(parsed, name, now).since(now)).min();
-        if self.is_behind(&parsed.service.key) { BEHIND_INTERVAL } else { next.unwrap_or(LOOK_INTERVAL) }
+        let behind = self.is_behind(&parsed.service.key);
+        (if behind { BEHIND_INTERVAL } else { next.unwrap_or(LOOK_INTERVAL) }, outcome)
     }
 
     fn is_behind(&self, service: &ServiceKey) -> bool {
@@ -156,14 +165,16 @@ impl Agent {
         shared.routes.get(service).is_some_and(|routes| routes.values().any(|seen| !seen.behind.is_empty()))
     }
 
-    async fn catch_up(&self, parsed: &Parsed, name: &RouteName, record: &Record) {
+    async fn catch_up(&self, parsed: &Parsed, name: &RouteName, record: &Record) -> bool {
         let service = &parsed.service.key;
         match self.publish(parsed, name, record).await {
             StepResult::Done(seen) => {
-                info!(%service, route = %name, epoch = %record.epoch, seen, "traffic brought up to date")
+                info!(%service, route = %name, epoch = %record.epoch, seen, "traffic brought up to date");
+                true
             }
             StepResult::NotYet(answer, _) | StepResult::Failed(answer) | StepResult::Superseded(answer) => {
                 warn!(%service, route = %name, epoch = %record.epoch, answer, "traffic is behind and was not brought up to date");
+                false
             }
         }
     }
@@ -184,6 +195,26 @@ impl Agent {
     fn next_look(&self, parsed: &Parsed, name: &RouteName, last: Tick) -> Tick {
         let key = &parsed.service.key;
         Schedule::new(LOOK_INTERVAL, key, &self.settings.region, name.as_str()).next(last, Some(last))
+    }
+
+    /// What servers show, and what went wrong with the others. A key that one of them did not take is doubted.
+    fn split(
+        &self,
+        spec: &RouteSpec,
+        results: Vec<Result<ServerState, TrafficError>>,
+    ) -> (Vec<ServerState>, Vec<TrafficError>) {
+        let mut good = Vec::new();
+        let mut bad = Vec::new();
+        for result in results {
+            match result {
+                Ok(state) => good.push(state),
+                Err(error) => bad.push(error),
+            }
+        }
+        if bad.iter().any(|error| matches!(error, TrafficError::KeyRefused { .. })) {
+            spec.doubt_secret(self.ports.resources.as_ref());
+        }
+        (good, bad)
     }
 
     fn note_route(
@@ -219,18 +250,6 @@ fn answer(parsed: &Parsed, record: &Record) -> Result<Answer, String> {
     let serving = record.serving.iter().filter_map(|region| parsed.addresses.get(region));
     let addresses: BTreeSet<IpAddr> = serving.flatten().copied().collect();
     Answer::new(record.epoch, addresses).map_err(|error| error.to_string())
-}
-
-fn split(results: Vec<Result<ServerState, TrafficError>>) -> (Vec<ServerState>, Vec<TrafficError>) {
-    let mut good = Vec::new();
-    let mut bad = Vec::new();
-    for result in results {
-        match result {
-            Ok(state) => good.push(state),
-            Err(error) => bad.push(error),
-        }
-    }
-    (good, bad)
 }
 
 fn list(addresses: &BTreeSet<IpAddr>) -> String {

@@ -74,13 +74,15 @@ async fn publish(route: &Route, answer: &Answer) -> Result<ServerState, TrafficE
 }
 
 /// Publishing must fail with a message that has all of these words, and leave the name as it was.
-async fn check_refused(server: &DnsServer, route: &Route, words: &[&str]) {
+async fn check_refused(server: &DnsServer, route: &Route, words: &[&str]) -> TrafficError {
     let before = shown(server.addr, NAME).await;
-    let message = publish(route, &answer(9, &["192.0.2.99"])).await.unwrap_err().to_string();
+    let error = publish(route, &answer(9, &["192.0.2.99"])).await.unwrap_err();
+    let message = error.to_string();
     for word in words {
         assert!(message.contains(word), "{word:?} is not in {message:?}");
     }
     assert_eq!(shown(server.addr, NAME).await, before);
+    error
 }
 
 pub async fn a_fresh_name_is_published_with_the_ttl_of_the_route(server: &DnsServer) {
@@ -196,13 +198,15 @@ pub async fn a_wrong_secret_is_named(server: &DnsServer) {
     publish(&route(&[server.addr], key()), &answer(1, &["192.0.2.1"])).await.unwrap();
     let wrong = route(&[server.addr], key_with("bongsu", b"not the secret that it knows"));
     let words = [&*server.addr.to_string(), "NOTAUTH (BADSIG)", "the secret that it knows as key bongsu"];
-    check_refused(server, &wrong, &words).await;
+    let error = check_refused(server, &wrong, &words).await;
+    assert!(matches!(error, TrafficError::KeyRefused { .. }), "{error:?}");
 }
 
 pub async fn an_unknown_key_is_named(server: &DnsServer) {
     let unknown = route(&[server.addr], key_with("nobody", b"some secret of at least 32 bytes"));
     let words = [&*server.addr.to_string(), "NOTAUTH (BADKEY)", "knows a key nobody for hmac-sha256"];
-    check_refused(server, &unknown, &words).await;
+    let error = check_refused(server, &unknown, &words).await;
+    assert!(matches!(error, TrafficError::KeyRefused { .. }), "{error:?}");
     assert_eq!(shown(server.addr, NAME).await, NOTHING);
 }
 

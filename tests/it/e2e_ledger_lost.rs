@@ -44,6 +44,23 @@ async fn a_failover_waits_for_its_ledger_and_then_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_was_ready_says_when_its_ledger_falls_silent() {
+    let plane = ControlPlane::start().await;
+    plane.apply_crds().await;
+    plane.create_namespace(SYSTEM).await;
+    let bongsu = Bongsu::start(plane.home(), "daegu", "daegu", &[&"--kubeconfig", &plane.admin_kubeconfig()]);
+    bongsu.ready().await;
+    plane.kill_apiserver();
+    let (line, text) = until("/readyz names the ledger", SOON, async || {
+        bongsu.page("/readyz").await.filter(|(_, text)| text.contains("[-] ledger: "))
+    })
+    .await;
+    assert!(line.contains("503") && text.contains("[-] ledger: no answer"), "{line} {text}");
+    plane.restart_apiserver().await;
+    bongsu.ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_an_api_server_it_waits_and_says_for_what() {
     let plane = ControlPlane::start().await;
     plane.apply_crds().await;

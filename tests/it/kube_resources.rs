@@ -239,6 +239,29 @@ async fn a_missing_secret_or_key_is_named() {
 }
 
 #[tokio::test]
+async fn a_secret_is_kept_for_a_while_unless_it_is_doubted() {
+    let cluster = Cluster::new().await;
+    let namespace = &cluster.namespace;
+    let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), namespace);
+    let write = async |value: &str| {
+        let secret: Secret =
+            serde_json::from_value(json!({"metadata": {"name": "tsig"}, "stringData": {"k": value}}))
+                .unwrap();
+        // Deleted first: it may be there.
+        secrets.delete("tsig", &DeleteParams::default()).await.ok();
+        secrets.create(&PostParams::default(), &secret).await.unwrap();
+    };
+    let resources = KubeResources::start(cluster.client.clone(), Arc::new(ManualClock::default()));
+    let read = async || resources.secret(namespace, "tsig", "k").await.unwrap();
+    write("old").await;
+    assert_eq!(read().await, b"old");
+    write("new").await;
+    assert_eq!(read().await, b"old");
+    resources.doubt_secret(namespace, "tsig");
+    assert_eq!(read().await, b"new");
+}
+
+#[tokio::test]
 async fn bongsu_waits_for_its_crds_and_outlives_its_api_server() {
     let plane = ControlPlane::start().await;
     let client = plane.client();
@@ -268,6 +291,8 @@ async fn bongsu_waits_for_its_crds_and_outlives_its_api_server() {
     assert!(matches!(readiness(&client).await, Err(Unready::Unreachable { .. })));
     clock.advance(Duration::from_secs(3600));
     assert_eq!(outlasting.secret("default", "tsig", "k").await, Ok(b"v".to_vec()), "the last value read");
+    outlasting.doubt_secret("default", "tsig");
+    assert_eq!(outlasting.secret("default", "tsig", "k").await, Ok(b"v".to_vec()), "nothing better is known");
     assert!(resources.snapshot().is_some(), "what is known stays known");
 
     plane.restart_apiserver().await;

@@ -62,6 +62,10 @@ impl Resources for KubeResources {
         self.secrets.value(namespace, name, key).await
     }
 
+    fn doubt_secret(&self, namespace: &str, name: &str) {
+        self.secrets.doubt(namespace, name);
+    }
+
     async fn write_status(&self, update: StatusUpdate) -> Result<(), ResourcesError> {
         let Self { client, index, .. } = self;
         let cluster = |name| (String::new(), name);

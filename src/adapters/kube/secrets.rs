@@ -20,17 +20,20 @@ use crate::{
     ports::{Clock, ResourcesError},
 };
 
-/// A rotated key is used this much later at the most, and a service that publishes every second reads its key twice a
-/// minute and not sixty times.
+/// A service that publishes every second reads its key twice a minute and not sixty times. A rotated key is used at the
+/// next try after the old one was refused, and this much later at the most.
 const KEEP: Duration = Duration::from_secs(30);
 
 type Data = Arc<BTreeMap<String, ByteString>>;
+
+/// When it was read; `None`: it is doubted, and used only while nothing better can be read.
+type ReadAt = Option<Tick>;
 
 /// The Secrets that were read.
 pub(crate) struct Secrets {
     client: Client,
     clock: Arc<dyn Clock>,
-    known: Mutex<HashMap<Name, (Data, Tick)>>,
+    known: Mutex<HashMap<Name, (Data, ReadAt)>>,
 }
 
 impl Secrets {
@@ -50,10 +53,17 @@ impl Secrets {
         data.get(key).map(|value| value.0.clone()).ok_or_else(missing)
     }
 
+    /// Reads it anew at the next use.
+    pub(crate) fn doubt(&self, namespace: &str, name: &str) {
+        if let Some((_, read_at)) = self.known().get_mut(&(namespace.to_owned(), name.to_owned())) {
+            *read_at = None;
+        }
+    }
+
     async fn data(&self, namespace: &str, name: &str) -> Result<Data, ResourcesError> {
         let id = (namespace.to_owned(), name.to_owned());
         let last = self.known().get(&id).cloned();
-        if let Some((data, read_at)) = &last
+        if let Some((data, Some(read_at))) = &last
             && self.clock.tick().since(*read_at) < KEEP
         {
             return Ok(Arc::clone(data));
@@ -79,11 +89,11 @@ impl Secrets {
     }
 
     fn keep(&self, id: Name, data: Data) -> Data {
-        self.known().insert(id, (Arc::clone(&data), self.clock.tick()));
+        self.known().insert(id, (Arc::clone(&data), Some(self.clock.tick())));
         data
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Name, (Data, Tick)>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<Name, (Data, ReadAt)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -83,6 +83,13 @@ impl RouteSpec {
         Ok(Route { service: self.service.clone(), name: self.name.clone(), ttl: self.ttl, kind })
     }
 
+    /// The key was refused: the Secret is read anew before the next try.
+    pub fn doubt_secret(&self, resources: &dyn Resources) {
+        if let Kind::Dns { key, .. } = &self.kind {
+            resources.doubt_secret(&self.service.namespace, &key.secret_ref.name);
+        }
+    }
+
     async fn secret(&self, at: &SecretKeyRef, resources: &dyn Resources) -> Result<Arc<[u8]>, NoKey> {
         let namespace = &self.service.namespace;
         let read = resources.secret(namespace, &at.name, &at.key).await;

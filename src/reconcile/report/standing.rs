@@ -16,12 +16,21 @@ impl Agent {
     pub(in crate::reconcile) async fn report_standing(&self) {
         self.ports.metrics.set_leader(self.is_leader());
         let vantages = self.mirror.vantages();
-        for (region, alive) in &vantages {
-            // What was read before the ledger went silent says nothing of now.
-            self.ports.metrics.set_vantage_alive(region, *alive && self.tenures.ledger_answers());
-        }
         let catalog = self.catalog();
+        for (region, alive) in &vantages {
+            match *alive || catalog.regions.contains_key(region) {
+                // What was read before the ledger went silent says nothing of now.
+                true => self.ports.metrics.set_vantage_alive(region, *alive && self.tenures.ledger_answers()),
+                // The ledger remembers its lease for ever; the Region is gone, and nobody waits for it.
+                false => self.ports.metrics.forget_vantage(region),
+            }
+        }
         if !self.speaks() {
+            // While the ledger is silent nobody speaks, and what was seen last stays.
+            let speaker = self.mirror.speaker(&self.settings.region);
+            if speaker.is_some_and(|speaker| speaker != self.settings.identity) {
+                self.ports.metrics.forget_statuses();
+            }
             return;
         }
         let fleet = self.fleet(&catalog);

@@ -255,4 +255,4 @@ impl Vantage {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

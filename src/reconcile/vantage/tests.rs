@@ -13,10 +13,16 @@ use crate::ports::{CheckKind, Probe, Scheme, TcpSpec};
 
 /// Time that tokio moves on by itself when nothing can run, plus a jump that each wake-up makes: a process that stands
 /// still.
-struct TestClock {
+pub(in crate::reconcile) struct TestClock {
     start: Instant,
     jumped: AtomicU64,
     jump_at_wake: AtomicU64,
+}
+
+impl TestClock {
+    pub(in crate::reconcile) fn new() -> Self {
+        Self { start: Instant::now(), jumped: AtomicU64::new(0), jump_at_wake: AtomicU64::new(0) }
+    }
 }
 
 #[async_trait]
@@ -120,11 +126,7 @@ struct Bench {
 
 impl Bench {
     fn new(script: &[Does]) -> Self {
-        let clock = Arc::new(TestClock {
-            start: Instant::now(),
-            jumped: AtomicU64::new(0),
-            jump_at_wake: AtomicU64::new(0),
-        });
+        let clock = Arc::new(TestClock::new());
         let scripted = Arc::new(Scripted {
             clock: clock.clone(),
             script: Mutex::new(script.iter().copied().collect()),

@@ -48,7 +48,13 @@ impl Subject {
         match tsig {
             Some(error) => {
                 let answer = format!("{} ({})", code_name(code), tsig_name(error));
-                self.refused(answer, self.tsig_remedy(error))
+                let (server, remedy) = (self.server.to_string(), self.tsig_remedy(error));
+                match error {
+                    TsigError::BadSig | TsigError::BadKey => {
+                        TrafficError::KeyRefused { server, answer, remedy }
+                    }
+                    _ => TrafficError::Refused { server, answer, remedy },
+                }
             }
             None => self.refused(code_name(code), self.code_remedy(code)),
         }
