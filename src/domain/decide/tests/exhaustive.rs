@@ -1,25 +1,28 @@
 //! Every small world: two members, three vantages, every word that they can say, trusted or not. Where the tables show
 //! examples and the properties draw some, this leaves nothing out.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::domain::{Report, VantageView};
 
 const VERDICTS: [Verdict; 4] = [Verdict::Healthy, Verdict::Degraded, Verdict::Unknown, Verdict::Failed];
 const PLACES: [&str; 3] = ["a", "b", "w"];
-const QUORUM: usize = 2;
+const QUORUMS: [u32; 2] = [1, 2];
 
 /// The words of all vantages on one member, and which vantages count. Judged here by counting, not by the code under test.
 struct Votes<'a> {
     member: &'a str,
     words: [Verdict; 3],
     trusted: [bool; 3],
+    quorum: u32,
 }
 
 impl Votes<'_> {
     /// A quorum says one of these, with a voice from outside.
     fn agree(&self, wanted: &[Verdict]) -> bool {
         let voices = || (0..3).filter(|v| self.trusted[*v] && wanted.contains(&self.words[*v]));
-        voices().count() >= QUORUM && voices().any(|v| PLACES[v] != self.member)
+        voices().count() >= self.quorum as usize && voices().any(|v| PLACES[v] != self.member)
     }
 
     fn down(&self) -> bool {
@@ -49,9 +52,11 @@ fn world(
     serving: &[&'static str],
     words: [[Verdict; 3]; 2],
     trusted: [bool; 3],
+    quorum: u32,
 ) -> Observation {
     let topology = if active { Topology::ActiveActive } else { Topology::ActiveStandby };
     let mut seen = World::new(topology).serving(serving).observe();
+    Arc::make_mut(&mut seen.service).health.quorum = quorum;
     seen.vantages =
         (0..3).map(|v| VantageView { region: PLACES[v].into(), alive: true, suspect: !trusted[v] }).collect();
     for (member, words) in seen.members.iter_mut().zip(words) {
@@ -60,20 +65,18 @@ fn world(
     seen
 }
 
-/// Calls `check` for each of the 98,304 worlds.
+/// Calls `check` for each of the 196,608 worlds.
 fn for_every_world(check: impl Fn(&Observation, &Decision, [Votes<'_>; 2])) {
     let shapes: [(bool, &[&'static str]); 3] = [(true, &["a", "b"]), (true, &["a"]), (false, &["a"])];
     for (active, serving) in shapes {
         for index in 0..4_usize.pow(6) {
             let all: [Verdict; 6] = combination(&VERDICTS, index);
             let words = [[all[0], all[1], all[2]], [all[3], all[4], all[5]]];
-            for trust in 0..8 {
+            for (trust, quorum) in (0..8).flat_map(|trust| QUORUMS.map(|quorum| (trust, quorum))) {
                 let trusted = combination(&[true, false], trust);
-                let seen = world(active, serving, words, trusted);
-                let [a, b] = words;
-                let votes =
-                    [Votes { member: "a", words: a, trusted }, Votes { member: "b", words: b, trusted }];
-                check(&seen, &decide(&seen), votes);
+                let seen = world(active, serving, words, trusted, quorum);
+                let votes_on = |member, words| Votes { member, words, trusted, quorum };
+                check(&seen, &decide(&seen), [votes_on("a", words[0]), votes_on("b", words[1])]);
             }
         }
     }
