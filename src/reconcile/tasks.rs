@@ -105,7 +105,10 @@ impl Agent {
         loop {
             if let Some(snapshot) = self.ports.resources.snapshot() {
                 let before = self.catalog();
-                let catalog = Arc::new(Catalog::new(snapshot, &before));
+                let catalog = match Arc::ptr_eq(&snapshot, &before.snapshot) {
+                    true => before.clone(),
+                    false => Arc::new(Catalog::new(snapshot, &before)),
+                };
                 let touched = catalog.touched_since(&before);
                 if !touched.is_empty() || catalog.services.len() != before.services.len() {
                     self.vantage.watch(watched(&catalog));
