@@ -76,6 +76,7 @@ const CLASSES: &[Maker] = &[
         let word = *dice.of(&[Word::Resume, Word::Skip, Word::Abort])?;
         Some(Fault::Word(dice.site(), word))
     },
+    |dice| Some(Fault::LedgerCutOff(dice.site())),
 ];
 
 struct Dice<'a> {
