@@ -1,8 +1,7 @@
 //! The API server of each site: the objects that the users wrote, and what the product sees of them.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,7 +18,7 @@ use super::{
     world::World,
 };
 use crate::{
-    api::{Failover, SharedServiceStatus},
+    api::{Failover, SharedService, SharedServiceStatus},
     domain::ServiceKey,
     ports::{Event, Resources, ResourcesError, Snapshot, StatusUpdate},
 };
@@ -35,14 +34,30 @@ pub(super) struct Cluster {
     pub stale: bool,
     pub dark: bool,
     snapshot: Arc<Snapshot>,
-    pub statuses: BTreeMap<ServiceKey, SharedServiceStatus>,
+    /// Counts what watches show: every change but a process's own writes, of which it knows.
+    version: u64,
     views: Vec<Arc<View>>,
 }
 
 /// What one process sees of its cluster.
 struct View {
-    snapshot: Mutex<Option<Arc<Snapshot>>>,
+    seen: Mutex<Seen>,
     changes: watch::Sender<u64>,
+}
+
+/// As the adapter's index: what the watches have shown, and the answers to the process's own writes.
+#[derive(Default)]
+struct Seen {
+    snapshot: Option<Arc<Snapshot>>,
+    version: u64,
+    /// Put into the snapshot when somebody asks for it: a service is shown more often than it is looked at.
+    written: Vec<Written>,
+}
+
+/// An object as it stands after its status was written.
+enum Written {
+    Service(ServiceKey, Arc<SharedService>),
+    Failover((String, String), Arc<Failover>),
 }
 
 /// All API servers, by site.
@@ -59,7 +74,7 @@ impl Clusters {
             stale: false,
             dark: false,
             snapshot: setup.snapshot.clone(),
-            statuses: BTreeMap::new(),
+            version: 0,
             views: Vec::new(),
         };
         Self { list: setup.regions.iter().map(cluster).collect(), events: keep_events.then(Vec::new) }
@@ -81,13 +96,13 @@ impl Cluster {
 
     /// The status of a service as it was written last.
     pub(super) fn status(&self, service: &ServiceKey) -> Option<&SharedServiceStatus> {
-        let written = || self.snapshot.services.get(service).and_then(|found| found.status.as_ref());
-        self.statuses.get(service).or_else(written)
+        self.snapshot.services.get(service).and_then(|found| found.status.as_ref())
     }
 
     /// Changes objects, as a person with `kubectl` would.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Snapshot)) {
         change(Arc::make_mut(&mut self.snapshot));
+        self.version += 1;
         self.show();
     }
 
@@ -97,25 +112,69 @@ impl Cluster {
             return;
         }
         for view in &self.views {
-            let mut seen = view.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
-            if !seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &self.snapshot)) {
-                *seen = Some(self.snapshot.clone());
+            let mut seen = view.seen();
+            if seen.snapshot.is_none() || seen.version != self.version {
+                *seen = Seen::of(self);
                 view.changes.send_modify(|count| *count += 1);
             }
         }
     }
 
-    /// The snapshot with the last statuses, as a process finds it that starts now.
-    fn with_statuses(&mut self) -> Arc<Snapshot> {
-        if !self.statuses.is_empty() {
-            let snapshot = Arc::make_mut(&mut self.snapshot);
-            for (key, status) in std::mem::take(&mut self.statuses) {
-                if let Some(service) = snapshot.services.get_mut(&key) {
-                    Arc::make_mut(service).status = Some(status);
+    /// Takes a status that a process writes; the object with it, if that changed anything.
+    fn write(&mut self, update: StatusUpdate) -> Option<Written> {
+        match update {
+            StatusUpdate::Service(key, status) => {
+                let known = self.snapshot.services.get(&key)?;
+                if known.status.as_ref() == Some(&*status) {
+                    return None;
+                }
+                let service = Arc::make_mut(&mut self.snapshot).services.get_mut(&key)?;
+                Arc::make_mut(service).status = Some(*status);
+                Some(Written::Service(key, service.clone()))
+            }
+            StatusUpdate::Failover(namespace, name, status) => {
+                let key = (namespace, name);
+                let known = self.snapshot.failovers.get(&key)?;
+                if known.status.as_ref() == Some(&*status) {
+                    return None;
+                }
+                let failover = Arc::make_mut(&mut self.snapshot).failovers.get_mut(&key)?;
+                Arc::make_mut(failover).status = Some(*status);
+                Some(Written::Failover(key, failover.clone()))
+            }
+            // Nothing that Bongsu does depends on them.
+            StatusUpdate::Region(..) | StatusUpdate::Policy(..) => None,
+        }
+    }
+}
+
+impl View {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn of(cluster: &Cluster) -> Self {
+        Self { snapshot: Some(cluster.snapshot.clone()), version: cluster.version, written: Vec::new() }
+    }
+
+    fn snapshot(&mut self) -> Option<Arc<Snapshot>> {
+        let snapshot = self.snapshot.as_mut()?;
+        if !self.written.is_empty() {
+            let Snapshot { services, failovers, .. } = Arc::make_mut(snapshot);
+            for written in self.written.drain(..) {
+                match written {
+                    Written::Service(key, service) => {
+                        services.entry(key).and_modify(|known| *known = service);
+                    }
+                    Written::Failover(key, failover) => {
+                        failovers.entry(key).and_modify(|known| *known = failover);
+                    }
                 }
             }
         }
-        self.snapshot.clone()
+        Some(snapshot.clone())
     }
 }
 
@@ -129,10 +188,10 @@ pub(super) struct SimResources {
 
 impl SimResources {
     pub(super) fn open(world: Arc<World>, life: Life, site: Site) -> Self {
-        let view = Arc::new(View { snapshot: Mutex::default(), changes: watch::channel(0).0 });
+        let view = Arc::new(View { seen: Mutex::default(), changes: watch::channel(0).0 });
         if let Some(cluster) = world.state().clusters.at_mut(site) {
             if cluster.answers() {
-                *view.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(cluster.with_statuses());
+                *view.seen() = Seen::of(cluster);
             }
             // One process runs in a site at a time: the view of the one before is gone with it.
             cluster.views = vec![view.clone()];
@@ -154,7 +213,7 @@ impl SimResources {
 #[async_trait]
 impl Resources for SimResources {
     fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.view.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.view.seen().snapshot()
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -169,26 +228,9 @@ impl Resources for SimResources {
 
     async fn write_status(&self, update: StatusUpdate) -> Result<(), ResourcesError> {
         self.reach("write a status").await?;
-        let state = &mut *self.world.state();
-        let Some(cluster) = state.clusters.at_mut(self.site) else { return Ok(()) };
-        match update {
-            StatusUpdate::Service(key, status) => {
-                cluster.statuses.insert(key, *status);
-            }
-            StatusUpdate::Failover(namespace, name, status) => {
-                let key = (namespace, name);
-                let same =
-                    cluster.snapshot.failovers.get(&key).is_none_or(|f| f.status.as_ref() == Some(&*status));
-                if !same {
-                    cluster.change(|snapshot| {
-                        if let Some(failover) = snapshot.failovers.get_mut(&key) {
-                            Arc::make_mut(failover).status = Some(*status);
-                        }
-                    });
-                }
-            }
-            StatusUpdate::Region(..) | StatusUpdate::Policy(..) => {}
-        }
+        let written = self.world.state().clusters.at_mut(self.site).and_then(|cluster| cluster.write(update));
+        // Wakes nobody: whoever wrote knows.
+        self.view.seen().written.extend(written);
         Ok(())
     }
 

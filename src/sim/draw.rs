@@ -69,24 +69,28 @@ const CLASSES: &[Maker] = &[
     |dice| Some(Fault::ClockStep(dice.process(), dice.rng.i64(-20_000..20_000))),
     |dice| dice.member(),
     |dice| dice.member(),
-    |dice| Some(Fault::Lies(dice.process())),
+    |dice| Some(Fault::Lies(dice.liar)),
     |dice| dice.edit(),
     |dice| dice.switchover(),
     |dice| {
         let word = *dice.of(&[Word::Resume, Word::Skip, Word::Abort])?;
         Some(Fault::Word(dice.site(), word))
     },
+    |dice| Some(Fault::LedgerCutOff(dice.site())),
 ];
 
 struct Dice<'a> {
     rng: fastrand::Rng,
     setup: &'a Setup,
+    /// The one vantage that may lie: a quorum of two bears one liar, and no rule could tell two of them from the truth.
+    liar: u16,
 }
 
 /// The schedule of a seed.
 #[must_use]
 pub fn draw(setup: &Setup, seed: u64) -> Schedule {
-    let mut dice = Dice { rng: fastrand::Rng::with_seed(seed ^ 0x626f_6e67_7375), setup };
+    let mut dice = Dice { rng: fastrand::Rng::with_seed(seed ^ 0x626f_6e67_7375), setup, liar: 0 };
+    dice.liar = dice.process();
     let mut incidents = dice.drifts();
     // How many classes: mostly few, because many at once mostly just stop everything.
     let share = dice.rng.f64() * dice.rng.f64();

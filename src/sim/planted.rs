@@ -15,7 +15,7 @@ const BUGS: &[(Bug, u64)] = &[
     (Bug::UnknownIsHealthy, 1_500),
     (Bug::UnknownIsFailed, 100),
     (Bug::SuspectVotes, 200),
-    (Bug::SuspicionEndsEarly, 1_500),
+    (Bug::SuspicionEndsEarly, 3_000),
     (Bug::EmptyWhenAllDown, 300),
     (Bug::JournalAfterEffect, 10),
     (Bug::RetryRaisesAgain, 300),
