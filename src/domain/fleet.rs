@@ -31,8 +31,6 @@ pub struct Fleet {
     pub regions: BTreeMap<RegionName, RegionState>,
     /// Vantages that see several regions fail now.
     pub in_storm: BTreeSet<RegionName>,
-    /// Vantages that are suspect only for what they began to say in such a time.
-    pub calmed: BTreeSet<RegionName>,
 }
 
 /// One region.
@@ -72,21 +70,19 @@ pub fn survey(mut vantages: Vec<VantageView>, services: &[ServiceReports]) -> Fl
     let regions = regions(services);
     let standings: Vec<Standing> =
         (0..vantages.len()).map(|v| standing(v, &vantages, &regions, services)).collect();
-    let (mut in_storm, mut calmed) = (BTreeSet::new(), BTreeSet::new());
+    let mut in_storm = BTreeSet::new();
     for (vantage, standing) in vantages.iter_mut().zip(standings) {
         vantage.suspect = match standing {
             Standing::Trusted => false,
             Standing::InStorm => !planted!(SuspectVotes),
             Standing::Calmed => !planted!(SuspectVotes | SuspicionEndsEarly),
         };
-        match standing {
-            Standing::Trusted => {}
-            Standing::InStorm => _ = in_storm.insert(vantage.region.clone()),
-            Standing::Calmed => _ = calmed.insert(vantage.region.clone()),
+        if standing == Standing::InStorm {
+            in_storm.insert(vantage.region.clone());
         }
     }
     let states = regions.into_iter().map(|region| (region.clone(), state(region, &vantages, services)));
-    Fleet { regions: states.collect(), vantages, in_storm, calmed }
+    Fleet { regions: states.collect(), vantages, in_storm }
 }
 
 /// Regions that hold members. Not collected: that would sort thousands of names to find a handful.
@@ -167,9 +163,21 @@ mod tests {
 
     #[test]
     fn two_regions_that_turn_bad_one_after_the_other_do_not_make_a_suspect() {
-        let seen =
-            service([healthy(), healthy(), failed(10 * SECOND)], [healthy(), healthy(), failed(60 * SECOND)]);
+        let seen = service(
+            [healthy(), failed(10 * SECOND), failed(10 * SECOND)],
+            [failed(60 * SECOND), healthy(), failed(60 * SECOND)],
+        );
         assert!(!survey(vantages([true; 3]), &[seen]).vantages[2].suspect);
+    }
+
+    #[test]
+    fn a_vantage_that_sees_two_regions_fail_which_the_others_see_work_is_the_suspect_whenever_they_turned() {
+        let over_time =
+            |b| service([healthy(), healthy(), failed(10 * SECOND)], [b, healthy(), failed(60 * SECOND)]);
+        let suspect = |b, alive| survey(vantages(alive), &[over_time(b)]).vantages[2].suspect;
+        assert!(suspect(healthy(), [true; 3]));
+        assert!(!suspect(failed(60 * SECOND), [true; 3]), "a sees b fail, too");
+        assert!(!suspect(healthy(), [false, true, true]), "nobody outside b is there to contradict");
     }
 
     #[test]
@@ -210,12 +218,12 @@ mod tests {
             service([healthy(), healthy(), over(10 * SECOND)], [healthy(), healthy(), failed(12 * SECOND)]);
         let told = |seen| {
             let fleet = survey(vantages([true; 3]), &[seen]);
-            (fleet.vantages[2].suspect, !fleet.calmed.is_empty())
+            (fleet.vantages[2].suspect, fleet.in_storm.is_empty())
         };
         assert_eq!(told(left), (true, true));
         let new =
             service([healthy(), healthy(), over(10 * SECOND)], [healthy(), healthy(), failed(60 * SECOND)]);
-        assert_eq!(told(new), (false, false));
+        assert_eq!(told(new), (false, true));
         let lasts =
             service([healthy(), healthy(), failed(10 * SECOND)], [healthy(), healthy(), failed(12 * SECOND)]);
         assert_eq!(told(lasts), (true, false), "it is still in it");

@@ -96,10 +96,11 @@ impl Agent {
             let fleet = self.fleet(&self.catalog());
             // Only after it has lasted: to forget while the regions turn bad one after the other would spread out what
             // began at once.
-            if was_in_storm && fleet.calmed.contains(own) && !planted!(SuspicionEndsEarly) {
+            let is_in_storm = fleet.in_storm.contains(own);
+            if was_in_storm && !is_in_storm && !planted!(SuspicionEndsEarly) {
                 self.vantage.forget_failures(own);
             }
-            was_in_storm = fleet.in_storm.contains(own);
+            was_in_storm = is_in_storm;
         }
     }
 

@@ -199,9 +199,11 @@ impl SimProbe {
         // What a vantage sees by its own fault says nothing of the member; except at first, when it has not yet seen a
         // second region turn bad and nobody can know.
         let believable = blind.is_none_or(|since| now.since(since) < KNOWN_AFTER);
-        if believable || !(lies || outcome.is_bad()) {
+        let bad = outcome.is_bad();
+        if believable || !bad || lies {
             let seen = state.members.seen.entry((self.life.process, index)).or_default();
-            seen.note(now, lies || outcome.is_bad());
+            // A liar may say what is true.
+            seen.note(now, bad || (lies && believable));
         }
         if lies {
             return (Outcome::Refused, Duration::from_millis(1));

@@ -43,7 +43,9 @@ pub(super) fn standing(
 }
 
 /// The last time at which a vantage saw two or more other regions turn bad at once. "At once" is as sharp as its own
-/// checks: two faults at the same moment are first seen within interval plus timeout of the slower check.
+/// checks: two faults at the same moment are first seen within interval plus timeout of the slower check. Regions that it
+/// sees fail now count whenever they turned bad, if it is contradicted on both: one may have failed in truth before the
+/// vantage itself did.
 fn storm(
     vantage: usize,
     vantages: &[VantageView],
@@ -52,13 +54,19 @@ fn storm(
 ) -> Option<Storm> {
     let own = &vantages[vantage].region;
     let others = regions.iter().copied().filter(|region| *region != own);
-    let turned: Vec<Turn> = others.filter_map(|region| turned_bad(vantage, region, services)).collect();
+    let turned: Vec<(Turn, bool)> = others
+        .filter_map(|region| {
+            let turn = turned_bad(vantage, region, services)?;
+            let alone = turn.failing && is_contradicted(region, vantages, services);
+            Some((turn, alone))
+        })
+        .collect();
     let mut last: Option<Storm> = None;
-    for (index, turn) in turned.iter().enumerate() {
-        for other in turned.iter().skip(index + 1) {
+    for (index, (turn, alone)) in turned.iter().enumerate() {
+        for (other, other_alone) in turned.iter().skip(index + 1) {
             let resolution = turn.resolution.max(other.resolution);
             let at = turn.at.max(other.at);
-            if turn.at.distance(other.at) <= resolution {
+            if turn.at.distance(other.at) <= resolution || (*alone && *other_alone) {
                 let lasts = turn.failing && other.failing;
                 if last.as_ref().is_none_or(|last| (lasts, at) > (last.lasts, last.at)) {
                     last = Some(Storm { at, resolution, lasts });
@@ -110,4 +118,23 @@ fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) 
     onsets.sort_unstable();
     let at = *onsets.get(onsets.len() / 2).filter(|_| onsets.len() * 2 > judged)?;
     Some(Turn { at, resolution, failing: failing * 2 > judged })
+}
+
+/// Whether as many of the vantages outside a region see most of it work as see most of it fail.
+fn is_contradicted(region: &RegionName, vantages: &[VantageView], services: &[ServiceReports]) -> bool {
+    let (mut fine, mut failing) = (0_usize, 0_usize);
+    for vantage in (0..vantages.len()).filter(|v| vantages[*v].alive && vantages[*v].region != *region) {
+        let of_region = services.iter().filter_map(|service| service.members.get(region)?.get(vantage));
+        let mut words = [0_usize; 2];
+        for report in of_region {
+            match report.verdict {
+                Verdict::Failed => words[1] += 1,
+                Verdict::Healthy | Verdict::Degraded => words[0] += 1,
+                Verdict::Unknown => {}
+            }
+        }
+        fine += usize::from(words[0] > words[1]);
+        failing += usize::from(words[1] > words[0]);
+    }
+    fine > 0 && fine >= failing
 }
