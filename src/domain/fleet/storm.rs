@@ -57,7 +57,7 @@ fn storm(
     let turned: Vec<(Turn, bool)> = others
         .filter_map(|region| {
             let turn = turned_bad(vantage, region, services)?;
-            let alone = turn.failing && is_contradicted(region, vantages, services);
+            let alone = turn.failing && is_contradicted(vantage, region, vantages, services);
             Some((turn, alone))
         })
         .collect();
@@ -120,10 +120,15 @@ fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) 
     Some(Turn { at, resolution, failing: failing * 2 > judged })
 }
 
-/// Whether as many of the vantages outside a region see most of it work as see most of it fail.
-fn is_contradicted(region: &RegionName, vantages: &[VantageView], services: &[ServiceReports]) -> bool {
+/// Whether of the other vantages, the region's own among them, as many see most of it work as see most of it fail.
+fn is_contradicted(
+    accuser: usize,
+    region: &RegionName,
+    vantages: &[VantageView],
+    services: &[ServiceReports],
+) -> bool {
     let (mut fine, mut failing) = (0_usize, 0_usize);
-    for vantage in (0..vantages.len()).filter(|v| vantages[*v].alive && vantages[*v].region != *region) {
+    for vantage in (0..vantages.len()).filter(|v| vantages[*v].alive && *v != accuser) {
         let of_region = services.iter().filter_map(|service| service.members.get(region)?.get(vantage));
         let mut words = [0_usize; 2];
         for report in of_region {
