@@ -6,6 +6,7 @@
 
 mod budget;
 mod decide;
+mod drill;
 #[cfg(test)]
 mod fencing_model;
 mod fleet;
@@ -24,6 +25,10 @@ mod time;
 
 pub use budget::{BudgetLimits, BudgetUse};
 pub use decide::{Action, Decision, decide, suppose_lost};
+pub use drill::{
+    DrillLimits, DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState,
+    MoveSight, Order, PreCheck, ServiceSight, Stop, StopCause,
+};
 pub use fleet::{Fleet, RegionState, ServiceReports, survey};
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};
 pub use ids::{Epoch, Identity, RegionName, RouteName, RunId, ServiceKey};

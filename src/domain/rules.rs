@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     BudgetLimits, MemberHealth, Mode, Published, RegionName, RunId, ServiceKey, TargetRefusal, Trigger,
 };
@@ -81,7 +83,7 @@ impl Rule {
 }
 
 /// What a rule says.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum RuleOutcome {
     /// Nothing against it.
     Pass,

@@ -1,0 +1,385 @@
+//! The next state of a run, and what it wants done.
+
+use std::time::Duration;
+
+use super::{
+    DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState, MoveSight,
+    Order, ServiceSight, Stop, StopCause, verdict::verdict,
+};
+use crate::domain::{MemberHealth, RuleOutcome, RunId, RunState, Timestamp};
+
+/// Times that a service is told to return before the drill ends without it. With [`RETURN_PAUSE`] between them this is five
+/// minutes: a place that does not take its service back for so long will not without a person.
+const RETURNS_MAX: u32 = 20;
+
+/// Time between two orders to return.
+const RETURN_PAUSE: Duration = Duration::from_secs(15);
+
+/// Time after `max_duration` by which the way back is over as well, or the drill ends without it: it always ends.
+const RETURN_LIMIT: Duration = Duration::from_secs(600);
+
+/// Moments that a run remembers: a drill of 500 services has some 2,000.
+const TIMELINE_MAX: usize = 5_000;
+
+impl DrillRun {
+    /// Takes in what is seen, and goes on as far as it can without something being done.
+    pub fn advance(&mut self, seen: &DrillSight) {
+        if self.phase == DrillPhase::Announced {
+            self.start(seen);
+            return;
+        }
+        self.take_in(seen);
+        if matches!(self.phase, DrillPhase::Leaving | DrillPhase::Holding) {
+            self.guard(seen);
+        }
+        match self.phase {
+            DrillPhase::Leaving => self.leave(seen),
+            DrillPhase::Holding => self.hold(seen.now),
+            DrillPhase::Returning => self.bring_back(seen),
+            DrillPhase::Announced | DrillPhase::Over => {}
+        }
+    }
+
+    /// What is wanted now. Follows from the state alone, so a new leader gives the orders that an old one could not.
+    #[must_use]
+    pub fn orders(&self, seen: &DrillSight) -> Vec<Order> {
+        let both = self.services.iter().zip(&seen.services);
+        both.filter_map(|(service, sight)| self.order(service, sight)).collect()
+    }
+
+    fn order(&self, drilled: &DrilledService, sight: &ServiceSight) -> Option<Order> {
+        let service = drilled.service.clone();
+        match drilled.state {
+            DrilledState::Leaving if sight.away.is_none() => Some(Order::Move {
+                run: self.away_id(drilled),
+                from: Some(drilled.leaves.clone()),
+                to: drilled.goes_to.clone(),
+                back: false,
+                service,
+            }),
+            DrilledState::Leaving if self.phase == DrillPhase::Returning && may_turn_back(sight) => {
+                Some(Order::TurnBack { run: self.away_id(drilled), service })
+            }
+            DrilledState::Returning if sight.back.is_none() => Some(Order::Move {
+                run: self.back_id(drilled),
+                from: None,
+                to: Some(drilled.leaves.clone()),
+                back: true,
+                service,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Name of the Failover that moves a service away.
+    #[must_use]
+    pub fn away_id(&self, drilled: &DrilledService) -> RunId {
+        RunId::new(format!("{}-{}-away", self.id, drilled.service.name))
+    }
+
+    /// Name of the Failover that moves a service back: the last one, if several were needed.
+    #[must_use]
+    pub fn back_id(&self, drilled: &DrilledService) -> RunId {
+        match drilled.returns {
+            0 | 1 => RunId::new(format!("{}-{}-back", self.id, drilled.service.name)),
+            more => RunId::new(format!("{}-{}-back-{more}", self.id, drilled.service.name)),
+        }
+    }
+
+    fn start(&mut self, seen: &DrillSight) {
+        if let Some((region, why)) = self.aborts.first_key_value() {
+            let message = format!("stopped in {region} before it began: {why}");
+            return self.end_unstarted(DrillRule::AbortedBeforeStart, message, seen.now);
+        }
+        if seen.now < self.starts_at {
+            return;
+        }
+        let too_late = seen.now.since(self.starts_at) > self.limits.starting_deadline;
+        if let Some(other) = &seen.another_run {
+            if too_late || !self.limits.waits_for_another {
+                let message = format!("DrillRun {other} of the same drill is going on");
+                return self.end_unstarted(DrillRule::AnotherRun, message, seen.now);
+            }
+            self.message = format!("waits for DrillRun {other}");
+            return;
+        }
+        let (given, needed) = (seen.approved_by.len(), self.limits.approvals as usize);
+        if given < needed {
+            let message =
+                format!("{given} of {needed} approvals: create an Approval for DrillRun {}", self.id);
+            match too_late {
+                true => self.end_unstarted(DrillRule::ApprovalsMissing, message, seen.now),
+                false => self.message = message,
+            }
+            return;
+        }
+        self.pre_checks.clone_from(&seen.checks);
+        self.pre_checks.extend(seen.services.iter().flat_map(|service| service.checks.iter().cloned()));
+        if self.services.is_empty() {
+            let message = "no selected service is served by the region that is left".to_owned();
+            return self.end_unstarted(DrillRule::NothingToMove, message, seen.now);
+        }
+        if let Some(check) = self.pre_checks.iter().find(|check| check.outcome == RuleOutcome::Block) {
+            let of = check.service.as_ref().map(|service| format!("{service}: ")).unwrap_or_default();
+            let message = format!("{of}{} ({})", check.message, check.name);
+            return self.end_unstarted(DrillRule::PreCheckBlocked, message, seen.now);
+        }
+        self.approved_by.clone_from(&seen.approved_by);
+        self.started_at = Some(seen.now);
+        for (drilled, sight) in self.services.iter_mut().zip(&seen.services) {
+            drilled.from.clone_from(&sight.serving);
+        }
+        self.phase = DrillPhase::Leaving;
+        self.note(seen.now, "started: every check before the start has passed".to_owned());
+        self.leave(seen);
+    }
+
+    fn take_in(&mut self, seen: &DrillSight) {
+        for index in 0..self.services.len().min(seen.services.len()) {
+            let sight = &seen.services[index];
+            match self.services[index].state {
+                DrilledState::Leaving => self.left(index, sight, seen.now),
+                DrilledState::Away => self.moved_by_others(index, sight, seen.now),
+                DrilledState::Returning => self.returned(index, sight, seen.now),
+                _ => {}
+            }
+        }
+    }
+
+    fn left(&mut self, index: usize, sight: &ServiceSight, now: Timestamp) {
+        let Some(away) = &sight.away else { return };
+        let drilled = &mut self.services[index];
+        let name = drilled.service.name.clone();
+        match away.state {
+            RunState::Running | RunState::Compensating | RunState::Paused => {}
+            RunState::Succeeded => {
+                drilled.state = DrilledState::Away;
+                drilled.to.clone_from(&sight.serving);
+                drilled.rto = since(away, drilled.left_at);
+                self.note(now, format!("{name} is served by {}", names(&sight.serving)));
+            }
+            RunState::Planned => {
+                drilled.state = DrilledState::Back;
+                self.note(
+                    now,
+                    format!("{name}: the plan is in Failover {}", self.away_id(&self.services[index])),
+                );
+            }
+            RunState::Refused | RunState::Compensated | RunState::Failed => {
+                drilled.state = DrilledState::Stayed;
+                self.note(now, format!("{name} stays where it was: {}", away.message));
+                // One that was turned back because of a stop is no failure of its own.
+                self.stop(now, StopCause::MoveFailed, format!("{name}: {}", away.message));
+            }
+        }
+    }
+
+    /// Somebody else changed who serves: a real failover, or a person.
+    fn moved_by_others(&mut self, index: usize, sight: &ServiceSight, now: Timestamp) {
+        let drilled = &mut self.services[index];
+        if sight.serving == drilled.to || sight.serving.is_empty() {
+            return;
+        }
+        let back = sight.serving == drilled.from;
+        drilled.state = if back { DrilledState::Back } else { DrilledState::Kept };
+        let message =
+            format!("{} was moved to {} by another Failover", drilled.service.name, names(&sight.serving));
+        self.note(now, message.clone());
+        self.stop(now, StopCause::Incident, message);
+    }
+
+    fn returned(&mut self, index: usize, sight: &ServiceSight, now: Timestamp) {
+        let drilled = &mut self.services[index];
+        let over = sight.back.as_ref().is_some_and(|back| back.state.is_over());
+        if !over {
+            return;
+        }
+        let name = drilled.service.name.clone();
+        if drilled.leaves_served(&sight.serving) {
+            drilled.state = DrilledState::Back;
+            drilled.return_time = sight.back.as_ref().and_then(|back| since(back, drilled.returned_at));
+            return self.note(now, format!("{name} is back"));
+        }
+        let why = sight.back.as_ref().map(|back| back.message.clone()).unwrap_or_default();
+        if drilled.returns < RETURNS_MAX {
+            // Told again after a pause.
+            drilled.state = DrilledState::Away;
+            return self.note(now, format!("{name} did not come back: {why}"));
+        }
+        drilled.state = DrilledState::Kept;
+        self.findings.push(format!("{name} did not come back: {why}"));
+    }
+
+    fn guard(&mut self, seen: &DrillSight) {
+        let now = seen.now;
+        if let Some((region, why)) = self.aborts.first_key_value() {
+            let message = format!("stopped in {region}: {why}");
+            return self.stop(now, StopCause::Person, message);
+        }
+        let both = self.services.iter().zip(&seen.services);
+        let incident = both.clone().find(|(drilled, sight)| drilled.has_lost_its_origin(sight));
+        if let Some((drilled, _)) = incident {
+            let message = format!("{} failed, which {} came from", drilled.leaves, drilled.service.name);
+            return self.stop(now, StopCause::Incident, message);
+        }
+        let tripped = both.clone().find_map(|(drilled, sight)| {
+            let unwell = match sight.health {
+                MemberHealth::Down => true,
+                MemberHealth::Degraded => self.limits.degraded,
+                // Unknown is neither down nor up (I9).
+                MemberHealth::Healthy | MemberHealth::Unknown => false,
+            };
+            (drilled.state == DrilledState::Away && unwell).then(|| {
+                format!(
+                    "{} is {} where it is served now, in {}",
+                    drilled.service.name,
+                    sight.health,
+                    names(&sight.serving)
+                )
+            })
+        });
+        if let Some(message) = tripped {
+            return self.stop(now, StopCause::Guardrail, message);
+        }
+        if self.running_for(now) > self.limits.max_duration {
+            self.stop(
+                now,
+                StopCause::OverTime,
+                format!("it has taken longer than {:?}", self.limits.max_duration),
+            );
+        }
+    }
+
+    /// Tells the next service to leave, when the one before has arrived.
+    fn leave(&mut self, seen: &DrillSight) {
+        if self.services.iter().any(|service| service.state == DrilledState::Leaving) {
+            return;
+        }
+        if let Some(next) = self.services.iter_mut().find(|service| service.state == DrilledState::Waiting) {
+            next.state = DrilledState::Leaving;
+            next.left_at = Some(seen.now);
+            let text = format!("{} leaves {}", next.service.name, next.leaves);
+            return self.note(seen.now, text);
+        }
+        if self.services.iter().all(|service| service.state.is_settled()) {
+            return self.end(seen.now);
+        }
+        self.phase = DrillPhase::Holding;
+        self.held_since = Some(seen.now);
+        self.note(seen.now, format!("all are away, held for {:?}", self.limits.hold));
+    }
+
+    fn hold(&mut self, now: Timestamp) {
+        if self.held_since.is_some_and(|since| now.since(since) >= self.limits.hold) {
+            self.phase = DrillPhase::Returning;
+            self.note(now, "held long enough: returns".to_owned());
+        }
+    }
+
+    /// Tells services to return: one after the other, the last first; all at once if the drill was stopped.
+    fn bring_back(&mut self, seen: &DrillSight) {
+        let now = seen.now;
+        let out_of_time = self.running_for(now) > self.limits.max_duration + RETURN_LIMIT;
+        for index in (0..self.services.len().min(seen.services.len())).rev() {
+            let one_returns = self.services.iter().any(|service| service.state == DrilledState::Returning);
+            let stopped = self.stop.is_some();
+            let drilled = &mut self.services[index];
+            let name = drilled.service.name.clone();
+            match drilled.state {
+                DrilledState::Waiting => drilled.state = DrilledState::Stayed,
+                DrilledState::Away if drilled.has_lost_its_origin(&seen.services[index]) => {
+                    drilled.state = DrilledState::Kept;
+                    let message =
+                        format!("{} failed: {name} stays where it is, as after a failover", drilled.leaves);
+                    self.note(now, message.clone());
+                    self.stop(now, StopCause::Incident, message);
+                }
+                DrilledState::Away if (stopped || !one_returns) && drilled.may_return(now) => {
+                    drilled.state = DrilledState::Returning;
+                    drilled.returned_at = Some(now);
+                    drilled.returns += 1;
+                    let text = format!("{name} returns to {}", drilled.leaves);
+                    self.note(now, text);
+                }
+                state if out_of_time && !state.is_settled() => {
+                    drilled.state = DrilledState::Kept;
+                    self.findings.push(format!("{name} was not brought back in time"));
+                }
+                _ => {}
+            }
+        }
+        if self.services.iter().all(|service| service.state.is_settled()) {
+            self.end(now);
+        }
+    }
+
+    /// The first cause counts.
+    fn stop(&mut self, at: Timestamp, cause: StopCause, message: String) {
+        self.phase = DrillPhase::Returning;
+        if self.stop.is_none() {
+            self.note(at, format!("stopped: {message}"));
+            self.stop = Some(Stop { at, cause, message });
+        }
+    }
+
+    fn end_unstarted(&mut self, rule: DrillRule, message: String, now: Timestamp) {
+        self.phase = DrillPhase::Over;
+        self.ended_at = Some(now);
+        self.verdict = Some((DrillVerdict::NotStarted, rule));
+        self.note(now, format!("not started: {message}"));
+        for drilled in &mut self.services {
+            drilled.state = DrilledState::Stayed;
+        }
+    }
+
+    fn end(&mut self, now: Timestamp) {
+        let (verdict, rule) = verdict(self);
+        self.phase = DrillPhase::Over;
+        self.ended_at = Some(now);
+        self.verdict = Some((verdict, rule));
+        let why = self.stop.as_ref().map(|stop| format!(": {}", stop.message)).unwrap_or_default();
+        self.note(now, format!("over: {} by rule {rule}{why}", verdict.as_str()));
+    }
+
+    fn note(&mut self, at: Timestamp, what: String) {
+        self.message.clone_from(&what);
+        if self.timeline.len() < TIMELINE_MAX {
+            self.timeline.push((at, what));
+        }
+    }
+
+    fn running_for(&self, now: Timestamp) -> Duration {
+        self.started_at.map(|start| now.since(start)).unwrap_or_default()
+    }
+}
+
+impl DrilledService {
+    /// What was drilled away from broke: the service is where it should be.
+    fn has_lost_its_origin(&self, sight: &ServiceSight) -> bool {
+        let moved = matches!(self.state, DrilledState::Leaving | DrilledState::Away);
+        moved && sight.origin == MemberHealth::Down
+    }
+
+    /// Told once, or long enough ago.
+    fn may_return(&self, now: Timestamp) -> bool {
+        self.returned_at.is_none_or(|told| now.since(told) >= RETURN_PAUSE)
+    }
+
+    fn leaves_served(&self, serving: &std::collections::BTreeSet<crate::domain::RegionName>) -> bool {
+        serving.contains(&self.leaves)
+    }
+}
+
+/// A move away that is going on and would lead back to something that works.
+fn may_turn_back(sight: &ServiceSight) -> bool {
+    let going_on = sight.away.as_ref().is_some_and(|away| away.state == RunState::Running);
+    going_on && sight.origin != MemberHealth::Down
+}
+
+fn since(moved: &MoveSight, from: Option<Timestamp>) -> Option<Duration> {
+    Some(moved.verified?.since(from?))
+}
+
+fn names(regions: &std::collections::BTreeSet<crate::domain::RegionName>) -> String {
+    regions.iter().map(|region| region.as_str()).collect::<Vec<_>>().join(", ")
+}
