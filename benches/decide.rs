@@ -96,6 +96,7 @@ fn observation(verdict: Verdict) -> Observation {
         budgets: regions().map(|region| (region, limits, BudgetUse::default())).collect(),
         last_drill: None,
         request: None,
+        in_drill: false,
         timings: Timings::default(),
     }
 }

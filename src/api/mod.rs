@@ -48,7 +48,7 @@ pub use shared_service::{
 };
 pub use switchover_drill::{
     ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, Guardrails, NextRun,
-    ServiceSelector, SwitchoverDrill, SwitchoverDrillSpec, SwitchoverDrillStatus, Weekday,
+    STARTING_DEADLINE, ServiceSelector, SwitchoverDrill, SwitchoverDrillSpec, SwitchoverDrillStatus, Weekday,
 };
 pub use traffic::{
     DnsServer, DnsUpdate, SecretKeyRef, ServedZone, Traffic, TrafficStatus, TsigAlgorithm, TsigKey,

@@ -307,10 +307,13 @@ fn default_history_limit() -> i32 {
     10
 }
 
+/// How late a run may start where its drill has no schedule.
+pub const STARTING_DEADLINE: Duration = Duration::from_secs(900);
+
 // A quarter of an hour: a Bongsu that restarts, or a leader that is replaced, still runs the drill; one that was gone for
 // hours does not start it in the middle of a day for which nobody expected it.
-fn default_starting_deadline() -> Duration {
-    Duration::from_secs(900)
+const fn default_starting_deadline() -> Duration {
+    STARTING_DEADLINE
 }
 
 // Four times the default hold.

@@ -59,13 +59,23 @@ pub struct DrillRun {
     pub findings: Vec<String>,
     /// What happened, in order.
     pub timeline: Vec<(Timestamp, String)>,
-    /// A person's word to stop, by the region in which it was said.
+    /// What people said, by the region in whose cluster they said it. Each region writes only its own.
     #[serde(default)]
-    pub aborts: BTreeMap<RegionName, String>,
+    pub words: BTreeMap<RegionName, Words>,
     /// All of it in one sentence.
     pub message: String,
     /// The process that wrote last.
     pub owner: Identity,
+}
+
+/// What people said of a run in one cluster.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Words {
+    /// It shall stop.
+    pub abort: bool,
+    /// Who says yes, and until when that counts.
+    pub approvals: BTreeMap<String, Option<Timestamp>>,
 }
 
 /// What a run must keep to.
@@ -291,8 +301,6 @@ pub enum Order {
 pub struct DrillSight {
     /// The wall clock.
     pub now: Timestamp,
-    /// Who says yes now, without the requester.
-    pub approved_by: BTreeSet<String>,
     /// Another run of the same drill that is going on.
     pub another_run: Option<RunId>,
     /// What the drill as a whole asks before its start.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use super::{
     BudgetLimits, BudgetUse, Epoch, MemberHealth, Record, RegionName, RunId, Service, ServiceKey, Timestamp,
-    Timings, Verdict, judge,
+    Timings, Trigger, Verdict, judge,
 };
 
 /// One service, at one moment.
@@ -30,8 +30,10 @@ pub struct Observation {
     pub budgets: Vec<(RegionName, BudgetLimits, BudgetUse)>,
     /// When the last drill of this service passed.
     pub last_drill: Option<Timestamp>,
-    /// A person's wish that no run has answered yet.
+    /// A wish that no run has answered yet.
     pub request: Option<Request>,
+    /// A drill has the service in hand and will bring it back.
+    pub in_drill: bool,
     /// How long the parts of a move take.
     pub timings: Timings,
 }
@@ -170,7 +172,7 @@ pub struct Switches {
     pub name_claimed_by: Option<ServiceKey>,
 }
 
-/// A person's wish.
+/// A wish of a person or of a drill.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Name of the Failover.
@@ -181,6 +183,8 @@ pub struct Request {
     pub to: Option<RegionName>,
     /// Show the plan, touch nothing.
     pub dry_run: bool,
+    /// Whose wish it is: `Manual`, `Drill` or `Return`.
+    pub trigger: Trigger,
 }
 
 /// Why a member could not take over.

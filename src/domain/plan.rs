@@ -22,6 +22,10 @@ pub enum Trigger {
     Failback,
     /// The list of members or their weights was changed.
     SpecChanged,
+    /// A drill moves the service away.
+    Drill,
+    /// A drill moves the service back.
+    Return,
 }
 
 impl Trigger {
@@ -35,7 +39,21 @@ impl Trigger {
             Self::Manual => "Manual",
             Self::Failback => "Failback",
             Self::SpecChanged => "SpecChanged",
+            Self::Drill => "Drill",
+            Self::Return => "Return",
         }
+    }
+
+    /// Somebody wants it who can be told no: a person, or a drill.
+    #[must_use]
+    pub const fn is_wish(self) -> bool {
+        matches!(self, Self::Manual | Self::Drill | Self::Return)
+    }
+
+    /// Nobody needs it now, so the red lever and every doubt about what is seen keep it from starting.
+    #[must_use]
+    pub const fn can_wait(self) -> bool {
+        matches!(self, Self::Drill)
     }
 
     /// Bongsu wants it, no person does: modes, the stop and the cooldown apply.

@@ -264,6 +264,20 @@ impl Run {
         }
     }
 
+    /// Whether it is a planned move that is not verified yet. What has no way back goes on.
+    #[must_use]
+    pub fn may_turn_back(&self) -> bool {
+        let has_way_back = self.cursor <= self.plan.point_of_no_return && !self.compensating();
+        self.state == RunState::Running && has_way_back && !self.plan.compensation.is_empty()
+    }
+
+    /// Undoes a planned move that is not wanted any more; only where [`Run::may_turn_back`].
+    pub fn turn_back(&mut self, why: &str, now: Timestamp) {
+        why.clone_into(&mut self.message);
+        self.note(StepState::Failed, why.to_owned(), Some(now));
+        self.compensate(now);
+    }
+
     /// The run ends because the world around it is gone, for example its service was deleted.
     pub fn give_up(&mut self, why: &str, now: Timestamp) {
         self.end(RunState::Failed, why.to_owned(), now);

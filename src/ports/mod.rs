@@ -12,7 +12,7 @@ pub use prober::{
     CheckKind, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Prober, Reading, Scheme, TcpSpec, TlsSpec,
 };
 pub use resources::{
-    Event, EventKind, InvalidObject, ObjectRef, Resources, ResourcesError, Snapshot, StatusUpdate,
+    Event, EventKind, InvalidObject, NewObject, ObjectRef, Resources, ResourcesError, Snapshot, StatusUpdate,
 };
 pub use traffic::{
     Answer, DnsRoute, EmptyAnswer, Route, RouteKind, ServedRoute, ServerState, Traffic, TrafficError,

@@ -7,8 +7,9 @@ use tokio::sync::watch;
 
 use crate::{
     api::{
-        Failover, FailoverStatus, GradePolicy, GradePolicyStatus, Region, RegionStatus, SharedService,
-        SharedServiceStatus,
+        Approval, ApprovalStatus, Calendar, CalendarStatus, DrillRun, DrillRunStatus, Failover,
+        FailoverStatus, GradePolicy, GradePolicyStatus, Region, RegionStatus, SharedService,
+        SharedServiceStatus, SwitchoverDrill, SwitchoverDrillStatus,
     },
     domain::ServiceKey,
 };
@@ -24,6 +25,14 @@ pub struct Snapshot {
     pub policies: BTreeMap<String, Arc<GradePolicy>>,
     /// Failovers by namespace and name.
     pub failovers: BTreeMap<(String, String), Arc<Failover>>,
+    /// Switchover drills by namespace and name.
+    pub drills: BTreeMap<(String, String), Arc<SwitchoverDrill>>,
+    /// Runs of drills by namespace and name.
+    pub drill_runs: BTreeMap<(String, String), Arc<DrillRun>>,
+    /// Calendars by name.
+    pub calendars: BTreeMap<String, Arc<Calendar>>,
+    /// Approvals by namespace and name.
+    pub approvals: BTreeMap<(String, String), Arc<Approval>>,
     /// Objects that cannot be read at all.
     pub invalid: Vec<InvalidObject>,
 }
@@ -40,7 +49,7 @@ pub struct InvalidObject {
 /// Names one object.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ObjectRef {
-    /// `Region`, `SharedService`, `GradePolicy` or `Failover`.
+    /// Its kind, such as `SharedService`.
     pub kind: &'static str,
     /// Namespace; empty for cluster-scoped kinds.
     pub namespace: String,
@@ -59,6 +68,23 @@ pub enum StatusUpdate {
     Policy(String, GradePolicyStatus),
     /// Of a Failover, by namespace and name.
     Failover(String, String, Box<FailoverStatus>),
+    /// Of a SwitchoverDrill, by namespace and name.
+    Drill(String, String, Box<SwitchoverDrillStatus>),
+    /// Of a DrillRun, by namespace and name.
+    DrillRun(String, String, Box<DrillRunStatus>),
+    /// Of a Calendar.
+    Calendar(String, CalendarStatus),
+    /// Of an Approval, by namespace and name.
+    Approval(String, String, ApprovalStatus),
+}
+
+/// An object that stands for something in the ledger.
+#[derive(Clone, Debug)]
+pub enum NewObject {
+    /// A run.
+    Failover(Box<Failover>),
+    /// A run of a drill.
+    DrillRun(Box<DrillRun>),
 }
 
 /// Something that a person should be able to read with `kubectl describe`.
@@ -128,11 +154,11 @@ pub trait Resources: Send + Sync {
     /// Try again at the next pass.
     async fn write_status(&self, update: StatusUpdate) -> Result<(), ResourcesError>;
 
-    /// Creates a Failover for a run that the ledger holds; one that exists already is no error.
+    /// Creates an object for something that the ledger holds; one that exists already is no error.
     ///
     /// # Errors
     /// Try again at the next pass.
-    async fn create_failover(&self, failover: Failover) -> Result<(), ResourcesError>;
+    async fn create(&self, object: NewObject) -> Result<(), ResourcesError>;
 
     /// Tells a person. Best effort: an event that cannot be written is logged and forgotten.
     async fn emit(&self, event: Event);

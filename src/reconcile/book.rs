@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::vantage::MemberVerdict;
 use crate::{
-    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Timestamp},
+    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Timestamp, Trigger},
     planted::planted,
     ports::{Expect, Key, Ledger, LedgerError, Version},
 };
@@ -18,8 +18,10 @@ pub enum Entry {
     Record(ServiceKey),
     /// `run/NAMESPACE/NAME`: one execution of a plan.
     Run(Arc<str>, RunId),
-    /// `request/NAMESPACE/NAME`: a Failover that a person created.
+    /// `request/NAMESPACE/NAME`: a move that a person or a drill wants.
     Request(Arc<str>, RunId),
+    /// `drill/NAMESPACE/NAME`: one run of a drill.
+    Drill(Arc<str>, RunId),
     /// `verdict/VANTAGE/NAMESPACE/NAME`: what a vantage says of a service's members.
     Verdict(RegionName, ServiceKey),
 }
@@ -32,6 +34,7 @@ impl Entry {
             Self::Record(service) => format!("record/{service}"),
             Self::Run(namespace, id) => format!("run/{namespace}/{id}"),
             Self::Request(namespace, id) => format!("request/{namespace}/{id}"),
+            Self::Drill(namespace, id) => format!("drill/{namespace}/{id}"),
             Self::Verdict(vantage, service) => format!("verdict/{vantage}/{service}"),
         })
     }
@@ -44,6 +47,7 @@ impl Entry {
             ["record", namespace, name] => Some(Self::Record(ServiceKey::new(namespace, name))),
             ["run", namespace, id] => Some(Self::Run(Arc::from(*namespace), RunId::new(id))),
             ["request", namespace, id] => Some(Self::Request(Arc::from(*namespace), RunId::new(id))),
+            ["drill", namespace, id] => Some(Self::Drill(Arc::from(*namespace), RunId::new(id))),
             ["verdict", vantage, namespace, name] => {
                 Some(Self::Verdict(RegionName::new(vantage), ServiceKey::new(namespace, name)))
             }
@@ -52,7 +56,7 @@ impl Entry {
     }
 }
 
-/// A Failover that a person created, as it stands in the ledger.
+/// A move that a person or a drill wants, as it stands in the ledger.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestEntry {
@@ -66,12 +70,23 @@ pub struct RequestEntry {
     pub reason: String,
     /// Show the plan, touch nothing.
     pub dry_run: bool,
+    /// Whose wish it is.
+    #[serde(default = "manual")]
+    pub trigger: Trigger,
+    /// A drill wants the move undone, and why.
+    #[serde(default)]
+    pub turn_back: Option<String>,
     /// When it was created; older requests come first.
     pub created_at: Timestamp,
     /// The last word of a person on the paused run in each region's cluster, and the generation of the Failover there
     /// that brought it. Each region writes only its own.
     #[serde(default)]
     pub words: BTreeMap<RegionName, (Intervention, i64)>,
+}
+
+/// Written before drills were there.
+const fn manual() -> Trigger {
+    Trigger::Manual
 }
 
 /// What one vantage says of the members of one service.

@@ -42,7 +42,7 @@ impl Agent {
     ) -> (Duration, PassOutcome) {
         let now = self.ports.clock.tick();
         let until = self.shared().resting.get(&run.service).copied();
-        if let Some(until) = until.filter(|until| *until > now) {
+        if let Some(until) = until.filter(|until| *until > now && self.wanted_back(&run).is_none()) {
             return (until.since(now), PassOutcome::Unchanged);
         }
         let found = version;
@@ -90,6 +90,11 @@ impl Agent {
                         // Not rested: a person's word is heard as soon as it is in the ledger.
                         return Ok(Duration::ZERO);
                     }
+                }
+                Next::Execute(_) if let Some(why) = self.wanted_back(run) => {
+                    info!(service = %run.service, failover = %run.id, why, "turned back");
+                    run.turn_back(&why, now);
+                    self.save(run, version).await?;
                 }
                 Next::Execute(step) => {
                     run.begin(now);
@@ -236,6 +241,12 @@ impl Agent {
         for (region, (_, generation)) in request.iter().flat_map(|(_, request)| &request.words) {
             run.heard.insert(region.clone(), *generation);
         }
+    }
+
+    /// Why a drill wants this move undone, as long as it can be.
+    fn wanted_back(&self, run: &Run) -> Option<String> {
+        let (_, request) = self.mirror.request(&run.service.namespace, &run.id)?;
+        request.turn_back.clone().filter(|_| run.may_turn_back())
     }
 
     /// `true` if a person said something new. Of what was said in several clusters the most careful word counts; the

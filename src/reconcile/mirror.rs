@@ -14,7 +14,9 @@ use super::{
     moves::Moves,
 };
 use crate::{
-    domain::{Identity, Record, RegionName, Run, RunId, RunState, ServiceKey, VantageView},
+    domain::{
+        DrillPhase, DrillRun, Identity, Record, RegionName, Run, RunId, RunState, ServiceKey, VantageView,
+    },
     planted::planted,
     ports::{Change, Key, LeaseState, Version, Versioned},
 };
@@ -38,6 +40,7 @@ struct State {
     runs: BTreeMap<ServiceKey, BTreeMap<RunId, Seen<Run>>>,
     moves: Moves,
     requests: BTreeMap<(Arc<str>, RunId), Seen<RequestEntry>>,
+    drills: BTreeMap<(Arc<str>, RunId), Seen<DrillRun>>,
     verdicts: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
     leases: Vec<LeaseState>,
     unreadable: BTreeMap<Key, String>,
@@ -227,6 +230,24 @@ impl Mirror {
         self.state().requests.get(&(Arc::from(namespace), id.clone())).cloned()
     }
 
+    /// All runs of drills.
+    pub fn drills(&self) -> Vec<Seen<DrillRun>> {
+        self.state().drills.values().cloned().collect()
+    }
+
+    /// One run of a drill.
+    pub fn drill(&self, namespace: &str, id: &RunId) -> Option<Seen<DrillRun>> {
+        self.state().drills.get(&(Arc::from(namespace), id.clone())).cloned()
+    }
+
+    /// Whether a drill has a service in hand and will bring it back.
+    pub fn is_in_drill(&self, service: &ServiceKey) -> bool {
+        let going_on = |run: &DrillRun| !matches!(run.phase, DrillPhase::Announced | DrillPhase::Over);
+        let has =
+            |run: &DrillRun| run.services.iter().any(|s| s.service == *service && !s.state.is_settled());
+        self.state().drills.values().any(|(_, run)| going_on(run) && has(run))
+    }
+
     /// Looks at what the vantages say.
     pub fn with_verdicts<T>(&self, look: impl FnOnce(&Verdicts<'_>) -> T) -> T {
         look(&self.state().verdicts())
@@ -307,6 +328,13 @@ impl State {
                 let newer = keep_newer(&mut self.requests, (namespace, id), request);
                 (service, newer)
             }),
+            Entry::Drill(namespace, id) => {
+                // Touches no service by itself: what it wants done comes as requests.
+                if let Some(run) = self.read(key, value) {
+                    keep_newer(&mut self.drills, (namespace, id), run);
+                }
+                None
+            }
             Entry::Verdict(vantage, service) => self.read(key, value).map(|said| {
                 let newer = keep_newer(self.verdicts.entry(service.clone()).or_default(), vantage, said);
                 (service, newer)
@@ -347,6 +375,10 @@ impl State {
             }
             Some(Entry::Request(namespace, id)) => {
                 self.requests.remove(&(namespace, id)).map(|(_, request)| request.service.clone())
+            }
+            Some(Entry::Drill(namespace, id)) => {
+                self.drills.remove(&(namespace, id));
+                None
             }
             Some(Entry::Verdict(vantage, service)) => {
                 self.verdicts.get_mut(&service).and_then(|said| said.remove(&vantage)).map(|_| service)

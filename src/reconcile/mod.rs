@@ -7,6 +7,7 @@
 mod agent;
 mod book;
 mod catalog;
+mod drills;
 mod execute;
 mod line;
 mod meter;

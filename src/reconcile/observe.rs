@@ -34,8 +34,9 @@ impl Agent {
                 global_stop: catalog.global_stop.clone(),
                 name_claimed_by: catalog.claimed.get(&service.key).cloned(),
             },
-            last_drill: None,
+            last_drill: self.last_drill(&service.key),
             request: self.open_request(&service.key),
+            in_drill: self.mirror.is_in_drill(&service.key),
             timings: self.timings(&service.key),
             service: service.clone(),
             record,
@@ -44,7 +45,13 @@ impl Agent {
 
     fn open_request(&self, service: &ServiceKey) -> Option<Request> {
         let (run, entry) = self.mirror.open_request(service)?;
-        Some(Request { run, from: entry.from.clone(), to: entry.to.clone(), dry_run: entry.dry_run })
+        Some(Request {
+            run,
+            from: entry.from.clone(),
+            to: entry.to.clone(),
+            dry_run: entry.dry_run,
+            trigger: entry.trigger,
+        })
     }
 
     fn reports(&self, service: &Service, vantages: &[VantageView]) -> BTreeMap<RegionName, Vec<Report>> {

@@ -267,6 +267,8 @@ impl Agent {
             Trigger::Failback => format!("{joining} is good again"),
             Trigger::SpecChanged => "the members or their weights were changed".to_owned(),
             Trigger::Manual => "a person asked".to_owned(),
+            Trigger::Drill => "a drill moves it away".to_owned(),
+            Trigger::Return => "a drill brings it back".to_owned(),
         }
     }
 }
@@ -285,7 +287,8 @@ fn refusal(decision: &Decision) -> String {
 /// A wish that leads nowhere still gets an answer with its place in the record.
 fn no_plan(seen: &Observation) -> Plan {
     let serving = seen.record.as_ref().map(|record| record.serving.clone()).unwrap_or_default();
-    let change = Move { trigger: Trigger::Manual, from: serving.clone(), to: serving };
+    let trigger = seen.request.as_ref().map_or(Trigger::Manual, |request| request.trigger);
+    let change = Move { trigger, from: serving.clone(), to: serving };
     let epoch = seen.record.as_ref().map(|record| record.epoch).unwrap_or_default();
     Plan {
         steps: Vec::new(),

@@ -90,6 +90,6 @@ fn timestamp(at: crate::domain::Timestamp) -> k8s_openapi::jiff::Timestamp {
 }
 
 /// RFC 3339 with milliseconds.
-fn rfc3339(at: crate::domain::Timestamp) -> String {
+pub(super) fn rfc3339(at: crate::domain::Timestamp) -> String {
     format!("{:.3}", timestamp(at))
 }

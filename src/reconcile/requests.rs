@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::{self, Failover, FailoverPhase},
-    domain::{Intervention, RegionName, RunId, ServiceKey, Timestamp},
+    domain::{Intervention, RegionName, RunId, ServiceKey, Timestamp, Trigger},
     ports::Expect,
 };
 
@@ -96,6 +96,8 @@ fn wish(failover: &Failover) -> Option<(RunId, RequestEntry, Option<Word>)> {
         to: spec.to.as_deref().map(RegionName::new),
         reason: spec.reason.clone(),
         dry_run: spec.dry_run,
+        trigger: Trigger::Manual,
+        turn_back: None,
         created_at: Timestamp(created.unwrap_or_default()),
         words: BTreeMap::new(),
     };

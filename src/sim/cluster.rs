@@ -18,9 +18,9 @@ use super::{
     world::World,
 };
 use crate::{
-    api::{Failover, SharedService, SharedServiceStatus},
+    api::{DrillRun, Failover, SharedService, SharedServiceStatus},
     domain::ServiceKey,
-    ports::{Event, Resources, ResourcesError, Snapshot, StatusUpdate},
+    ports::{Event, NewObject, Resources, ResourcesError, Snapshot, StatusUpdate},
 };
 
 /// Time after which a call on an API server that does not answer is given up, as in the adapter.
@@ -143,7 +143,12 @@ impl Cluster {
                 Some(Written::Failover(key, failover.clone()))
             }
             // Nothing that Bongsu does depends on them.
-            StatusUpdate::Region(..) | StatusUpdate::Policy(..) => None,
+            StatusUpdate::Region(..)
+            | StatusUpdate::Policy(..)
+            | StatusUpdate::Drill(..)
+            | StatusUpdate::DrillRun(..)
+            | StatusUpdate::Calendar(..)
+            | StatusUpdate::Approval(..) => None,
         }
     }
 }
@@ -234,11 +239,14 @@ impl Resources for SimResources {
         Ok(())
     }
 
-    async fn create_failover(&self, failover: Failover) -> Result<(), ResourcesError> {
-        self.reach("create a Failover").await?;
+    async fn create(&self, object: NewObject) -> Result<(), ResourcesError> {
+        self.reach("create an object").await?;
         let now = self.world.now();
         if let Some(cluster) = self.world.state().clusters.at_mut(self.site) {
-            cluster.create(failover, now);
+            match object {
+                NewObject::Failover(failover) => cluster.create(*failover, now),
+                NewObject::DrillRun(run) => cluster.create_drill_run(*run, now),
+            }
         }
         Ok(())
     }
@@ -265,11 +273,29 @@ impl Cluster {
         if self.snapshot.failovers.contains_key(&key) {
             return;
         }
-        let millis = WALL_AT_START + i64::try_from(now.0 / 1_000).unwrap_or(0);
         failover.metadata.generation = Some(1);
-        failover.metadata.creation_timestamp = jiff::Timestamp::from_millisecond(millis).ok().map(Time);
+        failover.metadata.creation_timestamp = created_at(now);
         self.change(|snapshot| {
             snapshot.failovers.insert(key, Arc::new(failover));
         });
     }
+
+    /// Stores a DrillRun that is new.
+    pub(super) fn create_drill_run(&mut self, mut run: DrillRun, now: Moment) {
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        let key = (part(&run.metadata.namespace), part(&run.metadata.name));
+        if self.snapshot.drill_runs.contains_key(&key) {
+            return;
+        }
+        run.metadata.generation = Some(1);
+        run.metadata.creation_timestamp = created_at(now);
+        self.change(|snapshot| {
+            snapshot.drill_runs.insert(key, Arc::new(run));
+        });
+    }
+}
+
+fn created_at(now: Moment) -> Option<Time> {
+    let millis = WALL_AT_START + i64::try_from(now.0 / 1_000).unwrap_or(0);
+    jiff::Timestamp::from_millisecond(millis).ok().map(Time)
 }

@@ -162,6 +162,24 @@ fn add(snapshot: &mut Snapshot, object: Object) {
             failover.metadata.creation_timestamp = created;
             snapshot.failovers.insert((reference.namespace, reference.name), Arc::new(*failover));
         }
+        Object::Drill(mut drill) => {
+            drill.metadata.generation = Some(1);
+            drill.metadata.creation_timestamp = created;
+            snapshot.drills.insert((reference.namespace, reference.name), Arc::new(*drill));
+        }
+        Object::DrillRun(mut run) => {
+            run.metadata.generation = Some(1);
+            run.metadata.creation_timestamp = created;
+            snapshot.drill_runs.insert((reference.namespace, reference.name), Arc::new(*run));
+        }
+        Object::Calendar(mut calendar) => {
+            calendar.metadata.generation = Some(1);
+            snapshot.calendars.insert(reference.name, Arc::new(*calendar));
+        }
+        Object::Approval(mut approval) => {
+            approval.metadata.generation = Some(1);
+            snapshot.approvals.insert((reference.namespace, reference.name), Arc::new(*approval));
+        }
         Object::Secret(_) => {}
     }
 }

@@ -17,7 +17,7 @@ use bongsu::{
         ConditionType, Failover, FailoverSpec, GradePolicy, SharedService, SharedServiceStatus, condition,
     },
     domain::ServiceKey,
-    ports::{Event, EventKind, ObjectRef, Resources, ResourcesError, Snapshot, StatusUpdate},
+    ports::{Event, EventKind, NewObject, ObjectRef, Resources, ResourcesError, Snapshot, StatusUpdate},
 };
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kube::{
@@ -193,11 +193,12 @@ async fn a_failover_is_created_once_and_the_second_time_is_no_error() {
     };
     let mut failover = Failover::new("ivs-8", spec);
     failover.metadata.namespace = Some(cluster.namespace.clone());
-    cluster.resources.create_failover(failover.clone()).await.unwrap();
-    cluster.resources.create_failover(failover.clone()).await.unwrap();
+    cluster.resources.create(NewObject::Failover(Box::new(failover.clone()))).await.unwrap();
+    cluster.resources.create(NewObject::Failover(Box::new(failover.clone()))).await.unwrap();
     failover.spec.to = None;
     failover.metadata.name = Some("ivs-9".to_owned());
-    let refused = cluster.resources.create_failover(failover).await.unwrap_err().to_string();
+    let refused =
+        cluster.resources.create(NewObject::Failover(Box::new(failover))).await.unwrap_err().to_string();
     assert!(refused.contains("say where to") && !refused.contains("Status {"), "{refused}");
 }
 

@@ -8,7 +8,7 @@ use bongsu::{
         manifests::{ManifestResources, OpenError},
     },
     api::{ConditionType, Failover, FailoverSpec, RegionStatus, condition},
-    ports::{Resources, ResourcesError, StatusUpdate},
+    ports::{NewObject, Resources, ResourcesError, StatusUpdate},
 };
 
 /// 20 s: above the 10 s after which a directory is looked at even without notices.
@@ -172,7 +172,7 @@ async fn what_is_written_stays_in_memory_over_a_change_of_the_files() {
     let mut failover = Failover::new("f", spec);
     failover.metadata.namespace = Some("default".to_owned());
     for _ in 0..2 {
-        resources.create_failover(failover.clone()).await.unwrap();
+        resources.create(NewObject::Failover(Box::new(failover.clone()))).await.unwrap();
     }
     fs::write(&file, region("a", "two")).unwrap();
     let _ = (resources.look().await, resources.look().await);

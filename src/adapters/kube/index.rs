@@ -1,6 +1,9 @@
-//! Everything that is known of the four kinds, and who must hear when it changes.
+//! Everything that is known of the kinds, and who must hear when it changes.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -14,7 +17,7 @@ use super::{
     watch::follow,
 };
 use crate::{
-    api::{Failover, GradePolicy, Region, SharedService},
+    api::{Approval, Calendar, DrillRun, Failover, GradePolicy, Region, SharedService, SwitchoverDrill},
     domain::ServiceKey,
     ports::{InvalidObject, ObjectRef, Snapshot},
 };
@@ -68,6 +71,10 @@ kind!(Region, regions, |client, _namespace| Api::all(client));
 kind!(GradePolicy, policies, |client, _namespace| Api::all(client));
 kind!(SharedService, services, |client, namespace| Api::namespaced(client, namespace));
 kind!(Failover, failovers, |client, namespace| Api::namespaced(client, namespace));
+kind!(SwitchoverDrill, drills, |client, namespace| Api::namespaced(client, namespace));
+kind!(DrillRun, drill_runs, |client, namespace| Api::namespaced(client, namespace));
+kind!(Calendar, calendars, |client, _namespace| Api::all(client));
+kind!(Approval, approvals, |client, namespace| Api::namespaced(client, namespace));
 
 /// One table for each kind.
 #[derive(Debug, Default)]
@@ -76,6 +83,10 @@ pub(crate) struct Tables {
     services: Table<SharedService>,
     policies: Table<GradePolicy>,
     failovers: Table<Failover>,
+    drills: Table<SwitchoverDrill>,
+    drill_runs: Table<DrillRun>,
+    calendars: Table<Calendar>,
+    approvals: Table<Approval>,
     /// Made when somebody asks and kept until something changes: a burst of changes costs one copy, not one each.
     snapshot: Option<Arc<Snapshot>>,
 }
@@ -133,6 +144,10 @@ impl Index {
             SharedService::NAME => tables.services.uid(&name),
             GradePolicy::NAME => tables.policies.uid(&name),
             Failover::NAME => tables.failovers.uid(&name),
+            SwitchoverDrill::NAME => tables.drills.uid(&name),
+            DrillRun::NAME => tables.drill_runs.uid(&name),
+            Calendar::NAME => tables.calendars.uid(&name),
+            Approval::NAME => tables.approvals.uid(&name),
             _ => None,
         }
     }
@@ -151,28 +166,46 @@ impl Index {
 
 impl Tables {
     const fn are_ready(&self) -> bool {
-        let Self { regions, services, policies, failovers, snapshot: _ } = self;
-        regions.is_ready() && services.is_ready() && policies.is_ready() && failovers.is_ready()
+        let Self { regions, services, policies, failovers, .. } = self;
+        let Self { drills, drill_runs, calendars, approvals, .. } = self;
+        let drills_are =
+            drills.is_ready() && drill_runs.is_ready() && calendars.is_ready() && approvals.is_ready();
+        regions.is_ready() && services.is_ready() && policies.is_ready() && failovers.is_ready() && drills_are
     }
 
     fn make_snapshot(&self) -> Snapshot {
-        let Self { regions, services, policies, failovers, snapshot: _ } = self;
         let service = |((namespace, name), object): (&Name, &Arc<SharedService>)| {
             (ServiceKey::new(namespace, name), Arc::clone(object))
         };
         let mut invalid = Vec::new();
-        invalid.extend(invalid_of(regions));
-        invalid.extend(invalid_of(services));
-        invalid.extend(invalid_of(policies));
-        invalid.extend(invalid_of(failovers));
+        invalid.extend(invalid_of(&self.regions));
+        invalid.extend(invalid_of(&self.services));
+        invalid.extend(invalid_of(&self.policies));
+        invalid.extend(invalid_of(&self.failovers));
+        invalid.extend(invalid_of(&self.drills));
+        invalid.extend(invalid_of(&self.drill_runs));
+        invalid.extend(invalid_of(&self.calendars));
+        invalid.extend(invalid_of(&self.approvals));
         Snapshot {
-            regions: regions.valid().map(|(name, object)| (name.1.clone(), Arc::clone(object))).collect(),
-            services: services.valid().map(service).collect(),
-            policies: policies.valid().map(|(name, object)| (name.1.clone(), Arc::clone(object))).collect(),
-            failovers: failovers.valid().map(|(name, object)| (name.clone(), Arc::clone(object))).collect(),
+            regions: by_name(&self.regions),
+            services: self.services.valid().map(service).collect(),
+            policies: by_name(&self.policies),
+            failovers: by_namespace(&self.failovers),
+            drills: by_namespace(&self.drills),
+            drill_runs: by_namespace(&self.drill_runs),
+            calendars: by_name(&self.calendars),
+            approvals: by_namespace(&self.approvals),
             invalid,
         }
     }
+}
+
+fn by_name<K: Kind>(table: &Table<K>) -> BTreeMap<String, Arc<K>> {
+    table.valid().map(|(name, object)| (name.1.clone(), Arc::clone(object))).collect()
+}
+
+fn by_namespace<K: Kind>(table: &Table<K>) -> BTreeMap<Name, Arc<K>> {
+    table.valid().map(|(name, object)| (name.clone(), Arc::clone(object))).collect()
 }
 
 fn invalid_of<K: Kind>(table: &Table<K>) -> impl Iterator<Item = InvalidObject> {

@@ -1,6 +1,6 @@
 //! The port `Resources` on an API server.
 //!
-//! Needs `get`, `list` and `watch` on the four kinds, `update` on their `status`, `create` on `failovers`, `get` on the
+//! Needs `get`, `list` and `watch` on all kinds, `update` on their `status`, `create` on `failovers` and `drillruns`, `get` on the
 //! Secrets that services refer to, and `create` and `patch` on `events.events.k8s.io`.
 
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use super::{
     status::{self, parameters, unavailable},
 };
 use crate::{
-    api::{Failover, GradePolicy, Region, SharedService},
-    ports::{Clock, Event, Resources, ResourcesError, Snapshot, StatusUpdate},
+    api::{Approval, Calendar, DrillRun, Failover, GradePolicy, Region, SharedService, SwitchoverDrill},
+    ports::{Clock, Event, NewObject, Resources, ResourcesError, Snapshot, StatusUpdate},
 };
 
 /// The resources of one cluster. Its watches run until it is dropped.
@@ -42,6 +42,10 @@ impl KubeResources {
         tasks.spawn(Arc::clone(&index).follow::<SharedService>(client.clone()));
         tasks.spawn(Arc::clone(&index).follow::<GradePolicy>(client.clone()));
         tasks.spawn(Arc::clone(&index).follow::<Failover>(client.clone()));
+        tasks.spawn(Arc::clone(&index).follow::<SwitchoverDrill>(client.clone()));
+        tasks.spawn(Arc::clone(&index).follow::<DrillRun>(client.clone()));
+        tasks.spawn(Arc::clone(&index).follow::<Calendar>(client.clone()));
+        tasks.spawn(Arc::clone(&index).follow::<Approval>(client.clone()));
         tasks.spawn(publishing);
         let secrets = Secrets::new(client.clone(), clock);
         Self { client, index, secrets, events, tasks }
@@ -83,23 +87,42 @@ impl Resources for KubeResources {
             StatusUpdate::Failover(namespace, name, status) => {
                 status::write::<Failover>(client, index, &(namespace, name), *status).await
             }
+            StatusUpdate::Drill(namespace, name, status) => {
+                status::write::<SwitchoverDrill>(client, index, &(namespace, name), *status).await
+            }
+            StatusUpdate::DrillRun(namespace, name, status) => {
+                status::write::<DrillRun>(client, index, &(namespace, name), *status).await
+            }
+            StatusUpdate::Calendar(name, status) => {
+                status::write::<Calendar>(client, index, &cluster(name), status).await
+            }
+            StatusUpdate::Approval(namespace, name, status) => {
+                status::write::<Approval>(client, index, &(namespace, name), status).await
+            }
         }
     }
 
-    async fn create_failover(&self, failover: Failover) -> Result<(), ResourcesError> {
-        let namespace = failover.namespace().unwrap_or_default();
-        let api = Failover::api(self.client.clone(), &namespace);
-        match bounded(api.create(&parameters(), &failover)).await {
-            Ok(_) => Ok(()),
-            Err(CallError::Answer(kube::Error::Api(status))) if status.is_already_exists() => Ok(()),
-            Err(error) => {
-                let what = format!("create Failover {namespace}/{}", failover.name_any());
-                Err(unavailable(&error, what))
-            }
+    async fn create(&self, object: NewObject) -> Result<(), ResourcesError> {
+        match object {
+            NewObject::Failover(failover) => create(&self.client, *failover).await,
+            NewObject::DrillRun(run) => create(&self.client, *run).await,
         }
     }
 
     async fn emit(&self, event: Event) {
         self.events.emit(event);
+    }
+}
+
+/// One that exists already is no error.
+async fn create<K: Kind>(client: &Client, object: K) -> Result<(), ResourcesError> {
+    let namespace = object.namespace().unwrap_or_default();
+    match bounded(K::api(client.clone(), &namespace).create(&parameters(), &object)).await {
+        Ok(_) => Ok(()),
+        Err(CallError::Answer(kube::Error::Api(status))) if status.is_already_exists() => Ok(()),
+        Err(error) => {
+            let what = format!("create {} {namespace}/{}", K::NAME, object.name_any());
+            Err(unavailable(&error, what))
+        }
     }
 }

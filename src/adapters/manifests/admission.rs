@@ -82,6 +82,10 @@ fn typed(kind: Kind, object: Value) -> Result<Object, Violation> {
         Kind::SharedService => Object::Service(Box::new(read(object)?)),
         Kind::GradePolicy => Object::Policy(Box::new(read(object)?)),
         Kind::Failover => Object::Failover(Box::new(read(object)?)),
+        Kind::SwitchoverDrill => Object::Drill(Box::new(read(object)?)),
+        Kind::DrillRun => Object::DrillRun(Box::new(read(object)?)),
+        Kind::Calendar => Object::Calendar(Box::new(read(object)?)),
+        Kind::Approval => Object::Approval(Box::new(read(object)?)),
     })
 }
 

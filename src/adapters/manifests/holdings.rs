@@ -12,9 +12,9 @@ use kube::{
 };
 
 use crate::{
-    api::{Failover, FailoverStatus, GradePolicyStatus, RegionStatus, SharedServiceStatus},
+    api::{DrillRunStatus, FailoverStatus, GradePolicyStatus, RegionStatus, SharedServiceStatus},
     domain::{ServiceKey, Timestamp},
-    ports::{InvalidObject, ResourcesError, Snapshot, StatusUpdate},
+    ports::{InvalidObject, NewObject, ResourcesError, Snapshot, StatusUpdate},
 };
 
 use super::{
@@ -35,6 +35,8 @@ pub struct Statuses {
     pub policies: BTreeMap<String, GradePolicyStatus>,
     /// Of Failovers, by namespace and name.
     pub failovers: BTreeMap<(String, String), FailoverStatus>,
+    /// Of DrillRuns, by namespace and name.
+    pub drill_runs: BTreeMap<(String, String), DrillRunStatus>,
 }
 
 /// Objects, Secrets and findings of a directory.
@@ -43,8 +45,9 @@ pub(super) struct Holdings {
     snapshot: Arc<Snapshot>,
     secrets: BTreeMap<(String, String), Secret>,
     findings: Vec<Finding>,
-    /// Failovers that no file holds.
+    /// Failovers and DrillRuns that no file holds.
     created: BTreeSet<(String, String)>,
+    created_runs: BTreeSet<(String, String)>,
 }
 
 impl Holdings {
@@ -57,12 +60,13 @@ impl Holdings {
     }
 
     pub fn statuses(&self) -> Statuses {
-        let Snapshot { regions, services, policies, failovers, invalid: _ } = &*self.snapshot;
+        let Snapshot { regions, services, policies, failovers, drill_runs, .. } = &*self.snapshot;
         Statuses {
             regions: statuses(regions),
             services: statuses(services),
             policies: statuses(policies),
             failovers: statuses(failovers),
+            drill_runs: statuses(drill_runs),
         }
     }
 
@@ -78,6 +82,11 @@ impl Holdings {
         for key in &self.created {
             if let Some(failover) = old.failovers.get(key) {
                 new.failovers.entry(key.clone()).or_insert_with(|| failover.clone());
+            }
+        }
+        for key in &self.created_runs {
+            if let Some(run) = old.drill_runs.get(key) {
+                new.drill_runs.entry(key.clone()).or_insert_with(|| run.clone());
             }
         }
         let invalid = files.invalid().cloned();
@@ -108,6 +117,25 @@ impl Holdings {
                 let key = (namespace, name);
                 let failover = carry(*failover, old.failovers.get(&key), now);
                 new.failovers.insert(key, failover);
+            }
+            Object::Drill(drill) => {
+                let key = (namespace, name);
+                let drill = carry(*drill, old.drills.get(&key), now);
+                new.drills.insert(key, drill);
+            }
+            Object::DrillRun(run) => {
+                let key = (namespace, name);
+                let run = carry(*run, old.drill_runs.get(&key), now);
+                new.drill_runs.insert(key, run);
+            }
+            Object::Calendar(calendar) => {
+                let calendar = carry(*calendar, old.calendars.get(&name), now);
+                new.calendars.insert(name, calendar);
+            }
+            Object::Approval(approval) => {
+                let key = (namespace, name);
+                let approval = carry(*approval, old.approvals.get(&key), now);
+                new.approvals.insert(key, approval);
             }
             Object::Secret(secret) => {
                 self.secrets.insert((namespace, name), secret);
@@ -140,20 +168,52 @@ impl Holdings {
                 let what = format!("Failover {namespace}/{name}");
                 set(snapshot.failovers.get_mut(&(namespace, name)), *status, || what)
             }
+            StatusUpdate::Drill(namespace, name, status) => {
+                let what = format!("SwitchoverDrill {namespace}/{name}");
+                set(snapshot.drills.get_mut(&(namespace, name)), *status, || what)
+            }
+            StatusUpdate::DrillRun(namespace, name, status) => {
+                let what = format!("DrillRun {namespace}/{name}");
+                set(snapshot.drill_runs.get_mut(&(namespace, name)), *status, || what)
+            }
+            StatusUpdate::Calendar(name, status) => {
+                set(snapshot.calendars.get_mut(&name), status, || format!("Calendar {name}"))
+            }
+            StatusUpdate::Approval(namespace, name, status) => {
+                let what = format!("Approval {namespace}/{name}");
+                set(snapshot.approvals.get_mut(&(namespace, name)), status, || what)
+            }
         }
     }
 
     /// Whether it is new.
-    pub fn create_failover(&mut self, failover: Failover, now: Timestamp) -> bool {
-        let part = |part: &Option<String>| part.clone().unwrap_or_default();
-        let key = (part(&failover.metadata.namespace), part(&failover.metadata.name));
-        if self.snapshot.failovers.contains_key(&key) {
-            return false;
+    pub fn create(&mut self, object: NewObject, now: Timestamp) -> bool {
+        let Snapshot { failovers, drill_runs, .. } = Arc::make_mut(&mut self.snapshot);
+        match object {
+            NewObject::Failover(failover) => insert(failovers, &mut self.created, *failover, now),
+            NewObject::DrillRun(run) => insert(drill_runs, &mut self.created_runs, *run, now),
         }
-        let snapshot = Arc::make_mut(&mut self.snapshot);
-        snapshot.failovers.insert(key.clone(), carry(failover, None, now));
-        self.created.insert(key)
     }
+}
+
+fn insert<K>(
+    objects: &mut BTreeMap<(String, String), Arc<K>>,
+    created: &mut BTreeSet<(String, String)>,
+    object: K,
+    now: Timestamp,
+) -> bool
+where
+    K: Resource + HasSpec + HasStatus,
+    K::Spec: PartialEq,
+    K::Status: Clone,
+{
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    let key = (part(&object.meta().namespace), part(&object.meta().name));
+    if objects.contains_key(&key) {
+        return false;
+    }
+    objects.insert(key.clone(), carry(object, None, now));
+    created.insert(key)
 }
 
 /// Gives an object what an API server would: a generation that grows when the spec changes, and the time when it was

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    api::{Failover, GradePolicy, Region, SharedService},
+    api::{Approval, Calendar, DrillRun, Failover, GradePolicy, Region, SharedService, SwitchoverDrill},
     domain::ServiceKey,
     ports::ObjectRef,
 };
@@ -27,6 +27,14 @@ pub enum Object {
     Policy(Box<GradePolicy>),
     /// One change of who serves.
     Failover(Box<Failover>),
+    /// A switchover exercise.
+    Drill(Box<SwitchoverDrill>),
+    /// One run of it.
+    DrillRun(Box<DrillRun>),
+    /// When nothing may be drilled.
+    Calendar(Box<Calendar>),
+    /// One person's yes.
+    Approval(Box<Approval>),
     /// Keys that services refer to.
     Secret(Secret),
 }
@@ -40,6 +48,10 @@ impl Object {
             Self::Service(service) => ("SharedService", &service.metadata),
             Self::Policy(policy) => ("GradePolicy", &policy.metadata),
             Self::Failover(failover) => ("Failover", &failover.metadata),
+            Self::Drill(drill) => ("SwitchoverDrill", &drill.metadata),
+            Self::DrillRun(run) => ("DrillRun", &run.metadata),
+            Self::Calendar(calendar) => ("Calendar", &calendar.metadata),
+            Self::Approval(approval) => ("Approval", &approval.metadata),
             Self::Secret(secret) => return secret.reference(),
         };
         let text = |part: &Option<String>| part.clone().unwrap_or_default();

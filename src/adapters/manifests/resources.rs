@@ -16,10 +16,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use crate::{
-    api::Failover,
-    ports::{Clock, Event, Resources, ResourcesError, Snapshot, StatusUpdate},
-};
+use crate::ports::{Clock, Event, NewObject, Resources, ResourcesError, Snapshot, StatusUpdate};
 
 use super::{
     admission::Admission,
@@ -182,9 +179,9 @@ impl Resources for ManifestResources {
         Ok(())
     }
 
-    async fn create_failover(&self, failover: Failover) -> Result<(), ResourcesError> {
+    async fn create(&self, object: NewObject) -> Result<(), ResourcesError> {
         let now = self.clock.wall();
-        if lock(&self.holdings).create_failover(failover, now) {
+        if lock(&self.holdings).create(object, now) {
             self.changes.send_modify(|count| *count += 1);
         }
         Ok(())

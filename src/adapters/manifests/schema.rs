@@ -23,11 +23,28 @@ pub enum Kind {
     GradePolicy,
     /// One change of who serves.
     Failover,
+    /// A switchover exercise.
+    SwitchoverDrill,
+    /// One run of it.
+    DrillRun,
+    /// When nothing may be drilled.
+    Calendar,
+    /// One person's yes.
+    Approval,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Region, Self::SharedService, Self::GradePolicy, Self::Failover];
+    pub const ALL: [Self; 8] = [
+        Self::Region,
+        Self::SharedService,
+        Self::GradePolicy,
+        Self::Failover,
+        Self::SwitchoverDrill,
+        Self::DrillRun,
+        Self::Calendar,
+        Self::Approval,
+    ];
 
     /// The kind as it stands in a manifest.
     #[must_use]
@@ -37,6 +54,10 @@ impl Kind {
             Self::SharedService => "SharedService",
             Self::GradePolicy => "GradePolicy",
             Self::Failover => "Failover",
+            Self::SwitchoverDrill => "SwitchoverDrill",
+            Self::DrillRun => "DrillRun",
+            Self::Calendar => "Calendar",
+            Self::Approval => "Approval",
         }
     }
 
@@ -44,8 +65,9 @@ impl Kind {
     #[must_use]
     pub const fn is_namespaced(self) -> bool {
         match self {
-            Self::Region | Self::GradePolicy => false,
+            Self::Region | Self::GradePolicy | Self::Calendar => false,
             Self::SharedService | Self::Failover => true,
+            Self::SwitchoverDrill | Self::DrillRun | Self::Approval => true,
         }
     }
 }

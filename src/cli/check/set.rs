@@ -80,6 +80,7 @@ impl<'a> Set<'a> {
             }
             Object::Policy(policy) => self.policies.push((entry, policy)),
             Object::Failover(failover) => self.failovers.push((entry, failover)),
+            Object::Drill(_) | Object::DrillRun(_) | Object::Calendar(_) | Object::Approval(_) => {}
             Object::Secret(secret) => {
                 self.secrets.insert((&secret.namespace, &secret.name), secret);
             }

@@ -55,7 +55,7 @@ fn one(rule: Rule, seen: &Observation, wanted: &Wanted, trigger: Trigger) -> Sai
             None => FINE,
         },
         Rule::NameUnclaimed => name_unclaimed(seen),
-        Rule::GlobalStop if !trigger.is_automatic() => not_for(trigger),
+        Rule::GlobalStop if !trigger.is_automatic() && !trigger.can_wait() => not_for(trigger),
         Rule::GlobalStop => match &seen.switches.global_stop {
             Some((region, reason)) => {
                 (RuleOutcome::Block, Why::Stopped { region: region.clone(), reason: reason.clone() })
@@ -64,9 +64,9 @@ fn one(rule: Rule, seen: &Observation, wanted: &Wanted, trigger: Trigger) -> Sai
         },
         Rule::Mode if !trigger.is_automatic() => not_for(trigger),
         Rule::Mode => mode(seen.service.failover.mode),
-        Rule::VantagesTrusted if !trigger.is_automatic() => not_for(trigger),
+        Rule::VantagesTrusted if !trigger.is_automatic() && !trigger.can_wait() => not_for(trigger),
         Rule::VantagesTrusted => vantages_trusted(seen),
-        Rule::DependencyHealthy if !trigger.is_unplanned() => not_for(trigger),
+        Rule::DependencyHealthy if !trigger.is_unplanned() && !trigger.can_wait() => not_for(trigger),
         Rule::DependencyHealthy => match seen.dependencies_down.first() {
             Some(down) => (RuleOutcome::Block, Why::DependencyDown(down.clone())),
             None => FINE,
@@ -127,7 +127,7 @@ fn target_available(wanted: &Wanted, trigger: Trigger) -> Said {
     let refused = || (RuleOutcome::Block, Why::NoTarget { candidate: wanted.refused.clone() });
     match &wanted.change {
         None => refused(),
-        Some(_) if trigger == Trigger::Manual && wanted.refused.is_some() => refused(),
+        Some(_) if trigger.is_wish() && wanted.refused.is_some() => refused(),
         Some(change) => match change.joining().next() {
             Some(region) => (RuleOutcome::Pass, Why::Target(region.clone())),
             None => FINE,
@@ -185,7 +185,9 @@ fn cooldown(seen: &Observation, change: Option<&Move>, trigger: Trigger) -> Said
                 _ => FINE,
             }
         }
-        Trigger::Establish | Trigger::Manual | Trigger::SpecChanged => not_for(trigger),
+        Trigger::Establish | Trigger::Manual | Trigger::SpecChanged | Trigger::Drill | Trigger::Return => {
+            not_for(trigger)
+        }
     }
 }
 

@@ -176,7 +176,8 @@ fn best_target(
 
 /// A person asked.
 fn asked(seen: &Observation, record: &Record, request: &Request) -> Wanted {
-    let misfit = |text| Wanted { trigger: Some(Trigger::Manual), ..Wanted::nothing(Why::WishMisfit(text)) };
+    let trigger = request.trigger;
+    let misfit = |text| Wanted { trigger: Some(trigger), ..Wanted::nothing(Why::WishMisfit(text)) };
     let known = |region: &RegionName| seen.service.members.contains_key(region);
     if request.to.as_ref().is_some_and(|to| !known(to)) {
         return misfit("spec.to is no member of the service: see spec.members of the SharedService");
@@ -186,6 +187,15 @@ fn asked(seen: &Observation, record: &Record, request: &Request) -> Wanted {
     }
     let to = match (seen.service.topology, &request.to) {
         (Topology::ActiveStandby, Some(to)) => BTreeSet::from([to.clone()]),
+        // A drill goes where the service would be moved if that region were lost.
+        (Topology::ActiveStandby, None) if trigger == Trigger::Drill => {
+            let leaves = request.from.iter().cloned().collect();
+            let (to, refused) = best_target(seen, &leaves);
+            if to.is_empty() {
+                return Wanted { change: None, trigger: Some(trigger), note: None, refused };
+            }
+            to
+        }
         (Topology::ActiveStandby, None) => {
             return misfit("an ActiveStandby service needs spec.to: the region that shall serve");
         }
@@ -203,8 +213,8 @@ fn asked(seen: &Observation, record: &Record, request: &Request) -> Wanted {
         let member = seen.member(region)?;
         seen.target(member).err().map(|refusal| (region.clone(), refusal))
     });
-    let change = Move { trigger: Trigger::Manual, from: record.serving.clone(), to };
-    Wanted { change: Some(change), trigger: Some(Trigger::Manual), note: None, refused }
+    let change = Move { trigger, from: record.serving.clone(), to };
+    Wanted { change: Some(change), trigger: Some(trigger), note: None, refused }
 }
 
 /// Members that were added, removed or got another weight. A member that a move took away is not touched: that is the
@@ -244,7 +254,9 @@ fn failback(seen: &Observation, record: &Record) -> Option<Wanted> {
         let healthy_for = seen.member(region).and_then(|member| member.healthy_for(seen.wall));
         is_target(seen, region) && healthy_for.is_some_and(|time| time >= after)
     };
-    let ours = record.away.iter().filter(|(_, trigger)| trigger.is_automatic());
+    // What a drill took away it brings back itself; if it could not, it is a member like the others.
+    let drilled = |trigger: Trigger| matches!(trigger, Trigger::Drill | Trigger::Return) && !seen.in_drill;
+    let ours = record.away.iter().filter(|(_, trigger)| trigger.is_automatic() || drilled(**trigger));
     let back: BTreeSet<RegionName> = ours.map(|(region, _)| region).filter(|r| stable(r)).cloned().collect();
     let to = match seen.service.topology {
         Topology::ActiveActive => record.serving.union(&back).cloned().collect(),

@@ -1,12 +1,12 @@
 //! The next state of a run, and what it wants done.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState, MoveSight,
     Order, ServiceSight, Stop, StopCause, verdict::verdict,
 };
-use crate::domain::{MemberHealth, RuleOutcome, RunId, RunState, Timestamp};
+use crate::domain::{MemberHealth, RegionName, RuleOutcome, RunId, RunState, Timestamp};
 
 /// Times that a service is told to return before the drill ends without it. With [`RETURN_PAUSE`] between them this is five
 /// minutes: a place that does not take its service back for so long will not without a person.
@@ -87,8 +87,8 @@ impl DrillRun {
     }
 
     fn start(&mut self, seen: &DrillSight) {
-        if let Some((region, why)) = self.aborts.first_key_value() {
-            let message = format!("stopped in {region} before it began: {why}");
+        if let Some(region) = self.aborted_in() {
+            let message = format!("a person in {region} stopped it before it began");
             return self.end_unstarted(DrillRule::AbortedBeforeStart, message, seen.now);
         }
         if seen.now < self.starts_at {
@@ -103,7 +103,8 @@ impl DrillRun {
             self.message = format!("waits for DrillRun {other}");
             return;
         }
-        let (given, needed) = (seen.approved_by.len(), self.limits.approvals as usize);
+        let approved_by = self.approved_by_at(seen.now);
+        let (given, needed) = (approved_by.len(), self.limits.approvals as usize);
         if given < needed {
             let message =
                 format!("{given} of {needed} approvals: create an Approval for DrillRun {}", self.id);
@@ -124,7 +125,7 @@ impl DrillRun {
             let message = format!("{of}{} ({})", check.message, check.name);
             return self.end_unstarted(DrillRule::PreCheckBlocked, message, seen.now);
         }
-        self.approved_by.clone_from(&seen.approved_by);
+        self.approved_by = approved_by;
         self.started_at = Some(seen.now);
         for (drilled, sight) in self.services.iter_mut().zip(&seen.services) {
             drilled.from.clone_from(&sight.serving);
@@ -212,8 +213,8 @@ impl DrillRun {
 
     fn guard(&mut self, seen: &DrillSight) {
         let now = seen.now;
-        if let Some((region, why)) = self.aborts.first_key_value() {
-            let message = format!("stopped in {region}: {why}");
+        if let Some(region) = self.aborted_in() {
+            let message = format!("a person in {region} stopped it");
             return self.stop(now, StopCause::Person, message);
         }
         let both = self.services.iter().zip(&seen.services);
@@ -348,6 +349,21 @@ impl DrillRun {
         }
     }
 
+    /// Distinct people whose yes counts: not the one who asked for the run, and not for longer than they said.
+    #[must_use]
+    pub fn approved_by_at(&self, now: Timestamp) -> BTreeSet<String> {
+        let said = self.words.values().flat_map(|words| &words.approvals);
+        let counts = |(who, until): &(&String, &Option<Timestamp>)| {
+            self.requested_by.as_ref() != Some(who) && until.is_none_or(|until| now < until)
+        };
+        said.filter(counts).map(|(who, _)| who.clone()).collect()
+    }
+
+    /// The region in which a person said that it shall stop.
+    fn aborted_in(&self) -> Option<RegionName> {
+        self.words.iter().find(|(_, words)| words.abort).map(|(region, _)| region.clone())
+    }
+
     fn running_for(&self, now: Timestamp) -> Duration {
         self.started_at.map(|start| now.since(start)).unwrap_or_default()
     }
@@ -365,7 +381,7 @@ impl DrilledService {
         self.returned_at.is_none_or(|told| now.since(told) >= RETURN_PAUSE)
     }
 
-    fn leaves_served(&self, serving: &std::collections::BTreeSet<crate::domain::RegionName>) -> bool {
+    fn leaves_served(&self, serving: &BTreeSet<RegionName>) -> bool {
         serving.contains(&self.leaves)
     }
 }
@@ -380,6 +396,6 @@ fn since(moved: &MoveSight, from: Option<Timestamp>) -> Option<Duration> {
     Some(moved.verified?.since(from?))
 }
 
-fn names(regions: &std::collections::BTreeSet<crate::domain::RegionName>) -> String {
+fn names(regions: &BTreeSet<RegionName>) -> String {
     regions.iter().map(|region| region.as_str()).collect::<Vec<_>>().join(", ")
 }

@@ -77,17 +77,12 @@ impl Story {
             verdict: None,
             findings: Vec::new(),
             timeline: Vec::new(),
-            aborts: BTreeMap::new(),
+            words: BTreeMap::new(),
             message: String::new(),
             owner: "me".into(),
         };
-        let sight = DrillSight {
-            now: at(0),
-            approved_by: BTreeSet::new(),
-            another_run: None,
-            checks: Vec::new(),
-            services: vec![well(), well()],
-        };
+        let sight =
+            DrillSight { now: at(0), another_run: None, checks: Vec::new(), services: vec![well(), well()] };
         Self { run, sight, orders: Vec::new() }
     }
 
@@ -129,13 +124,22 @@ impl Story {
         story
     }
 
+    fn abort(&mut self) {
+        self.run.words.entry("a".into()).or_default().abort = true;
+    }
+
+    fn approve(&mut self, who: &str, until: Option<Timestamp>) -> &mut Self {
+        self.run.words.entry("a".into()).or_default().approvals.insert(who.to_owned(), until);
+        self
+    }
+
     fn health(&mut self, index: usize, health: MemberHealth) -> &mut Self {
         self.sight.services[index].health = health;
         self
     }
 
     /// Does what is ordered at once, until it is over.
-    fn to_the_end(&mut self) -> (DrillVerdict, DrillRule) {
+    fn play_out(&mut self) -> (DrillVerdict, DrillRule) {
         for _ in 0..2_000 {
             if let Some(verdict) = self.run.verdict {
                 return verdict;
@@ -160,7 +164,7 @@ impl Story {
 #[test]
 fn what_is_needed_leaves_first_and_returns_last_and_all_is_held_in_between() {
     let mut story = Story::new();
-    assert_eq!(story.to_the_end(), (DrillVerdict::Passed, DrillRule::AllLimitsKept));
+    assert_eq!(story.play_out(), (DrillVerdict::Passed, DrillRule::AllLimitsKept));
     let mut orders = story.orders.clone();
     orders.dedup();
     assert_eq!(
@@ -180,12 +184,12 @@ fn nothing_is_ordered_before_its_time_and_without_the_people_it_needs() {
     for _ in 0..10 {
         story.look();
     }
-    story.sight.approved_by = BTreeSet::from(["kim".to_owned()]);
+    story.approve("kim", None).approve("lee", Some(at(5))).approve("asks", None);
+    story.run.requested_by = Some("asks".to_owned());
     story.look();
     assert_eq!((story.run.phase, story.orders.len()), (DrillPhase::Announced, 0));
     assert!(story.run.message.contains("1 of 2 approvals"), "{}", story.run.message);
-    story.sight.approved_by.insert("lee".to_owned());
-    story.look();
+    story.approve("park", None).look();
     assert_eq!(story.run.phase, DrillPhase::Leaving);
 }
 
@@ -221,7 +225,7 @@ fn a_run_that_may_not_start_says_by_which_rule_and_touches_nothing() {
         ended(|s| s.sight.another_run = Some("other".into())),
         (DrillVerdict::NotStarted, DrillRule::AnotherRun)
     );
-    let stopped = |s: &mut Story| _ = s.run.aborts.insert("a".into(), "no".to_owned());
+    let stopped = |s: &mut Story| s.abort();
     assert_eq!(ended(stopped), (DrillVerdict::NotStarted, DrillRule::AbortedBeforeStart));
     let nothing = |s: &mut Story| {
         s.run.services.clear();
@@ -235,11 +239,11 @@ fn a_person_who_stops_it_while_a_service_leaves_turns_that_one_back_and_returns_
     let mut story = Story::new();
     story.look().moved(0, false, RunState::Succeeded).look().moved(1, false, RunState::Running).look();
     story.orders.clear();
-    story.run.aborts.insert("a".into(), "phones ring".to_owned());
+    story.abort();
     story.look();
     assert_eq!(story.orders, ["monthly-1-needed-back", "turn back monthly-1-needs-away"]);
     story.moved(1, false, RunState::Compensated).look();
-    assert_eq!(story.to_the_end(), (DrillVerdict::Aborted, DrillRule::AbortedByPerson));
+    assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::AbortedByPerson));
     assert_eq!(story.states(), ["Back", "Stayed"]);
 }
 
@@ -255,7 +259,7 @@ fn an_early_sign_or_a_failure_where_it_is_served_returns_all_at_once_and_an_unkn
         story.health(0, health).look();
         assert_eq!(story.orders.len(), if trips { 2 } else { 0 }, "{health}");
         if trips {
-            assert_eq!(story.to_the_end(), (DrillVerdict::Aborted, DrillRule::GuardrailTripped));
+            assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::GuardrailTripped));
         }
     }
     let mut story = Story::held();
@@ -270,7 +274,7 @@ fn when_the_place_that_was_left_breaks_the_drill_becomes_the_failover_and_moves_
     story.sight.services[0].origin = MemberHealth::Down;
     story.look();
     assert_eq!(story.orders, ["monthly-1-needs-back"], "the other service still has where to go");
-    assert_eq!(story.to_the_end(), (DrillVerdict::Aborted, DrillRule::RealIncident));
+    assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::RealIncident));
     assert_eq!(story.states(), ["Kept", "Back"]);
 }
 
@@ -284,7 +288,7 @@ fn a_move_that_is_going_on_is_not_turned_back_to_a_place_that_broke() {
     assert_eq!(story.run.stop.as_ref().unwrap().cause, StopCause::Incident);
     assert!(story.orders.is_empty(), "{:?}", story.orders);
     story.moved(0, false, RunState::Succeeded);
-    assert_eq!(story.to_the_end(), (DrillVerdict::Aborted, DrillRule::RealIncident));
+    assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::RealIncident));
     assert_eq!(story.states(), ["Kept", "Stayed"]);
 }
 
@@ -294,14 +298,14 @@ fn a_service_that_a_real_failover_moved_is_left_where_it_is() {
     story.sight.services[1].serving = only("a");
     story.look();
     assert_eq!(story.states()[1], "Back");
-    assert_eq!(story.to_the_end(), (DrillVerdict::Aborted, DrillRule::RealIncident));
+    assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::RealIncident));
 }
 
 #[test]
 fn a_service_that_cannot_be_moved_ends_the_drill_and_returns_the_others() {
     let mut story = Story::new();
     story.look().moved(0, false, RunState::Succeeded).look().moved(1, false, RunState::Compensated).look();
-    assert_eq!(story.to_the_end(), (DrillVerdict::Failed, DrillRule::MoveFailed));
+    assert_eq!(story.play_out(), (DrillVerdict::Failed, DrillRule::MoveFailed));
     assert_eq!(story.states(), ["Back", "Stayed"]);
 }
 
@@ -328,7 +332,7 @@ fn a_service_that_does_not_come_back_is_told_again_and_in_the_end_given_up() {
 fn a_drill_that_takes_too_long_returns_and_has_failed() {
     let mut story = Story::held();
     story.run.limits.hold = Duration::from_secs(10_000);
-    assert_eq!(story.to_the_end(), (DrillVerdict::Failed, DrillRule::OverTime));
+    assert_eq!(story.play_out(), (DrillVerdict::Failed, DrillRule::OverTime));
     assert_eq!(story.states(), ["Back", "Back"]);
 }
 
@@ -346,10 +350,10 @@ fn a_move_that_hangs_does_not_keep_the_drill_from_ending() {
 fn late_service_fails_and_a_finding_alone_does_not() {
     let mut story = Story::held();
     story.run.services[0].rto = Some(Duration::from_secs(31));
-    assert_eq!(story.to_the_end(), (DrillVerdict::Failed, DrillRule::RtoMissed));
+    assert_eq!(story.play_out(), (DrillVerdict::Failed, DrillRule::RtoMissed));
     let mut story = Story::held();
     story.run.findings.push("look at this".to_owned());
-    assert_eq!(story.to_the_end(), (DrillVerdict::PassedWithFindings, DrillRule::FindingsOpen));
+    assert_eq!(story.play_out(), (DrillVerdict::PassedWithFindings, DrillRule::FindingsOpen));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{
         StepStatus, condition,
     },
     domain::{Run, RunId, RunState, ServiceKey, Step, StepRecord, StepState, Timestamp, Trigger},
-    ports::StatusUpdate,
+    ports::{NewObject, StatusUpdate},
     reconcile::{agent::Agent, catalog::Catalog},
 };
 
@@ -29,7 +29,8 @@ impl Agent {
                     self.shared().reported_runs.get(key).is_some_and(|runs| runs.contains_key(&run.id));
                 if !(was_here && run.state.is_over())
                     && self.is_news(&run)
-                    && let Err(error) = self.ports.resources.create_failover(object_of(&run)).await
+                    && let Err(error) =
+                        self.ports.resources.create(NewObject::Failover(Box::new(object_of(&run)))).await
                 {
                     tracing::warn!(failover = %run.id, %error, "Failover not created, trying again");
                 }

@@ -16,13 +16,12 @@ use tokio::sync::watch;
 
 use crate::{
     adapters::{ledger::MemoryLedger, manifests::ManifestResources},
-    api::Failover,
-    domain::{Epoch, Identity, Outcome, Record, RegionName, Run, RunId, ServiceKey},
+    domain::{Epoch, Identity, Outcome, Record, RegionName, Run, RunId, ServiceKey, Trigger},
     observability::{Build, Metrics},
     ports::{
         Answer, Change, CheckSpec, Clock, Endpoint, Event, Expect, Key, LeaseState, Ledger, LedgerError,
-        Probe, ProbeError, Prober, Reading, Resources, ResourcesError, Route, ServerState, Snapshot,
-        StatusUpdate, Traffic, TrafficError, Version, Versioned,
+        NewObject, Probe, ProbeError, Prober, Reading, Resources, ResourcesError, Route, ServerState,
+        Snapshot, StatusUpdate, Traffic, TrafficError, Version, Versioned,
     },
     reconcile::{
         Agent, Ports, Settings,
@@ -193,6 +192,8 @@ fn request() -> RequestEntry {
         to: Some("gwangju".into()),
         reason: "the test asked".to_owned(),
         dry_run: false,
+        trigger: Trigger::Manual,
+        turn_back: None,
         created_at: crate::domain::Timestamp(0),
         words: BTreeMap::new(),
     }
@@ -267,8 +268,8 @@ impl Resources for Desk {
         self.inner.write_status(update).await
     }
 
-    async fn create_failover(&self, failover: Failover) -> Result<(), ResourcesError> {
-        self.inner.create_failover(failover).await
+    async fn create(&self, object: NewObject) -> Result<(), ResourcesError> {
+        self.inner.create(object).await
     }
 
     async fn emit(&self, event: Event) {

@@ -189,7 +189,13 @@ impl World {
 
     pub(super) fn asked(mut self, from: Option<&str>, to: Option<&str>) -> Self {
         let region = |name: Option<&str>| name.map(RegionName::new);
-        self.request = Some(Request { run: "r".into(), from: region(from), to: region(to), dry_run: false });
+        self.request = Some(Request {
+            run: "r".into(),
+            from: region(from),
+            to: region(to),
+            dry_run: false,
+            trigger: Trigger::Manual,
+        });
         self
     }
 
@@ -236,6 +242,7 @@ impl World {
             budgets: serving.map(|region| (region.clone(), LIMITS, self.used)).collect(),
             last_drill: self.last_drill,
             request: self.request.clone(),
+            in_drill: false,
             timings: Timings::default(),
         }
     }

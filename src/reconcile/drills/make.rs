@@ -1,0 +1,197 @@
+//! From a SwitchoverDrill to a run: which services, which way, within what limits.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::bring::instant;
+use crate::{
+    api::{self, ConcurrencyPolicy, DrillKind, SwitchoverDrill},
+    domain::{
+        DrillLimits, DrillPhase, DrillRun, DrilledService, DrilledState, RegionName, RunId, Service,
+        ServiceKey, Timestamp, Topology,
+    },
+    reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
+};
+
+impl Agent {
+    /// The run that a DrillRun object asks for.
+    ///
+    /// # Errors
+    /// Why there can be none, and what to do.
+    pub(super) fn drill_run_of(
+        &self,
+        namespace: &str,
+        id: RunId,
+        object: &api::DrillRun,
+        catalog: &Catalog,
+    ) -> Result<DrillRun, String> {
+        let spec = &object.spec;
+        let drill = catalog.snapshot.drills.get(&(namespace.to_owned(), spec.drill_name.clone()));
+        let drill = drill.ok_or_else(|| {
+            format!(
+                "there is no SwitchoverDrill {} in this namespace: create it, or name another",
+                spec.drill_name
+            )
+        })?;
+        let now = self.ports.clock.wall();
+        let starts_at = match &spec.starts_at {
+            Some(text) => instant(text).ok_or_else(|| {
+                format!("startsAt {text:?} is no time: write it like 2027-03-02T10:00:00+09:00")
+            })?,
+            None => now,
+        };
+        Ok(self.new_drill_run(namespace, id, drill, spec, starts_at, catalog))
+    }
+
+    fn new_drill_run(
+        &self,
+        namespace: &str,
+        id: RunId,
+        drill: &SwitchoverDrill,
+        spec: &api::DrillRunSpec,
+        starts_at: Timestamp,
+        catalog: &Catalog,
+    ) -> DrillRun {
+        let mut run = DrillRun {
+            id,
+            namespace: Arc::from(namespace),
+            drill: Arc::from(spec.drill_name.as_str()),
+            live: drill.spec.kind == DrillKind::Live,
+            reason: spec.reason.clone(),
+            requested_by: spec.requested_by.clone(),
+            announced_at: self.ports.clock.wall(),
+            starts_at,
+            limits: limits(drill),
+            phase: DrillPhase::Announced,
+            services: Vec::new(),
+            pre_checks: Vec::new(),
+            approved_by: BTreeSet::new(),
+            started_at: None,
+            held_since: None,
+            stop: None,
+            ended_at: None,
+            verdict: None,
+            findings: Vec::new(),
+            timeline: Vec::new(),
+            words: BTreeMap::new(),
+            message: "announced".to_owned(),
+            owner: self.settings.identity.clone(),
+        };
+        run.services = self.drilled_services(&run, catalog);
+        run
+    }
+
+    /// The services that a run moves, what is needed before what needs it. Empty if the drill is gone.
+    pub(super) fn drilled_services(&self, run: &DrillRun, catalog: &Catalog) -> Vec<DrilledService> {
+        let key = (run.namespace.to_string(), run.drill.to_string());
+        let Some(drill) = catalog.snapshot.drills.get(&key) else { return Vec::new() };
+        let selected = selected(drill, &run.namespace, catalog);
+        let drilled = |parsed: &Arc<Parsed>| {
+            let (leaves, goes_to) = self.way(&drill.spec.direction, &parsed.service)?;
+            Some(DrilledService {
+                service: parsed.service.key.clone(),
+                leaves,
+                goes_to,
+                rto_target: parsed.service.rto,
+                state: DrilledState::Waiting,
+                from: BTreeSet::new(),
+                to: BTreeSet::new(),
+                left_at: None,
+                returned_at: None,
+                returns: 0,
+                rto: None,
+                return_time: None,
+            })
+        };
+        in_order(selected).iter().filter_map(drilled).collect()
+    }
+
+    /// The region that a service leaves, and where it goes if that is said. `None`: it is not concerned.
+    fn way(
+        &self,
+        direction: &api::DrillDirection,
+        service: &Service,
+    ) -> Option<(RegionName, Option<RegionName>)> {
+        let (_, record) = self.mirror.record(&service.key)?;
+        if let Some(region) = direction.away_from.as_deref().map(RegionName::new) {
+            return record.serving.contains(&region).then_some((region, None));
+        }
+        if let Some(region) = direction.to.as_deref().map(RegionName::new) {
+            let concerned = service.topology == Topology::ActiveStandby
+                && service.members.contains_key(&region)
+                && !record.serving.contains(&region);
+            return concerned.then(|| Some((record.serving.first()?.clone(), Some(region))))?;
+        }
+        let longest_ago =
+            record.serving.iter().min_by_key(|region| self.last_drilled(&service.key, region))?;
+        Some((longest_ago.clone(), None))
+    }
+
+    /// When the last drill of a service away from a region passed.
+    fn last_drilled(&self, service: &ServiceKey, region: &RegionName) -> Option<Timestamp> {
+        let runs = self.mirror.drills();
+        let passed =
+            runs.iter().filter(|(_, run)| run.live && run.verdict.is_some_and(|(v, _)| v.is_passed()));
+        let this = passed.filter(|(_, run)| {
+            run.services.iter().any(|drilled| drilled.service == *service && drilled.leaves == *region)
+        });
+        this.filter_map(|(_, run)| run.ended_at).max()
+    }
+
+    /// When the last live drill of a service passed, whichever way it went.
+    pub(in crate::reconcile) fn last_drill(&self, service: &ServiceKey) -> Option<Timestamp> {
+        let (_, record) = self.mirror.record(service)?;
+        let regions = record.serving.iter().chain(record.away.keys());
+        regions.filter_map(|region| self.last_drilled(service, region)).max()
+    }
+}
+
+fn limits(drill: &SwitchoverDrill) -> DrillLimits {
+    let spec = &drill.spec;
+    let deadline = spec.schedule.as_ref().map(|schedule| schedule.starting_deadline.0);
+    DrillLimits {
+        hold: spec.hold.0,
+        max_duration: spec.guardrails.max_duration.0,
+        starting_deadline: deadline.unwrap_or(api::STARTING_DEADLINE.0),
+        degraded: spec.guardrails.degraded,
+        approvals: spec.approvals.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+        waits_for_another: spec.concurrency_policy == ConcurrencyPolicy::Wait,
+    }
+}
+
+/// The services of the namespace that a drill selects, as far as they can be operated.
+pub(super) fn selected(drill: &SwitchoverDrill, namespace: &str, catalog: &Catalog) -> Vec<Arc<Parsed>> {
+    let selector = &drill.spec.services;
+    let fits = |(key, entry): &(&ServiceKey, &crate::reconcile::catalog::ServiceEntry)| {
+        let (spec, labels) = (&entry.object.spec, entry.object.metadata.labels.as_ref());
+        *key.namespace == *namespace
+            && (selector.names.is_empty() || selector.names.iter().any(|name| **name == *key.name))
+            && selector.part_of.as_ref().is_none_or(|group| spec.part_of.as_ref() == Some(group))
+            && selector.grade.is_none_or(|grade| spec.grade == grade)
+            && selector
+                .match_labels
+                .iter()
+                .all(|(label, value)| labels.and_then(|l| l.get(label)) == Some(value))
+    };
+    let found = catalog.services.iter().filter(fits);
+    found.filter_map(|(_, entry)| entry.parsed.as_ref().ok().cloned()).collect()
+}
+
+/// What is needed stands before what needs it; else by name. What needs itself in a circle stands last, as it came.
+fn in_order(mut left: Vec<Arc<Parsed>>) -> Vec<Arc<Parsed>> {
+    let mut ordered = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let waits = |parsed: &Arc<Parsed>| {
+            let needs = &parsed.service.depends_on;
+            left.iter()
+                .any(|other| needs.contains(&other.service.key) && other.service.key != parsed.service.key)
+        };
+        let (waiting, free): (Vec<_>, Vec<_>) = left.iter().cloned().partition(waits);
+        let stuck = free.is_empty();
+        ordered.extend(if stuck { waiting.clone() } else { free });
+        left = if stuck { Vec::new() } else { waiting };
+    }
+    ordered
+}

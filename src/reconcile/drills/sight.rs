@@ -1,0 +1,157 @@
+//! What a run of a drill can see of the world.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{
+        DrillPhase, DrillRun, DrillSight, DrilledService, Evaluation, MemberHealth, MoveSight, Observation,
+        PreCheck, RegionName, Request, RuleOutcome, RunId, ServiceKey, ServiceSight, Trigger, decide,
+    },
+    reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
+};
+
+impl Agent {
+    pub(super) fn drill_sight(&self, run: &DrillRun, catalog: &Catalog) -> DrillSight {
+        let now = self.ports.clock.wall();
+        let starts = run.phase == DrillPhase::Announced && now >= run.starts_at;
+        DrillSight {
+            now,
+            another_run: self.another_run(run),
+            checks: if starts { self.checks_of_drill(catalog) } else { Vec::new() },
+            services: run.services.iter().map(|d| self.service_sight(run, d, starts, catalog)).collect(),
+        }
+    }
+
+    fn another_run(&self, run: &DrillRun) -> Option<RunId> {
+        let going_on = |phase| !matches!(phase, DrillPhase::Announced | DrillPhase::Over);
+        let same = |other: &DrillRun| other.namespace == run.namespace && other.drill == run.drill;
+        let all = self.mirror.drills();
+        let other = all.iter().find(|(_, other)| other.id != run.id && same(other) && going_on(other.phase));
+        other.map(|(_, other)| other.id.clone())
+    }
+
+    fn service_sight(
+        &self,
+        run: &DrillRun,
+        drilled: &DrilledService,
+        starts: bool,
+        catalog: &Catalog,
+    ) -> ServiceSight {
+        let moved = |id: &RunId| {
+            let (_, found) = self.mirror.run(&drilled.service, id)?;
+            Some(MoveSight {
+                state: found.state,
+                verified: found.times.verified,
+                message: found.message.clone(),
+            })
+        };
+        let mut sight = ServiceSight {
+            away: moved(&run.away_id(drilled)),
+            back: moved(&run.back_id(drilled)),
+            ..ServiceSight::default()
+        };
+        let Some((_, record)) = self.mirror.record(&drilled.service) else { return sight };
+        sight.serving.clone_from(&record.serving);
+        let Some(parsed) = catalog.parsed(&drilled.service) else { return sight };
+        let seen = self.observe(parsed, catalog);
+        sight.health = worst(record.serving.iter().map(|region| health(&seen, region)));
+        sight.origin = health(&seen, &drilled.leaves);
+        if starts {
+            sight.checks = self.checks_of_service(run, drilled, parsed, seen, catalog);
+        }
+        sight
+    }
+
+    /// What every rule says of the move, and what a drill asks besides.
+    fn checks_of_service(
+        &self,
+        run: &DrillRun,
+        drilled: &DrilledService,
+        parsed: &Parsed,
+        mut seen: Observation,
+        catalog: &Catalog,
+    ) -> Vec<PreCheck> {
+        let name = &drilled.service.name;
+        seen.request = Some(Request {
+            run: run.away_id(drilled),
+            from: Some(drilled.leaves.clone()),
+            to: drilled.goes_to.clone(),
+            dry_run: !run.live,
+            trigger: Trigger::Drill,
+        });
+        let of_rule = |evaluation: &Evaluation| PreCheck {
+            name: evaluation.rule.as_str().to_owned(),
+            service: Some(name.clone()),
+            outcome: evaluation.outcome,
+            message: evaluation.why.to_string(),
+        };
+        let mut checks: Vec<PreCheck> = decide(&seen).rules.iter().map(of_rule).collect();
+        let serving = seen.record.iter().flat_map(|record| &record.serving);
+        let unwell = serving.clone().find(|region| health(&seen, region) != MemberHealth::Healthy);
+        checks.push(check(
+            "ServingHealthy",
+            Some(name),
+            unwell.map(|region| {
+                format!(
+                    "{region} serves and is {}: a drill starts only where all is well",
+                    health(&seen, region)
+                )
+            }),
+        ));
+        checks.push(check("NoOtherMove", Some(name), self.other_move(parsed, run, catalog)));
+        checks
+    }
+
+    fn checks_of_drill(&self, catalog: &Catalog) -> Vec<PreCheck> {
+        let fleet = self.fleet(catalog);
+        let lost = fleet.regions.iter().find(|(_, state)| state.lost);
+        let silent = (!self.tenures.ledger_answers()).then(|| "the ledger does not answer".to_owned());
+        vec![
+            check("NoRegionLost", None, lost.map(|(region, _)| format!("region {region} is lost"))),
+            check("LedgerAnswers", None, silent),
+        ]
+    }
+
+    /// Another move, or another drill, in the same group or chain of dependencies.
+    fn other_move(&self, parsed: &Parsed, run: &DrillRun, catalog: &Catalog) -> Option<String> {
+        let service = &parsed.service;
+        let related = |other: &ServiceKey| {
+            let theirs = catalog.parsed(other);
+            let same_group = service.part_of.is_some()
+                && theirs.is_some_and(|theirs| theirs.service.part_of == service.part_of);
+            let needed = service.depends_on.contains(other)
+                || theirs.is_some_and(|theirs| theirs.service.depends_on.contains(&service.key));
+            *other == service.key || same_group || needed
+        };
+        let drills = self.mirror.drills();
+        let going_on = drills.iter().filter(|(_, other)| {
+            other.id != run.id && !matches!(other.phase, DrillPhase::Announced | DrillPhase::Over)
+        });
+        let mut drilled = going_on.flat_map(|(_, other)| other.services.iter().map(move |d| (other, d)));
+        if let Some((other, found)) = drilled.find(|(_, found)| related(&found.service)) {
+            return Some(format!("DrillRun {} moves {}", other.id, found.service.name));
+        }
+        let moving =
+            |key: &&ServiceKey| self.mirror.record(key).is_some_and(|(_, record)| record.run.is_some());
+        let moved = catalog.services.keys().filter(|key| related(key)).find(moving);
+        moved.map(|key| format!("{key} is being moved"))
+    }
+}
+
+fn check(name: &str, service: Option<&Arc<str>>, wrong: Option<String>) -> PreCheck {
+    PreCheck {
+        name: name.to_owned(),
+        service: service.cloned(),
+        outcome: if wrong.is_some() { RuleOutcome::Block } else { RuleOutcome::Pass },
+        message: wrong.unwrap_or_else(|| "nothing against it".to_owned()),
+    }
+}
+
+fn health(seen: &Observation, region: &RegionName) -> MemberHealth {
+    seen.member(region).map_or(MemberHealth::Unknown, |member| seen.health(member))
+}
+
+/// The order of the variants is the order of badness; nobody at all is unknown.
+fn worst(all: impl Iterator<Item = MemberHealth>) -> MemberHealth {
+    all.max().unwrap_or_default()
+}
