@@ -23,7 +23,7 @@ use super::{
     world::{State, World},
 };
 use crate::{
-    domain::{Epoch, Record, Run, RunId, ServiceKey},
+    domain::{DrillRun, Epoch, Record, Run, RunId, ServiceKey},
     ports::Key,
     reconcile::Entry,
 };
@@ -192,6 +192,13 @@ impl World {
             (Some(Entry::Run(namespace, id)), None) => {
                 state.checker.runs.remove(&(namespace, id));
             }
+            (Some(Entry::Drill(..)), Some(text)) => match serde_json::from_str::<DrillRun>(text) {
+                Ok(run) => state.story.tell(now, || {
+                    let verdict = run.verdict.map_or("", |(verdict, _)| verdict.as_str());
+                    format!("drill {}: {} {verdict} {}", run.id, run.phase.as_str(), run.message)
+                }),
+                Err(error) => state.unreadable(now, key, &error),
+            },
             (Some(Entry::Verdict(vantage, service)), Some(text)) => {
                 state.story.tell(now, || told_verdicts(&vantage, &service, text));
             }

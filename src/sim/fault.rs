@@ -81,6 +81,8 @@ pub enum Fault {
     Switchover(Site, ServiceKey, Option<RegionName>, bool),
     /// A person answers every paused run of a site with a word.
     Word(Site, Word),
+    /// A person in a site stops every drill.
+    AbortDrills(Site),
 }
 
 /// What a person edits. Undone at the end.
@@ -181,6 +183,7 @@ impl Trouble {
                     }
                 }
                 Fault::Word(site, word) => answer_paused(state, *site, *word),
+                Fault::AbortDrills(site) => abort_drills(state, *site),
                 _ => {}
             }
         }
@@ -288,6 +291,17 @@ fn answer_paused(state: &mut State, site: Site, word: Word) {
                 failover.spec.intervention = Some(intervention);
                 failover.metadata.generation = failover.metadata.generation.map(|generation| generation + 1);
             }
+        }
+    });
+}
+
+fn abort_drills(state: &mut State, site: Site) {
+    let Some(cluster) = state.clusters.at_mut(site).filter(|cluster| cluster.answers()) else { return };
+    cluster.change(|snapshot| {
+        for run in snapshot.drill_runs.values_mut().filter(|run| !run.spec.abort) {
+            let run = Arc::make_mut(run);
+            run.spec.abort = true;
+            run.metadata.generation = run.metadata.generation.map(|generation| generation + 1);
         }
     });
 }

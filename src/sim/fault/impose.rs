@@ -127,7 +127,8 @@ impl State {
             | Fault::Restored(_)
             | Fault::Edit(..)
             | Fault::Switchover(..)
-            | Fault::Word(..) => {}
+            | Fault::Word(..)
+            | Fault::AbortDrills(_) => {}
         }
     }
 
@@ -233,6 +234,7 @@ impl Fault {
                 let kind = if *dry_run { "a dry run" } else { "a switchover" };
                 format!("a person in {} wants {kind} of {service} to {to}", site(at))
             }
+            Self::AbortDrills(at) => format!("a person in {} stops every drill", site(at)),
             Self::Word(at, word) => format!("a person in {} says {word:?} to every paused run", site(at)),
         }
     }

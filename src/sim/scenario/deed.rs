@@ -75,6 +75,8 @@ pub(super) enum Deed {
         #[serde(rename = "set")]
         change: Change,
     },
+    /// A person in a region stops every drill.
+    AbortDrills(String),
     /// A person creates a Failover.
     #[serde(rename_all = "camelCase")]
     Switchover {
@@ -192,7 +194,9 @@ impl Deed {
             | Self::NameServerRestored(_)
             | Self::Member { .. }
             | Self::AllMembers { .. } => self.served(names)?,
-            Self::Edit { .. } | Self::Switchover { .. } | Self::Word { .. } => self.people(names)?,
+            Self::Edit { .. } | Self::Switchover { .. } | Self::Word { .. } | Self::AbortDrills(_) => {
+                self.people(names)?
+            }
         })
     }
 
@@ -270,6 +274,7 @@ impl Deed {
                 let to = to.as_ref().map(|to| names.region_name("switchover.to", to)).transpose()?;
                 Ok(Fault::Switchover(site, service, to, *dry_run))
             }
+            Self::AbortDrills(region) => Ok(Fault::AbortDrills(names.region("abortDrills", region)?)),
             Self::Word { region, say } => Ok(Fault::Word(names.region("word.in", region)?, *say)),
             _ => Err(Wrong::new("", "is no act of a person")),
         }

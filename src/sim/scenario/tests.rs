@@ -41,6 +41,7 @@ const DEEDS: &[&str] = &[
     "edit: {set: {deleted: gpki/gpki-verify}}",
     "switchover: {in: daegu, service: gpki-issue, to: gwangju, dryRun: true}",
     "word: {in: daegu, say: Resume}",
+    "abortDrills: daegu",
 ];
 
 fn setup() -> Setup {
@@ -87,6 +88,7 @@ const fn kind(fault: &Fault) -> usize {
         Fault::Edit(..) => 24,
         Fault::Switchover(..) => 25,
         Fault::Word(..) => 26,
+        Fault::AbortDrills(_) => 27,
     }
 }
 
@@ -95,7 +97,7 @@ fn every_fault_can_be_written_into_a_scenario() {
     let setup = setup();
     let mut kinds: Vec<usize> = DEEDS.iter().map(|text| kind(&fault(&setup, text))).collect();
     kinds.dedup();
-    assert_eq!(kinds, (0..27).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..28).collect::<Vec<_>>());
     assert_eq!(fault(&setup, "freeze: leader"), Fault::Freeze(2));
     assert_eq!(fault(&setup, "clock: {of: daejeon, behind: 20s}"), Fault::ClockStep(1, -20_000));
 }
