@@ -33,7 +33,7 @@ pub struct CalendarSpec {
     pub time_zone: String,
 
     /// Spans of time at which nothing may be drilled.
-    #[schemars(length(min = 1, max = 1000))]
+    #[schemars(length(min = 1, max = 500))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub blocked: Vec<BlockedSpan>,
 }
@@ -49,11 +49,11 @@ pub struct BlockedSpan {
     pub name: String,
 
     /// Its first moment, in the calendar's time zone: a date, which is its midnight, or a date and a time to the minute.
-    #[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2})?$"))]
+    #[schemars(length(max = 16), regex(pattern = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2})?$"))]
     pub from: String,
 
     /// The first moment after it.
-    #[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2})?$"))]
+    #[schemars(length(max = 16), regex(pattern = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2})?$"))]
     pub to: String,
 
     /// Whether it comes again. Without it, it is over when it is over.

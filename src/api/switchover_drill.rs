@@ -137,11 +137,11 @@ pub struct DrillWindow {
     pub days: Vec<Weekday>,
 
     /// First moment, such as `10:00`.
-    #[schemars(regex(pattern = r"^([01]\d|2[0-3]):[0-5]\d$"))]
+    #[schemars(length(max = 5), regex(pattern = r"^([01]\d|2[0-3]):[0-5]\d$"))]
     pub from: String,
 
     /// First moment after it; before `from`, it is that of the next day. `24:00` is midnight.
-    #[schemars(regex(pattern = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"))]
+    #[schemars(length(max = 5), regex(pattern = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"))]
     pub to: String,
 }
 

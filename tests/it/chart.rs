@@ -205,9 +205,11 @@ fn bongsu_may_do_exactly_this() {
     let expected = [
         "gpki: secrets(tsig-gpki): get",
         "mobile-id: secrets: get",
-        "*: regions,gradepolicies,sharedservices,failovers: get,list,watch",
+        "*: regions,gradepolicies,sharedservices,failovers,switchoverdrills,drillruns,calendars,approvals: \
+         get,list,watch",
         "*: regions/status,gradepolicies/status,sharedservices/status,failovers/status: update,patch",
-        "*: failovers: create",
+        "*: switchoverdrills/status,drillruns/status,calendars/status,approvals/status: update,patch",
+        "*: failovers,drillruns: create",
         "*: events: create,patch",
         "ledger: ledgerentries: get,list,watch,create,update,delete",
         "ledger: leases: get,list,create,update",
@@ -320,6 +322,8 @@ fn what_needs_other_operators_is_made_only_when_asked_for() {
         "RoleBinding",
         "Service",
         "ServiceAccount",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
     ];
     assert_eq!(kinds(MINIMUM), minimum);
     for kind in ["NetworkPolicy", "PrometheusRule", "Secret", "ServiceMonitor"] {

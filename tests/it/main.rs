@@ -16,6 +16,7 @@ mod dns_scenarios;
 mod dns_served;
 mod docs;
 mod e2e_crash;
+mod e2e_drill;
 mod e2e_failover;
 mod e2e_ledger_lost;
 mod e2e_manual;

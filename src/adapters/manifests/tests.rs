@@ -239,7 +239,7 @@ fn a_kind_or_version_that_was_meant_as_ours_is_an_error_and_any_other_is_a_note(
         "kind: SharedService",
         "kind: SharedServce",
         &[
-            "f.yaml:10: kind: \"SharedServce\" is not a kind of bongsu.io/v1alpha1: there are Region, SharedService, GradePolicy, Failover (did you mean SharedService?)",
+            "f.yaml:10: kind: \"SharedServce\" is not a kind of bongsu.io/v1alpha1: there are Region, SharedService, GradePolicy, Failover, SwitchoverDrill, DrillRun, Calendar, Approval (did you mean SharedService?)",
         ],
     );
     for version in ["v1alpha1", "bongsu.io/v1", "bongso.io/v1alpha1"] {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff};
-use kube::core::ObjectMeta;
 use tracing::warn;
 
 use crate::{
@@ -62,21 +61,16 @@ impl Agent {
 }
 
 fn object_of(run: &DrillRun) -> api::DrillRun {
-    api::DrillRun {
-        metadata: ObjectMeta {
-            name: Some(run.id.to_string()),
-            namespace: Some(run.namespace.to_string()),
-            ..ObjectMeta::default()
-        },
-        spec: api::DrillRunSpec {
-            drill_name: run.drill.to_string(),
-            starts_at: Some(rfc3339(run.starts_at)),
-            reason: run.reason.clone(),
-            requested_by: run.requested_by.clone(),
-            abort: false,
-        },
-        status: None,
-    }
+    let spec = api::DrillRunSpec {
+        drill_name: run.drill.to_string(),
+        starts_at: Some(rfc3339(run.starts_at)),
+        reason: run.reason.clone(),
+        requested_by: run.requested_by.clone(),
+        abort: false,
+    };
+    let mut object = api::DrillRun::new(run.id.as_str(), spec);
+    object.metadata.namespace = Some(run.namespace.to_string());
+    object
 }
 
 fn status(

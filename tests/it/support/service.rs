@@ -151,7 +151,7 @@ impl Parts {
 /// A service in an API server. Its object goes before its members do, so that no vantage sees both regions turn bad at
 /// once.
 pub struct Service<'a> {
-    plane: &'a ControlPlane,
+    pub plane: &'a ControlPlane,
     parts: Parts,
 }
 

@@ -17,7 +17,7 @@ use super::{
 pub const SYSTEM: &str = "bongsu-system";
 
 /// Namespaces of the services in the shared world. The chart lets Bongsu read Secrets in these and nowhere else.
-const SHARED_NAMESPACES: [&str; 13] = [
+const SHARED_NAMESPACES: [&str; 19] = [
     "wrong-key",
     "no-zone",
     "server-down",
@@ -28,6 +28,12 @@ const SHARED_NAMESPACES: [&str; 13] = [
     "unknown-region",
     "recommended",
     "by-hand",
+    "drilled",
+    "drill-aborted",
+    "drill-target-lost",
+    "drill-origin-lost",
+    "drill-approved",
+    "drill-refused",
     "refused",
     "compensated",
     "resumed",
