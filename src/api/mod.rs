@@ -8,7 +8,10 @@
     reason = "the lint takes the parts of two printcolumns for the same attribute"
 )]
 
+mod approval;
+mod calendar;
 mod conditions;
+mod drill_run;
 mod duration;
 mod failover;
 mod grade_policy;
@@ -16,9 +19,15 @@ mod health;
 mod ledger_entry;
 mod region;
 mod shared_service;
+mod switchover_drill;
 mod traffic;
 
+pub use approval::{Approval, ApprovalSpec, ApprovalStatus};
+pub use calendar::{BlockedSpan, Calendar, CalendarSpec, CalendarStatus, Repeats};
 pub use conditions::{ConditionType, condition, merge_conditions};
+pub use drill_run::{
+    DrillPhase, DrillRun, DrillRunSpec, DrillRunStatus, DrillVerdict, DrilledService, PreCheck, TimelineEntry,
+};
 pub use duration::{Duration, ParseDurationError};
 pub use failover::{
     Failover, FailoverPhase, FailoverSpec, FailoverStatus, Intervention, PhaseTime, PhaseTimes, RuleStatus,
@@ -36,6 +45,10 @@ pub use region::{
 pub use shared_service::{
     Failback, FailbackMode, FailoverPolicy, Member, MemberStatus, Mode, NextMove, Objectives, ServiceRef,
     SharedService, SharedServiceSpec, SharedServiceStatus, Topology, VantageStatus,
+};
+pub use switchover_drill::{
+    ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, Guardrails, NextRun,
+    ServiceSelector, SwitchoverDrill, SwitchoverDrillSpec, SwitchoverDrillStatus, Weekday,
 };
 pub use traffic::{
     DnsServer, DnsUpdate, SecretKeyRef, ServedZone, Traffic, TrafficStatus, TsigAlgorithm, TsigKey,
@@ -56,5 +69,15 @@ pub const FIELD_MANAGER: &str = "bongsu";
 /// Every custom resource definition, in the order in which a reader meets them.
 #[must_use]
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    vec![Region::crd(), SharedService::crd(), GradePolicy::crd(), Failover::crd(), LedgerEntry::crd()]
+    vec![
+        Region::crd(),
+        SharedService::crd(),
+        GradePolicy::crd(),
+        Failover::crd(),
+        SwitchoverDrill::crd(),
+        DrillRun::crd(),
+        Calendar::crd(),
+        Approval::crd(),
+        LedgerEntry::crd(),
+    ]
 }
