@@ -10,6 +10,7 @@ mod calendar;
 mod cron;
 mod draw;
 mod due;
+pub mod ical;
 
 mod parse;
 mod prospect;

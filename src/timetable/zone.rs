@@ -76,6 +76,11 @@ impl Zone {
         }
     }
 
+    /// Whether it is the same zone.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
     /// Whether clocks are never changed after a moment, so that every distance of wall clock times is one of moments.
     pub(super) fn is_steady_after(&self, moment: Timestamp) -> bool {
         self.0.following(moment).next().is_none()
