@@ -12,3 +12,4 @@ pub(crate) mod planted;
 pub mod ports;
 pub mod reconcile;
 pub mod sim;
+pub mod timetable;

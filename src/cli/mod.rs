@@ -1,5 +1,6 @@
 //! The command line: arguments in, one call, an exit code out. Each subcommand has its own file.
 
+mod calendar;
 mod check;
 mod completions;
 mod crds;
@@ -24,6 +25,8 @@ Examples:
   bongsu check -f manifests/          look for mistakes before kubectl apply does
   bongsu simulate scenarios/          play outages in a simulated world, and see what comes of them
   bongsu plan gpki/gpki-verify        say what would happen if what serves were lost now
+  bongsu calendar import holidays.ics --time-zone Asia/Seoul
+                                      make a Calendar, on whose days no drill runs
   bongsu crds | kubectl apply -f -    install the custom resources
   bongsu completions bash             print completions for a shell
 
@@ -52,6 +55,8 @@ enum Command {
     Demo(demo::Args),
     /// Look for mistakes in manifests, without a cluster
     Check(check::Args),
+    /// Make a Calendar of a calendar in another form
+    Calendar(calendar::Args),
     /// Play outages in a simulated world, and say which expectations did not hold
     Simulate(simulate::Args),
     /// Print the custom resource definitions, or write them and their reference to files
@@ -89,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Calendar(args) => calendar::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -33,6 +33,7 @@ pub const RULES: &[(&str, &[&str], &[&str])] = &[
     ("observability", &["observability", "domain"], &["*"]),
     ("sim", &["sim", "reconcile", "adapters", "ports", "domain", "api", "observability", "planted"], &["*"]),
     ("planted", &["planted"], &["std"]),
+    ("timetable", &["timetable", "api"], &["std", "croner", "jiff"]),
     ("cli", &["*"], &["*"]),
 ];
 
