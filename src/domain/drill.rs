@@ -31,6 +31,8 @@ pub struct DrillRun {
     pub reason: String,
     /// Who asked; `None`: the schedule.
     pub requested_by: Option<String>,
+    /// The time of the schedule that it was made for; `None`: by hand.
+    pub slot: Option<Timestamp>,
     /// When it was announced.
     pub announced_at: Timestamp,
     /// When it may start.

@@ -3,8 +3,10 @@
 
 mod bring;
 mod make;
+mod schedule;
 mod show;
 mod sight;
+mod standing;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -28,7 +30,8 @@ impl Agent {
     /// Looks after all drills until the process ends.
     pub(super) async fn look_after_drills(self: Arc<Self>) {
         loop {
-            let some = !self.mirror.drills().is_empty() || !self.catalog().snapshot.drill_runs.is_empty();
+            let snapshot = self.catalog().snapshot.clone();
+            let some = !snapshot.drills.is_empty() || !snapshot.drill_runs.is_empty();
             let wait = if some { DRILL_LOOK } else { self.tenures.renewal_interval() };
             self.ports.clock.sleep(wait).await;
             if !self.mirror.is_ready() || !self.shared().resources_read {
@@ -38,6 +41,10 @@ impl Agent {
             if self.speaks() {
                 self.bring_drills(&catalog).await;
                 self.show_drills(&catalog).await;
+            }
+            if self.is_leader() {
+                self.schedule_drills(&catalog).await;
+                self.prune_drills(&catalog).await;
             }
             for (version, run) in self.mirror.drills() {
                 if run.phase != DrillPhase::Over

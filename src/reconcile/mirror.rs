@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::{
-    book::{Entry, RequestEntry, VerdictEntry},
+    book::{DrawEntry, Entry, RequestEntry, VerdictEntry},
     moves::Moves,
 };
 use crate::{
@@ -41,6 +41,7 @@ struct State {
     moves: Moves,
     requests: BTreeMap<(Arc<str>, RunId), Seen<RequestEntry>>,
     drills: BTreeMap<(Arc<str>, RunId), Seen<DrillRun>>,
+    draws: BTreeMap<(Arc<str>, Arc<str>), Seen<DrawEntry>>,
     verdicts: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
     leases: Vec<LeaseState>,
     unreadable: BTreeMap<Key, String>,
@@ -240,6 +241,11 @@ impl Mirror {
         self.state().drills.get(&(Arc::from(namespace), id.clone())).cloned()
     }
 
+    /// When the next run of a drill starts, if that was drawn.
+    pub fn draw(&self, namespace: &str, drill: &str) -> Option<Seen<DrawEntry>> {
+        self.state().draws.get(&(Arc::from(namespace), Arc::from(drill))).cloned()
+    }
+
     /// Whether a drill has a service in hand and will bring it back.
     pub fn is_in_drill(&self, service: &ServiceKey) -> bool {
         let going_on = |run: &DrillRun| !matches!(run.phase, DrillPhase::Announced | DrillPhase::Over);
@@ -335,6 +341,12 @@ impl State {
                 }
                 None
             }
+            Entry::Draw(namespace, drill) => {
+                if let Some(draw) = self.read(key, value) {
+                    keep_newer(&mut self.draws, (namespace, drill), draw);
+                }
+                None
+            }
             Entry::Verdict(vantage, service) => self.read(key, value).map(|said| {
                 let newer = keep_newer(self.verdicts.entry(service.clone()).or_default(), vantage, said);
                 (service, newer)
@@ -378,6 +390,10 @@ impl State {
             }
             Some(Entry::Drill(namespace, id)) => {
                 self.drills.remove(&(namespace, id));
+                None
+            }
+            Some(Entry::Draw(namespace, drill)) => {
+                self.draws.remove(&(namespace, drill));
                 None
             }
             Some(Entry::Verdict(vantage, service)) => {

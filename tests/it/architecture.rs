@@ -12,7 +12,7 @@ pub const RULES: &[(&str, &[&str], &[&str])] = &[
     ("ports", &["ports", "domain", "api"], &["std", "async_trait", "bytes", "futures", "thiserror", "tokio"]),
     (
         "reconcile",
-        &["reconcile", "ports", "domain", "api", "observability", "planted"],
+        &["reconcile", "ports", "domain", "api", "observability", "planted", "timetable"],
         &[
             "std",
             "async_trait",
@@ -31,7 +31,11 @@ pub const RULES: &[(&str, &[&str], &[&str])] = &[
     ),
     ("adapters", &["adapters", "ports", "domain", "api", "observability"], &["*"]),
     ("observability", &["observability", "domain"], &["*"]),
-    ("sim", &["sim", "reconcile", "adapters", "ports", "domain", "api", "observability", "planted"], &["*"]),
+    (
+        "sim",
+        &["sim", "reconcile", "adapters", "ports", "domain", "api", "observability", "planted", "timetable"],
+        &["*"],
+    ),
     ("planted", &["planted"], &["std"]),
     ("timetable", &["timetable", "api"], &["std", "croner", "jiff"]),
     ("cli", &["*"], &["*"]),

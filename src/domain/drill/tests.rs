@@ -63,6 +63,7 @@ impl Story {
             live: true,
             reason: "schedule".to_owned(),
             requested_by: None,
+            slot: None,
             announced_at: at(-60),
             starts_at: at(0),
             limits,

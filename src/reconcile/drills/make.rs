@@ -45,7 +45,7 @@ impl Agent {
         Ok(self.new_drill_run(namespace, id, drill, spec, starts_at, catalog))
     }
 
-    fn new_drill_run(
+    pub(super) fn new_drill_run(
         &self,
         namespace: &str,
         id: RunId,
@@ -61,6 +61,7 @@ impl Agent {
             live: drill.spec.kind == DrillKind::Live,
             reason: spec.reason.clone(),
             requested_by: spec.requested_by.clone(),
+            slot: None,
             announced_at: self.ports.clock.wall(),
             starts_at,
             limits: limits(drill),
@@ -180,7 +181,7 @@ pub(super) fn selected(drill: &SwitchoverDrill, namespace: &str, catalog: &Catal
 }
 
 /// What is needed stands before what needs it; else by name. What needs itself in a circle stands last, as it came.
-fn in_order(mut left: Vec<Arc<Parsed>>) -> Vec<Arc<Parsed>> {
+pub(super) fn in_order(mut left: Vec<Arc<Parsed>>) -> Vec<Arc<Parsed>> {
     let mut ordered = Vec::with_capacity(left.len());
     while !left.is_empty() {
         let waits = |parsed: &Arc<Parsed>| {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::schedule::{moment, timetable_of};
 use crate::{
     domain::{
         DrillPhase, DrillRun, DrillSight, DrilledService, Evaluation, MemberHealth, MoveSight, Observation,
@@ -17,7 +18,7 @@ impl Agent {
         DrillSight {
             now,
             another_run: self.another_run(run),
-            checks: if starts { self.checks_of_drill(catalog) } else { Vec::new() },
+            checks: if starts { self.checks_of_drill(run, catalog) } else { Vec::new() },
             services: run.services.iter().map(|d| self.service_sight(run, d, starts, catalog)).collect(),
         }
     }
@@ -102,11 +103,15 @@ impl Agent {
         checks
     }
 
-    fn checks_of_drill(&self, catalog: &Catalog) -> Vec<PreCheck> {
+    fn checks_of_drill(&self, run: &DrillRun, catalog: &Catalog) -> Vec<PreCheck> {
         let fleet = self.fleet(catalog);
         let lost = fleet.regions.iter().find(|(_, state)| state.lost);
         let silent = (!self.tenures.ledger_answers()).then(|| "the ledger does not answer".to_owned());
+        let key = (run.namespace.to_string(), run.drill.to_string());
+        let table = catalog.snapshot.drills.get(&key).and_then(|drill| timetable_of(drill, catalog)?.ok());
+        let closed = table.and_then(|table| table.blocked_at(moment(self.ports.clock.wall())));
         vec![
+            check("TimeAllowed", None, closed.map(|blocked| format!("blocked now: {blocked}"))),
             check("NoRegionLost", None, lost.map(|(region, _)| format!("region {region} is lost"))),
             check("LedgerAnswers", None, silent),
         ]

@@ -43,6 +43,7 @@ impl Agent {
             let status = policy_status(policy, name, &catalog, self.now());
             self.write(StatusUpdate::Policy(name.clone(), status)).await;
         }
+        self.report_drills(&catalog).await;
         self.report_waiting(&catalog).await;
         self.report_invalid(&catalog).await;
     }

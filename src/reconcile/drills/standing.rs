@@ -1,0 +1,171 @@
+//! Status of drills, calendars and approvals: what comes next, and what does not count.
+
+use k8s_openapi::jiff;
+
+use super::{
+    bring::instant,
+    make::{in_order, selected},
+    schedule::{moment, timetable_of},
+};
+use crate::{
+    api::{
+        self, Approval, ApprovalStatus, Calendar, CalendarStatus, ConditionType, NextRun, SwitchoverDrill,
+        SwitchoverDrillStatus, condition,
+    },
+    domain::{DrillPhase, RunId},
+    ports::StatusUpdate,
+    reconcile::{agent::Agent, catalog::Catalog},
+    timetable::{self, Timetable},
+};
+
+/// Slots that a status shows.
+const NEXT_RUNS: usize = 5;
+
+impl Agent {
+    /// Shows what is known of drills, calendars and approvals.
+    pub(in crate::reconcile) async fn report_drills(&self, catalog: &Catalog) {
+        for ((namespace, name), drill) in &catalog.snapshot.drills {
+            let status = self.drill_status(namespace, name, drill, catalog);
+            self.write(StatusUpdate::Drill(namespace.clone(), name.clone(), Box::new(status))).await;
+        }
+        for (name, calendar) in &catalog.snapshot.calendars {
+            let status = calendar_status(calendar, self.now());
+            self.write(StatusUpdate::Calendar(name.clone(), status)).await;
+        }
+        for ((namespace, name), approval) in &catalog.snapshot.approvals {
+            let status = self.approval_status(namespace, approval);
+            self.write(StatusUpdate::Approval(namespace.clone(), name.clone(), status)).await;
+        }
+    }
+
+    fn drill_status(
+        &self,
+        namespace: &str,
+        name: &str,
+        drill: &SwitchoverDrill,
+        catalog: &Catalog,
+    ) -> SwitchoverDrillStatus {
+        let runs = self.mirror.drills();
+        let own = runs.iter().filter(|(_, run)| *run.namespace == *namespace && *run.drill == *name);
+        let active =
+            own.clone().find(|(_, run)| !matches!(run.phase, DrillPhase::Announced | DrillPhase::Over));
+        let last = own.filter(|(_, run)| run.ended_at.is_some()).max_by_key(|(_, run)| run.ended_at);
+        let services = in_order(selected(drill, namespace, catalog));
+        let timetable = timetable_of(drill, catalog);
+        let generation = drill.metadata.generation;
+        let (ready, reason, text) = readiness(drill, timetable.as_ref(), services.len(), self.now());
+        let ready = condition(ConditionType::Ready, Some(ready), reason, text, generation, self.now());
+        let before = drill.status.clone().unwrap_or_default();
+        let now = moment(self.ports.clock.wall());
+        let timetable = timetable.and_then(Result::ok).filter(|_| !drill.spec.suspend);
+        let day_only = drill.spec.schedule.as_ref().is_some_and(|s| s.unannounced_within.is_some());
+        let shown = |at: jiff::Timestamp| shown(at, drill, day_only);
+        SwitchoverDrillStatus {
+            observed_generation: generation,
+            next: timetable.as_ref().and_then(|table| table.next_free(now)).map(|slot| shown(slot.at)),
+            next_runs: timetable
+                .iter()
+                .flat_map(|table| table.upcoming(now, NEXT_RUNS))
+                .map(|slot| NextRun {
+                    at: shown(slot.at),
+                    blocked_by: slot.blocked_by.map(|blocked| blocked.to_string()),
+                })
+                .collect(),
+            active: active.map(|(_, run)| run.id.to_string()),
+            last_run: last.map(|(_, run)| run.id.to_string()),
+            last_verdict: last
+                .and_then(|(_, run)| run.verdict)
+                .map(|(verdict, _)| verdict.as_str().to_owned()),
+            services: services.iter().map(|parsed| parsed.service.key.name.to_string()).collect(),
+            conditions: api::merge_conditions(&before.conditions, vec![ready]),
+        }
+    }
+
+    fn approval_status(&self, namespace: &str, approval: &Approval) -> ApprovalStatus {
+        let generation = approval.metadata.generation;
+        let (counts, reason, text) = self.counts(namespace, approval);
+        let ready = condition(ConditionType::Ready, Some(counts), reason, text, generation, self.now());
+        let before = approval.status.clone().unwrap_or_default();
+        ApprovalStatus { conditions: api::merge_conditions(&before.conditions, vec![ready]) }
+    }
+
+    fn counts(&self, namespace: &str, approval: &Approval) -> (bool, &'static str, String) {
+        let spec = &approval.spec;
+        let name = &spec.drill_run_name;
+        let Some((_, run)) = self.mirror.drill(namespace, &RunId::new(name)) else {
+            return (false, "UnknownDrillRun", format!("there is no DrillRun {name} in this namespace"));
+        };
+        let until = spec.expires_at.as_deref().map(instant);
+        let expired =
+            until.flatten().is_some_and(|until| run.started_at.is_none() && until <= self.ports.clock.wall());
+        match until {
+            Some(None) => {
+                let text = "expiresAt is no time: write it like 2027-03-02T10:00:00+09:00, in a new Approval";
+                (false, "UnreadableTime", text.to_owned())
+            }
+            _ if run.requested_by.as_ref() == Some(&spec.approver) => {
+                (false, "OwnRequest", "who asked for a run cannot approve it: ask somebody else".to_owned())
+            }
+            _ if expired => (false, "Expired", "it has expired: create another one".to_owned()),
+            _ => (true, "Counts", format!("counts for DrillRun {name}")),
+        }
+    }
+}
+
+fn readiness(
+    drill: &SwitchoverDrill,
+    timetable: Option<&Result<Timetable, Vec<timetable::Violation>>>,
+    services: usize,
+    now: jiff::Timestamp,
+) -> (bool, &'static str, String) {
+    if let Some(Err(wrong)) = timetable {
+        let all: Vec<String> =
+            wrong.iter().map(|wrong| format!("{}: {}", wrong.path, wrong.message)).collect();
+        return (false, "InvalidSchedule", all.join("; "));
+    }
+    if let Some(Ok(table)) = timetable
+        && let Err(wrong) = table.prospect(now)
+    {
+        return (false, "NeverRuns", format!("{}: {}", wrong.path, wrong.message));
+    }
+    if services == 0 {
+        let text = "spec.services selects no SharedService of this namespace: compare names and labels";
+        return (false, "NothingSelected", text.to_owned());
+    }
+    match (drill.spec.suspend, timetable) {
+        (true, _) => (true, "Suspended", "no run is made while spec.suspend is true".to_owned()),
+        (false, None) => (true, "ByHand", "runs when somebody creates a DrillRun".to_owned()),
+        (false, Some(_)) => (true, "Scheduled", format!("{services} services are drilled by schedule")),
+    }
+}
+
+/// In the zone of the schedule; the day alone where the moment is nobody's business.
+fn shown(at: jiff::Timestamp, drill: &SwitchoverDrill, day_only: bool) -> String {
+    let zone = drill.spec.schedule.as_ref().map_or("UTC", |schedule| schedule.time_zone.as_str());
+    let zoned = at.in_tz(zone).unwrap_or_else(|_| at.to_zoned(jiff::tz::TimeZone::UTC));
+    zoned.strftime(if day_only { "%Y-%m-%d" } else { "%Y-%m-%dT%H:%M:%S%:z" }).to_string()
+}
+
+fn calendar_status(calendar: &Calendar, now: jiff::Timestamp) -> CalendarStatus {
+    let generation = calendar.metadata.generation;
+    let parsed = timetable::Calendar::parse(calendar);
+    let (ready, reason, text) = match &parsed {
+        Ok(_) => (true, "Understood", format!("{} spans are blocked", calendar.spec.blocked.len())),
+        Err(wrong) => {
+            let all: Vec<String> =
+                wrong.iter().map(|wrong| format!("{}: {}", wrong.path, wrong.message)).collect();
+            (false, "Invalid", all.join("; "))
+        }
+    };
+    let before = calendar.status.clone().unwrap_or_default();
+    let ready = condition(ConditionType::Ready, Some(ready), reason, text, generation, now);
+    CalendarStatus {
+        observed_generation: generation,
+        blocked_by: parsed.as_ref().ok().and_then(|parsed| parsed.closed_at(now)).map(|closure| closure.span),
+        next: parsed
+            .ok()
+            .and_then(|parsed| parsed.next_closure(now))
+            .map(|c| format!("{} from {}", c.span, c.from)),
+        conditions: api::merge_conditions(&before.conditions, vec![ready]),
+    }
+}
