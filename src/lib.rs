@@ -11,4 +11,5 @@ pub mod observability;
 pub(crate) mod planted;
 pub mod ports;
 pub mod reconcile;
+pub mod report;
 pub mod sim;

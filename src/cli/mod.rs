@@ -6,6 +6,7 @@ mod crds;
 mod demo;
 mod instance;
 mod plan;
+mod report;
 mod run;
 mod simulate;
 
@@ -24,6 +25,7 @@ Examples:
   bongsu check -f manifests/          look for mistakes before kubectl apply does
   bongsu simulate scenarios/          play outages in a simulated world, and see what comes of them
   bongsu plan gpki/gpki-verify        say what would happen if what serves were lost now
+  bongsu report verify reports/*.json check that the reports of drills were not changed
   bongsu crds | kubectl apply -f -    install the custom resources
   bongsu completions bash             print completions for a shell
 
@@ -54,6 +56,8 @@ enum Command {
     Check(check::Args),
     /// Play outages in a simulated world, and say which expectations did not hold
     Simulate(simulate::Args),
+    /// Show the report of a drill, or check that nothing in it was changed
+    Report(report::Args),
     /// Print the custom resource definitions, or write them and their reference to files
     Crds(crds::Args),
     /// Print completions for a shell
@@ -90,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
