@@ -29,14 +29,15 @@ proptest! {
     #![proptest_config(Config { cases: 1_000, ..Config::default() })]
 
     #[test]
-    fn one_changed_byte_is_found_anywhere(at in 0..LIVE.len(), by in 1..=255_u8) {
+    fn one_changed_byte_is_found_anywhere(at in 0..LIVE.len(), byte in prop_oneof![any::<u8>(), b' '..=b'~']) {
+        prop_assume!(LIVE[at] != byte);
         let mut file = LIVE.to_vec();
-        file[at] ^= by;
+        file[at] = byte;
         prop_assert_ne!(status(&file, Some(&key(7).public())), Status::Valid);
     }
 
     #[test]
-    fn one_byte_more_is_found_anywhere(at in 0..=LIVE.len(), byte: u8) {
+    fn one_byte_more_is_found_anywhere(at in 0..=LIVE.len(), byte in prop_oneof![any::<u8>(), b' '..=b'~', Just(b'\n')]) {
         let mut file = LIVE.to_vec();
         file.insert(at, byte);
         prop_assert_ne!(status(&file, Some(&key(7).public())), Status::Valid);

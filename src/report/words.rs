@@ -88,6 +88,7 @@ pub(super) struct Labels {
     pub(super) phase: &'static str,
     pub(super) away: &'static str,
     pub(super) back: &'static str,
+    pub(super) took: &'static str,
     pub(super) failover: &'static str,
     pub(super) samples: &'static str,
     pub(super) good: &'static str,

@@ -38,10 +38,10 @@ fn the_forms_of_a_report_are_those_that_were_looked_at() {
 
 #[test]
 fn every_report_fits_the_published_schema_and_nothing_else_does() {
-    let published: Value =
-        serde_json::from_str(&fs::read_to_string("docs/drill-report.schema.json").unwrap()).unwrap();
-    assert_eq!(published, schema());
-    let validator = jsonschema::validator_for(&published).unwrap();
+    let published = fs::read_to_string("docs/drill-report.schema.json").unwrap();
+    let stale = published != format!("{:#}\n", schema());
+    assert!(!stale, "docs/drill-report.schema.json is not what the types say: run make generate");
+    let validator = jsonschema::validator_for(&schema()).unwrap();
     for report in [live(), not_started(), hostile("<x>")] {
         let value = serde_json::to_value(report).unwrap();
         let mut file = serde_json::json!({ "report": value, "digest": "00" });

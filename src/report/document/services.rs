@@ -93,7 +93,7 @@ impl Writer<'_> {
                 vec![away[index].0.into(), at, plus, back_at, back_plus]
             })
             .collect();
-        self.table(&[labels.phase, labels.away, "+", labels.back, "+"], rows)
+        self.table(&[labels.phase, labels.away, labels.took, labels.back, labels.took], rows)
     }
 
     fn clock(&self, clocks: &[(&'static str, Option<i64>); 8], index: usize) -> (Cell, Cell) {

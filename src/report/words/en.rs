@@ -74,6 +74,7 @@ const LABELS: Labels = Labels {
     phase: "Phase",
     away: "Switchover",
     back: "Failback",
+    took: "Took",
     failover: "Failover object",
     samples: "Service during the drill",
     good: "Good",

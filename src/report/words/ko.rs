@@ -74,6 +74,7 @@ const LABELS: Labels = Labels {
     phase: "단계",
     away: "전환",
     back: "원복",
+    took: "소요",
     failover: "Failover 객체",
     samples: "훈련 중 서비스 상태",
     good: "정상",
