@@ -79,6 +79,18 @@ fn what_others_wrote_is_never_markup_in_the_page() {
 }
 
 #[test]
+fn a_target_missed_by_a_millisecond_is_said_and_drawn() {
+    let mut report = live();
+    for (real, said, drawn) in [(240_000, "within target", "real"), (240_001, "target missed", "missed")] {
+        report.services.truncate(1);
+        report.services[0].rto.real = Some(real);
+        let sealed = sealed(report.clone());
+        assert!(markdown(&sealed, Lang::En).contains(&format!("| {said} |")), "{real}");
+        assert!(html(&sealed, Lang::En).contains(&format!("<rect class=\"{drawn}\"")), "{real}");
+    }
+}
+
+#[test]
 fn the_page_fetches_nothing() {
     let page = html(&sealed(live()), Lang::Ko);
     for word in ["href", "src=", "url(", "@import", "<link", "<script", "style=", "http://", "https://"] {

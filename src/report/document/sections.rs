@@ -73,8 +73,12 @@ impl Writer<'_> {
         let objective = |objective: &crate::report::Objective| {
             vec![objective.service.as_str().into(), self.human.length(objective.rto_target).into()]
         };
-        let objectives = scope.objectives.iter().map(objective).collect();
-        vec![Block::Facts(facts), self.table(&[labels.service, labels.target], objectives)]
+        let objectives: Vec<_> = scope.objectives.iter().map(objective).collect();
+        let mut blocks = vec![Block::Facts(facts)];
+        if !objectives.is_empty() {
+            blocks.push(self.table(&[labels.service, labels.target], objectives));
+        }
+        blocks
     }
 
     fn people(&self) -> Vec<Block> {

@@ -246,7 +246,14 @@ pub fn not_started() -> DrillReport {
         message: "national-exam blocks 2026-11-02".into(),
     };
     DrillReport {
-        identity: Identity { started_at: None, previous: None, overdue: true, system: None, ..live.identity },
+        identity: Identity {
+            started_at: None,
+            previous: None,
+            due_by: Some(TEN - DAY),
+            overdue: true,
+            system: None,
+            ..live.identity
+        },
         scope: Scope { objectives: Vec::new(), hold: None, ..live.scope },
         people: People { requested_by: Some("kim.minji@mois.example".into()), ..People::default() },
         pre_checks: vec![blocked],
