@@ -78,7 +78,7 @@ helm-lint: ## Check the Helm chart
 	@helm lint --strict charts/bongsu
 
 .PHONY: generate
-generate: ## Write the CRDs, their copy in the chart, and docs/reference.md
+generate: ## Write the CRDs, their copy in the chart, docs/reference.md and the schema of reports
 	@hack/parts.sh -q compiler rust
 	@hack/generate.sh
 

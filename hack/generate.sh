@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the files that come from the code: crds/, their copy in the chart, and docs/reference.md.
+# Writes the files that come from the code: crds/, their copy in the chart, docs/reference.md and the schema of reports.
 # With --check it changes nothing and fails, with the difference, when the committed files are not what the code says.
 #
 # BONGSU names a binary that is already built; without it cargo builds one.
@@ -19,6 +19,7 @@ bongsu() {
 generate_into() { # directory
   mkdir -p "$1/crds" "$1/docs"
   bongsu crds --dir "$1/crds" --docs "$1/docs/reference.md"
+  bongsu report schema >"$1/docs/drill-report.schema.json"
 }
 
 check() { # directory
@@ -26,6 +27,7 @@ check() { # directory
   diff -ruN crds "$1/crds" || drifted=1
   diff -ruN charts/bongsu/files/crds "$1/crds" || drifted=1
   diff -uN docs/reference.md "$1/docs/reference.md" || drifted=1
+  diff -uN docs/drill-report.schema.json "$1/docs/drill-report.schema.json" || drifted=1
   if [[ $drifted -eq 1 ]]; then
     echo "generated files differ from the code (- committed, + generated): run \`make generate\` and commit the result" >&2
     return 1
@@ -38,7 +40,7 @@ replace() { # directory
   rm -f crds/*.yaml charts/bongsu/files/crds/*.yaml
   cp "$1"/crds/*.yaml crds/
   cp "$1"/crds/*.yaml charts/bongsu/files/crds/
-  cp "$1/docs/reference.md" docs/reference.md
+  cp "$1/docs/reference.md" "$1/docs/drill-report.schema.json" docs/
 }
 
 main() {

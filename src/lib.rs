@@ -11,5 +11,6 @@ pub mod observability;
 pub(crate) mod planted;
 pub mod ports;
 pub mod reconcile;
+pub mod report;
 pub mod sim;
 pub mod timetable;

@@ -7,6 +7,7 @@ mod crds;
 mod demo;
 mod instance;
 mod plan;
+mod report;
 mod run;
 mod simulate;
 
@@ -27,6 +28,7 @@ Examples:
   bongsu plan gpki/gpki-verify        say what would happen if what serves were lost now
   bongsu calendar import holidays.ics --time-zone Asia/Seoul
                                       make a Calendar, on whose days no drill runs
+  bongsu report verify reports/*.json check that the reports of drills were not changed
   bongsu crds | kubectl apply -f -    install the custom resources
   bongsu completions bash             print completions for a shell
 
@@ -59,6 +61,8 @@ enum Command {
     Calendar(calendar::Args),
     /// Play outages in a simulated world, and say which expectations did not hold
     Simulate(simulate::Args),
+    /// Show the report of a drill, or check that nothing in it was changed
+    Report(report::Args),
     /// Print the custom resource definitions, or write them and their reference to files
     Crds(crds::Args),
     /// Print completions for a shell
@@ -96,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Calendar(args) => calendar::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

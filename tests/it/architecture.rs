@@ -32,6 +32,11 @@ pub const RULES: &[(&str, &[&str], &[&str])] = &[
     ("adapters", &["adapters", "ports", "domain", "api", "observability"], &["*"]),
     ("observability", &["observability", "domain"], &["*"]),
     (
+        "report",
+        &["report"],
+        &["std", "base64", "jiff", "ring", "schemars", "serde", "serde_json", "thiserror"],
+    ),
+    (
         "sim",
         &["sim", "reconcile", "adapters", "ports", "domain", "api", "observability", "planted", "timetable"],
         &["*"],

@@ -31,6 +31,7 @@ mod metrics;
 mod probe_http;
 mod probe_tcp;
 mod probe_tls;
+mod report;
 mod simulate;
 mod support;
 mod vantage;

@@ -1,0 +1,46 @@
+//! The report of a drill: what an auditor gets, how it is sealed, and how anybody can check that nothing in it was changed.
+//!
+//! Pure: values in, text out. Who fills a report, where it is kept and what time it is are not known here. Absent: PDF (a
+//! browser prints the page), trusted timestamps of a third party.
+
+mod canonical;
+mod document;
+mod html;
+mod human;
+mod keys;
+mod markdown;
+mod model;
+mod samples;
+mod schema;
+mod seal;
+mod text;
+mod verify;
+mod words;
+
+pub use canonical::CanonicalError;
+pub use keys::{KeyError, PublicKey, SigningKey};
+pub use model::{
+    Approver, Bucket, CheckOutcome, Clocks, Deviation, DeviationKind, DrillReport, Finding, FollowUp,
+    Guardrail, Identity, Integrity, Kind, Moment, Move, Notice, Objective, Outcome, People, PreCheck,
+    PreviousDrill, Rto, Schema, Scope, ServiceResult, Severity, Verdict,
+};
+pub use samples::{Sample, buckets};
+pub use schema::schema;
+pub use seal::{Algorithm, SealError, Sealed, Signature};
+pub use verify::{Checked, Status, verify};
+pub use words::Lang;
+
+/// The report as Markdown.
+#[must_use]
+pub fn markdown(sealed: &Sealed, lang: Lang) -> String {
+    markdown::render(&document::document(sealed, lang))
+}
+
+/// The report as one page that a browser shows and prints without fetching anything.
+#[must_use]
+pub fn html(sealed: &Sealed, lang: Lang) -> String {
+    html::render(&document::document(sealed, lang), lang)
+}
+
+#[cfg(test)]
+mod tests;
