@@ -11,10 +11,10 @@ use crate::planted::{Bug, plant};
 /// `DeadVantageVotes`, `NoPrecheck` (docs/verification.md).
 const BUGS: &[(Bug, u64)] = &[
     (Bug::ActsAfterLosingLease, 100),
-    (Bug::EpochNotCompared, 1_500),
+    (Bug::EpochNotCompared, 7_000),
     (Bug::UnknownIsHealthy, 1_500),
     (Bug::UnknownIsFailed, 100),
-    (Bug::SuspectVotes, 200),
+    (Bug::SuspectVotes, 1_000),
     (Bug::SuspicionEndsEarly, 3_000),
     (Bug::EmptyWhenAllDown, 300),
     (Bug::JournalAfterEffect, 10),
