@@ -1,7 +1,9 @@
 //! Live drills on a real API server and a real name server, with the permissions of the chart.
 
-use bongsu::api::{DrillRun, DrillRunStatus};
-use kube::Api;
+use std::time::Duration;
+
+use bongsu::api::{DrillRun, DrillRunStatus, DrillVerdict, SwitchoverDrill};
+use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -179,4 +181,55 @@ async fn a_run_that_cannot_be_says_why() {
     let over = ended(&service, "NotStarted", "PreCheckBlocked").await;
     assert!(over.message.unwrap().contains("gwangju cannot take over: it is Down"));
     assert_eq!(service.shown().await, service.answer("daejeon", 1));
+}
+
+/// Every minute, announced before the one in between.
+fn every_minute(spec: &mut Value) {
+    spec["schedule"] = json!({"cron": "* * * * *", "timeZone": "Asia/Seoul"});
+    spec["notice"] = json!("90s");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_runs_by_its_schedule_and_not_on_a_blocked_day() {
+    let world = World::shared().await;
+    let service = Service::start(&world.plane, "drill-scheduled", |_| ()).await;
+    service.target("gwangju").await;
+    let calendar = |from: &str, to: &str| {
+        json!({
+            "apiVersion": "bongsu.io/v1alpha1", "kind": "Calendar", "metadata": {"name": service.namespace},
+            "spec": {"timeZone": "Asia/Seoul", "blocked": [{"name": "the election", "from": from, "to": to}]},
+        })
+    };
+    world.apply(&calendar("2020-01-01", "2040-01-01"));
+    service.apply(&drill(&service, |spec| {
+        every_minute(spec);
+        spec["schedule"]["calendars"] = json!([service.namespace]);
+    }));
+    let api: Api<SwitchoverDrill> = Api::namespaced(service.plane.client(), &service.namespace);
+    let never = until("the drill says that it never runs", SOON, async || {
+        let conditions = api.get("monthly").await.unwrap().status?.conditions;
+        conditions.into_iter().find(|c| c.type_ == "Ready" && c.status == "False")
+    })
+    .await;
+    assert_eq!(never.reason, "NeverRuns");
+    assert!(never.message.contains("the election"), "{}", never.message);
+    let blocked = api.get("monthly").await.unwrap().status.unwrap();
+    let reasons = blocked.next_runs.iter().filter_map(|run| run.blocked_by.as_deref());
+    assert_eq!(reasons.filter(|reason| reason.contains("the election")).count(), 5);
+    assert!(blocked.next.is_none() && blocked.services == [SERVICE]);
+
+    world.apply(&calendar("2020-01-01", "2020-01-02"));
+    let runs: Api<DrillRun> = Api::namespaced(service.plane.client(), &service.namespace);
+    let announced = until("a run is announced", SOON, async || {
+        runs.list(&ListParams::default()).await.unwrap().items.pop()
+    })
+    .await;
+    assert!(announced.name_any().starts_with("monthly-20"), "{}", announced.name_any());
+    assert!(announced.spec.starts_at.is_some() && announced.spec.requested_by.is_none());
+    let passed = until("the run has passed", Duration::from_secs(180), async || {
+        let status = runs.get(&announced.name_any()).await.unwrap().status?;
+        status.verdict.map(|verdict| (verdict, status.timeline))
+    })
+    .await;
+    assert_eq!(passed.0, DrillVerdict::Passed, "{:#?}", passed.1);
 }

@@ -17,7 +17,7 @@ use super::{
 pub const SYSTEM: &str = "bongsu-system";
 
 /// Namespaces of the services in the shared world. The chart lets Bongsu read Secrets in these and nowhere else.
-const SHARED_NAMESPACES: [&str; 19] = [
+const SHARED_NAMESPACES: [&str; 20] = [
     "wrong-key",
     "no-zone",
     "server-down",
@@ -34,6 +34,7 @@ const SHARED_NAMESPACES: [&str; 19] = [
     "drill-origin-lost",
     "drill-approved",
     "drill-refused",
+    "drill-scheduled",
     "refused",
     "compensated",
     "resumed",
