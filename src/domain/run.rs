@@ -274,7 +274,10 @@ impl Run {
     /// Undoes a planned move that is not wanted any more; only where [`Run::may_turn_back`].
     pub fn turn_back(&mut self, why: &str, now: Timestamp) {
         why.clone_into(&mut self.message);
-        self.note(StepState::Failed, why.to_owned(), Some(now));
+        // A step that was not begun has touched nothing, and stays so.
+        if self.current().is_some_and(|record| record.state != StepState::Pending) {
+            self.note(StepState::Failed, why.to_owned(), Some(now));
+        }
         self.compensate(now);
     }
 

@@ -235,3 +235,34 @@ fn a_dry_run_is_decided_like_the_real_one() {
     seen.request = seen.request.map(|request| Request { dry_run: true, ..request });
     assert_eq!(decide(&seen), real);
 }
+
+#[test]
+fn a_drill_goes_where_the_service_would_be_moved_and_only_where_nothing_speaks_against_it() {
+    let drill = || standby().asked(Some("a"), None).by(Trigger::Drill);
+    check(&drill(), "Start Drill a→b @8");
+    check(&drill().mode(Mode::Manual), "Start Drill a→b @8");
+    check(&drill().degraded("b"), "Hold Drill -: TargetAvailable NeverEmpty");
+    check(&drill().stopped(), "Hold Drill a→b: GlobalStop");
+    check(&drill().dependency_down(), "Hold Drill a→b: DependencyHealthy");
+    check(&drill().suspect("a").suspect("b"), "Hold Drill -: VantagesTrusted TargetAvailable NeverEmpty");
+    check(&drill().moved_ago(Duration::from_secs(1)), "Start Drill a→b @8");
+}
+
+#[test]
+fn nothing_but_a_member_that_is_unwell_keeps_a_drill_from_returning() {
+    let back = || standby().serving(&["b"]).asked(None, Some("a")).by(Trigger::Return);
+    check(&back(), "Start Return b→a @8");
+    check(&back().stopped(), "Start Return b→a @8");
+    check(&back().dependency_down(), "Start Return b→a @8");
+    check(&back().down("a"), "Hold Return b→a: TargetAvailable NeverEmpty");
+}
+
+#[test]
+fn what_a_drill_left_behind_comes_back_like_what_a_failover_moved_but_not_while_the_drill_goes_on() {
+    let away = |in_drill| {
+        let world = standby().serving(&["b"]).failback(Duration::from_secs(60)).away("a", Trigger::Drill);
+        world.in_drill(in_drill).healthy_for(Duration::from_secs(61))
+    };
+    check(&away(true), "Hold");
+    check(&away(false), "Start Failback b→a @8");
+}

@@ -51,7 +51,7 @@ fn run(trigger: Trigger) -> Run {
 }
 
 /// Plays a run: one letter for each try (`+` done, `-` failed, `w` not yet, `!` superseded, and `R`, `S`, `A` for a
-/// person's word), and tells the steps that were tried and how it ended.
+/// person's word, `T` turned back, told as `-` where it may not be), and tells the steps that were tried and how it ended.
 fn check(trigger: Trigger, tries: &str, expected: &str) {
     let mut run = run(trigger);
     let mut told = Vec::new();
@@ -62,6 +62,8 @@ fn check(trigger: Trigger, tries: &str, expected: &str) {
             (Next::Person, 'R') => run.intervene(Intervention::Resume, &here(), generation, now),
             (Next::Person, 'S') => run.intervene(Intervention::Skip, &here(), generation, now),
             (Next::Person, 'A') => run.intervene(Intervention::Abort, &here(), generation, now),
+            (_, 'T') if run.may_turn_back() => run.turn_back("not wanted any more", now),
+            (_, 'T') => told.push("-".to_owned()),
             (Next::Execute(step), _) => {
                 told.push(match step {
                     Step::RaiseEpoch { epoch, serving } => {
@@ -106,6 +108,17 @@ fn a_planned_move_that_fails_before_it_is_verified_is_undone_under_a_newer_epoch
         "Precheck 8=b inside outside Verify Verify Verify 9=a inside outside Compensated",
     );
     check(Trigger::Manual, "++---+++", "Precheck 8=b inside inside inside 9=a inside outside Compensated");
+}
+
+#[test]
+fn a_planned_move_can_be_turned_back_until_it_is_verified_and_no_other_move_ever() {
+    check(Trigger::Drill, "T", " Compensated");
+    check(Trigger::Drill, "+T", "Precheck Compensated");
+    check(Trigger::Drill, "++T+++", "Precheck 8=b 9=a inside outside Compensated");
+    check(Trigger::Drill, "++++wT+++", "Precheck 8=b inside outside Verify 9=a inside outside Compensated");
+    check(Trigger::Drill, "+++++T+", "Precheck 8=b inside outside Verify - Settle Succeeded");
+    check(Trigger::Drill, "++TT+++", "Precheck 8=b - 9=a inside outside Compensated");
+    check(Trigger::RegionLost, "++T++++", "Precheck 8=b - inside outside Verify Settle Succeeded");
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub(super) struct World {
     healthy_for: Duration,
     last_drill: Option<Timestamp>,
     request: Option<Request>,
+    in_drill: bool,
 }
 
 impl World {
@@ -62,6 +63,7 @@ impl World {
             healthy_for: Duration::ZERO,
             last_drill: None,
             request: None,
+            in_drill: false,
         }
     }
 
@@ -199,6 +201,18 @@ impl World {
         self
     }
 
+    /// The wish is a drill's.
+    pub(super) fn by(mut self, trigger: Trigger) -> Self {
+        self.request = self.request.map(|request| Request { trigger, ..request });
+        self
+    }
+
+    /// Whether a drill has the service in hand.
+    pub(super) fn in_drill(mut self, in_drill: bool) -> Self {
+        self.in_drill = in_drill;
+        self
+    }
+
     pub(super) fn moved_ago(self, ago: Duration) -> Self {
         self.with_record(|record| record.last_automatic = Some(before(ago)))
     }
@@ -242,7 +256,7 @@ impl World {
             budgets: serving.map(|region| (region.clone(), LIMITS, self.used)).collect(),
             last_drill: self.last_drill,
             request: self.request.clone(),
-            in_drill: false,
+            in_drill: self.in_drill,
             timings: Timings::default(),
         }
     }
