@@ -11,15 +11,20 @@ use crate::{
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
 };
 
+/// Services of one run. With what is asked of each before the start this is some 150 KB, and a record of the ledger holds at most
+/// 256 KiB; and who moves more at once in an exercise has no time to look at any.
+const SERVICES_MAX: usize = 50;
+
 impl Agent {
     pub(super) fn drill_sight(&self, run: &DrillRun, catalog: &Catalog) -> DrillSight {
         let now = self.ports.clock.wall();
         let starts = run.phase == DrillPhase::Announced && now >= run.starts_at;
+        let asks = starts && run.services.len() <= SERVICES_MAX;
         DrillSight {
             now,
             another_run: self.another_run(run),
             checks: if starts { self.checks_of_drill(run, catalog) } else { Vec::new() },
-            services: run.services.iter().map(|d| self.service_sight(run, d, starts, catalog)).collect(),
+            services: run.services.iter().map(|d| self.service_sight(run, d, asks, catalog)).collect(),
         }
     }
 
@@ -112,6 +117,7 @@ impl Agent {
         let closed = table.and_then(|table| table.blocked_at(moment(self.ports.clock.wall())));
         vec![
             check("TimeAllowed", None, closed.map(|blocked| format!("blocked now: {blocked}"))),
+            check("ServicesCount", None, too_many(run.services.len())),
             check("NoRegionLost", None, lost.map(|(region, _)| format!("region {region} is lost"))),
             check("LedgerAnswers", None, silent),
         ]
@@ -141,6 +147,12 @@ impl Agent {
         let moved = catalog.services.keys().filter(|key| related(key)).find(moving);
         moved.map(|key| format!("{key} is being moved"))
     }
+}
+
+fn too_many(services: usize) -> Option<String> {
+    (services > SERVICES_MAX).then(|| {
+        format!("{services} services are selected, a run moves at most {SERVICES_MAX}: make several drills")
+    })
 }
 
 fn check(name: &str, service: Option<&Arc<str>>, wrong: Option<String>) -> PreCheck {

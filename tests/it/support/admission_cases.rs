@@ -19,7 +19,7 @@ type Row = (&'static str, Value, Option<&'static str>);
 
 /// Every case.
 pub fn cases() -> Vec<Case> {
-    let tables: [(&str, Value, Vec<Row>); 7] = [
+    let tables: [(&str, Value, Vec<Row>); 9] = [
         ("Region", region(), region_rows()),
         ("SharedService", service(), service_rows()),
         ("SharedService", service(), member_rows()),
@@ -27,13 +27,15 @@ pub fn cases() -> Vec<Case> {
         ("SharedService", service(), traffic_rows()),
         ("GradePolicy", policy(), policy_rows()),
         ("LedgerEntry", entry(), entry_rows()),
+        ("SwitchoverDrill", drill(), drill_rows()),
+        ("Calendar", calendar(), calendar_rows()),
     ];
     let rows = tables.into_iter().flat_map(|(kind, base, rows)| {
         let good = Case { name: format!("{kind} base"), before: None, object: base.clone(), refused: None };
         let changed = rows.into_iter().map(move |row| case(kind, &base, None, row));
         std::iter::once(good).chain(changed)
     });
-    rows.chain(failover_cases()).collect()
+    rows.chain(failover_cases()).chain(drill_run_cases()).chain(approval_cases()).collect()
 }
 
 fn case(kind: &str, base: &Value, before: Option<Value>, (path, value, refused): Row) -> Case {
@@ -355,4 +357,82 @@ fn failover_cases() -> Vec<Case> {
     let made = made.into_iter().map(|row| case("Failover", &base, None, row));
     let changed = changed.into_iter().map(|row| case("Failover", &base, Some(base.clone()), row));
     std::iter::once(good).chain(made).chain(changed).collect()
+}
+
+fn drill() -> Value {
+    let schedule = json!({"cron": "0 10 * * TUE#2", "timeZone": "Asia/Seoul"});
+    object(
+        "SwitchoverDrill",
+        &json!({"schedule": schedule, "services": {"partOf": "gpki"}, "direction": {"awayFrom": "daejeon"}}),
+    )
+}
+
+fn drill_rows() -> Vec<Row> {
+    let one_way = "say exactly one of awayFrom, to, or alternate: true";
+    vec![
+        ("/spec/schedule", Value::Null, None),
+        ("/spec/schedule/cron", json!("* *"), Some("spec.schedule.cron")),
+        ("/spec/schedule/windows", json!([{"from": "10:00", "to": "24:00", "days": ["Mon"]}]), None),
+        ("/spec/schedule/windows", json!([{"from": "10:00", "to": "10:00"}]), Some("never opens")),
+        ("/spec/schedule/windows", json!([{"from": "25:00", "to": "10:00"}]), Some("windows[0].from")),
+        ("/spec/schedule/unannouncedWithin", json!("8h"), None),
+        (
+            "/spec/schedule",
+            json!({"cron": "0 10 * * *", "timeZone": "Asia/Seoul", "jitter": "5m", "unannouncedWithin": "8h"}),
+            Some("jitter and unannouncedWithin both draw the time: set one of them"),
+        ),
+        ("/spec/services", json!({}), Some("say which services: names, matchLabels, partOf or grade")),
+        ("/spec/services", json!({"names": ["ivs"]}), None),
+        ("/spec/services/grade", json!(5), Some("spec.services.grade")),
+        ("/spec/direction", json!({}), Some(one_way)),
+        ("/spec/direction/to", json!("gwangju"), Some(one_way)),
+        ("/spec/direction", json!({"alternate": true}), None),
+        ("/spec/kind", json!("DryRun"), None),
+        ("/spec/kind", json!("Pretend"), Some("spec.kind")),
+        ("/spec/hold", json!("2h"), Some("guardrails.maxDuration must be longer than hold")),
+        ("/spec/approvals", json!(10), Some("spec.approvals")),
+        ("/spec/historyLimit", json!(0), Some("spec.historyLimit")),
+    ]
+}
+
+fn calendar() -> Value {
+    let election = json!({"name": "election", "from": "2027-03-03", "to": "2027-03-04", "repeats": "Yearly"});
+    cluster_object("Calendar", &json!({"timeZone": "Asia/Seoul", "blocked": [election]}))
+}
+
+fn calendar_rows() -> Vec<Row> {
+    vec![
+        ("/spec/blocked", json!([]), Some("spec.blocked")),
+        ("/spec/blocked/0/to", json!("2027-03-03"), Some("from must be before to")),
+        ("/spec/blocked/0/to", json!("2027-03-04T10:00"), Some("write from and to alike")),
+        ("/spec/blocked/0/from", json!("3 March"), Some("spec.blocked[0].from")),
+        ("/spec/blocked/0/repeats", json!("Hourly"), Some("spec.blocked[0].repeats")),
+    ]
+}
+
+fn drill_run_cases() -> Vec<Case> {
+    let base = object("DrillRun", &json!({"drillName": "monthly", "reason": "rehearsal"}));
+    let good = Case { name: "DrillRun base".to_owned(), before: None, object: base.clone(), refused: None };
+    let fixed = "a DrillRun cannot be changed after it was created, except abort: create another one";
+    let stopped = with(&base, "/spec/abort", json!(true));
+    let rows: Vec<(&Value, Row)> = vec![
+        (&base, ("/spec/abort", json!(true), None)),
+        (&stopped, ("/spec/abort", json!(false), Some("an abort cannot be taken back"))),
+        (&base, ("/spec/drillName", json!("other"), Some(fixed))),
+        (&base, ("/spec/startsAt", json!("2027-03-02T10:00:00+09:00"), Some(fixed))),
+    ];
+    let changed = rows.into_iter().map(|(before, row)| case("DrillRun", before, Some(before.clone()), row));
+    std::iter::once(good).chain(changed).collect()
+}
+
+fn approval_cases() -> Vec<Case> {
+    let base = object("Approval", &json!({"drillRunName": "monthly-1", "approver": "kim"}));
+    let good = Case { name: "Approval base".to_owned(), before: None, object: base.clone(), refused: None };
+    let fixed = "an Approval cannot be changed: delete it and create another one";
+    let changed: Vec<Row> = vec![
+        ("/spec/approver", json!("lee"), Some(fixed)),
+        ("/spec/drillRunName", json!("monthly-2"), Some(fixed)),
+    ];
+    let changed = changed.into_iter().map(|row| case("Approval", &base, Some(base.clone()), row));
+    std::iter::once(good).chain(changed).collect()
 }
