@@ -5,5 +5,6 @@ pub mod kube;
 pub mod ledger;
 pub mod manifests;
 pub mod probe;
+pub mod reports;
 pub mod traffic;
 pub mod yaml;

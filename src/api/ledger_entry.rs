@@ -27,6 +27,6 @@ pub struct LedgerEntrySpec {
     /// The record as JSON text.
     // Text and not an object: a newer Bongsu may write fields that this schema does not know, and pruning them would
     // lose acknowledged data.
-    #[schemars(length(max = 262_144))]
+    #[schemars(length(max = 1_048_576))]
     pub value: String,
 }

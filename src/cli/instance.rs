@@ -13,12 +13,13 @@ use crate::{
         ledger::{KubeLedger, MemoryLedger, MeteredLedger},
         manifests::ManifestResources,
         probe::NetworkProber,
+        reports::DirectoryReports,
         traffic::{TrafficRouter, dns::DnsTraffic, served::NameServer, served::ServedTraffic},
     },
     domain::{Identity, RegionName},
     observability::{Build, Metrics, Pages, Readiness, StatusProvider, serve},
-    ports::{Clock, Ledger, Resources},
-    reconcile::{Agent, Ports, Settings},
+    ports::{Clock, Ledger, Reports, Resources},
+    reconcile::{Agent, Ports, Sealing, Settings},
 };
 
 /// Services that are looked at at the same time. A pass mostly waits for a name server or the ledger: 64 of them move a
@@ -63,6 +64,10 @@ pub(super) struct Instance {
     pub http_address: SocketAddr,
     /// Where names are served; `None`: not at all.
     pub dns_address: Option<SocketAddr>,
+    /// Directory for the reports of drills; `None`: they stay in the ledger.
+    pub reports: Option<PathBuf>,
+    /// How they are sealed and written.
+    pub sealing: Sealing,
 }
 
 impl Instance {
@@ -97,6 +102,7 @@ impl Instance {
                 identity: self.identity.clone(),
                 lease_ttl: self.lease_ttl,
                 workers: WORKERS,
+                sealing: self.sealing.clone(),
             };
             let resources = ports.resources.clone();
             if let Some(address) = self.dns_address {
@@ -160,7 +166,11 @@ impl Instance {
                 Arc::new(KubeLedger::new(client, namespace, clock.clone()))
             }
         };
-        Ok(ports(clock, resources, ledger, metrics))
+        let reports = self
+            .reports
+            .as_ref()
+            .map(|directory| Arc::new(DirectoryReports::new(directory)) as Arc<dyn Reports>);
+        Ok(Ports { reports, ..ports(clock, resources, ledger, metrics) })
     }
 }
 
@@ -181,6 +191,7 @@ pub(super) fn ports(
         prober: Arc::new(NetworkProber::new()),
         traffic: Arc::new(traffic),
         metrics,
+        reports: None,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     domain::{Identity, RegionName, ServiceKey},
     observability::{Build, Metrics},
     ports::{Clock, Ledger, Resources},
-    reconcile::{Agent, Preview, Settings},
+    reconcile::{Agent, Preview, Sealing, Settings},
 };
 
 /// How long the API server may take until everything was read.
@@ -164,6 +164,7 @@ fn agent(
         identity: Identity::new("plan"),
         lease_ttl: crate::domain::Timings::default().leader_ttl,
         workers: 1,
+        sealing: Sealing::default(),
     };
     Ok(Agent::new(settings, ports(clock, resources, ledger, metrics)))
 }

@@ -3,6 +3,8 @@
 mod show;
 mod verify;
 
+pub(super) use show::Language;
+
 use std::{fs::File, io::Read, path::Path};
 
 use anyhow::{Context, bail};

@@ -1,6 +1,11 @@
 //! `bongsu run`: one Bongsu process.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
@@ -11,6 +16,7 @@ use tracing::info;
 use super::{
     Outcome,
     instance::{Instance, LedgerPlace, Source},
+    report::Language,
 };
 use crate::{
     adapters::clock::SystemClock,
@@ -18,6 +24,8 @@ use crate::{
     domain::{Identity, RegionName},
     observability::{self, LogFormat},
     ports::Clock,
+    reconcile::Sealing,
+    report::SigningKey,
 };
 
 /// Shortest lease: a renewal each third of it must fit a call of the ledger with its limit of 3 s.
@@ -77,6 +85,18 @@ pub(super) struct Args {
     /// Address on which names of `served` traffic are answered, by UDP and TCP [default: none]
     #[arg(long)]
     dns_address: Option<SocketAddr>,
+
+    /// Directory into which the reports of drills are written; it must exist [default: they stay in the ledger]
+    #[arg(long, value_name = "DIR")]
+    report_dir: Option<PathBuf>,
+
+    /// Ed25519 private key (PKCS#8, PEM or DER) with which reports are signed [default: nobody signs them]
+    #[arg(long, value_name = "FILE")]
+    report_key: Option<PathBuf>,
+
+    /// Language of the reports' pages
+    #[arg(long, value_enum, default_value_t = Language::En)]
+    report_language: Language,
 
     /// Form of the log on standard error
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -143,6 +163,9 @@ fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
         lease_ttl,
         http_address,
         dns_address,
+        report_dir,
+        report_key,
+        report_language,
         log_format: _,
         log_filter: _,
     } = args;
@@ -157,6 +180,10 @@ fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
         LedgerKind::Memory => LedgerPlace::Memory,
         LedgerKind::Kubernetes => LedgerPlace::Kubernetes(ledger_kubeconfig, ledger_namespace),
     };
+    let sealing = Sealing {
+        key: report_key.as_deref().map(signing_key).transpose()?.map(Arc::new),
+        language: report_language.into(),
+    };
     let name = identity.map_or_else(host_name, Ok)?;
     Ok(Instance {
         region: RegionName::new(region),
@@ -167,7 +194,16 @@ fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
         ledger,
         http_address,
         dns_address,
+        reports: report_dir,
+        sealing,
     })
+}
+
+/// Read once: a key that changes is read at the next start.
+fn signing_key(file: &Path) -> anyhow::Result<SigningKey> {
+    let place = || format!("--report-key {}", file.display());
+    let bytes = std::fs::read(file).with_context(place)?;
+    SigningKey::parse(&bytes).with_context(place)
 }
 
 fn host_name() -> anyhow::Result<String> {

@@ -57,6 +57,9 @@ pub struct DrillRun {
     pub ended_at: Option<Timestamp>,
     /// How it ended, and the rule that says so.
     pub verdict: Option<(DrillVerdict, DrillRule)>,
+    /// SHA-256 of its report, which was sealed when it was over; `None`: it has none.
+    #[serde(default)]
+    pub report_digest: Option<String>,
     /// What should be looked at although it may have passed.
     pub findings: Vec<String>,
     /// What happened, in order.

@@ -3,6 +3,7 @@
 mod clock;
 mod ledger;
 mod prober;
+mod reports;
 mod resources;
 mod traffic;
 
@@ -11,6 +12,7 @@ pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Version, 
 pub use prober::{
     CheckKind, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Prober, Reading, Scheme, TcpSpec, TlsSpec,
 };
+pub use reports::{Reports, ReportsError};
 pub use resources::{
     Event, EventKind, InvalidObject, NewObject, ObjectRef, Resources, ResourcesError, Snapshot, StatusUpdate,
 };

@@ -7,14 +7,14 @@ use std::{
 };
 
 use super::{
-    catalog::Catalog, line::Line, mirror::Mirror, parse::RouteSpec, queue::Queue, survey::Surveyed,
-    tenure::Tenures, traffic::RouteSeen, vantage::Vantage,
+    catalog::Catalog, drills::Sealing, line::Line, mirror::Mirror, parse::RouteSpec, queue::Queue,
+    survey::Surveyed, tenure::Tenures, traffic::RouteSeen, vantage::Vantage,
 };
 use crate::{
     api::{FailoverStatus, SharedServiceStatus},
     domain::{Evaluation, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
     observability::Metrics,
-    ports::{Clock, Ledger, ObjectRef, Prober, Resources, Route, Traffic, Version},
+    ports::{Clock, Ledger, ObjectRef, Prober, Reports, Resources, Route, Traffic, Version},
 };
 
 /// What a process is told at its start.
@@ -28,6 +28,8 @@ pub struct Settings {
     pub lease_ttl: Duration,
     /// Services that are looked at at the same time.
     pub workers: usize,
+    /// How reports are sealed and written.
+    pub sealing: Sealing,
 }
 
 /// The outside.
@@ -45,6 +47,8 @@ pub struct Ports {
     pub traffic: Arc<dyn Traffic>,
     /// What Prometheus reads.
     pub metrics: Arc<Metrics>,
+    /// Where reports of drills are kept for people; `None`: nowhere but in the ledger.
+    pub reports: Option<Arc<dyn Reports>>,
 }
 
 /// One Bongsu process.
@@ -88,6 +92,8 @@ pub(super) struct Shared {
     pub unestablished: BTreeMap<ServiceKey, Vec<Evaluation>>,
     /// Objects that cannot be read and were told of, with what is wrong.
     pub reported_invalid: BTreeMap<ObjectRef, String>,
+    /// Runs of drills whose report the ledger did not take, and how often.
+    pub unreported: BTreeMap<(Arc<str>, RunId), u32>,
     /// What was read of each route last.
     pub routes: BTreeMap<ServiceKey, BTreeMap<RouteName, RouteSeen>>,
     /// Each route with the key that was read last, and the spec that it belongs to.

@@ -22,6 +22,8 @@ pub enum Entry {
     Request(Arc<str>, RunId),
     /// `drill/NAMESPACE/NAME`: one run of a drill.
     Drill(Arc<str>, RunId),
+    /// `report/NAMESPACE/NAME`: the sealed report of a run of a drill, byte for byte.
+    Report(Arc<str>, RunId),
     /// `draw/NAMESPACE/NAME`: when the next run of a drill starts, if that is left to chance.
     Draw(Arc<str>, Arc<str>),
     /// `verdict/VANTAGE/NAMESPACE/NAME`: what a vantage says of a service's members.
@@ -37,6 +39,7 @@ impl Entry {
             Self::Run(namespace, id) => format!("run/{namespace}/{id}"),
             Self::Request(namespace, id) => format!("request/{namespace}/{id}"),
             Self::Drill(namespace, id) => format!("drill/{namespace}/{id}"),
+            Self::Report(namespace, id) => format!("report/{namespace}/{id}"),
             Self::Draw(namespace, drill) => format!("draw/{namespace}/{drill}"),
             Self::Verdict(vantage, service) => format!("verdict/{vantage}/{service}"),
         })
@@ -51,6 +54,7 @@ impl Entry {
             ["run", namespace, id] => Some(Self::Run(Arc::from(*namespace), RunId::new(id))),
             ["request", namespace, id] => Some(Self::Request(Arc::from(*namespace), RunId::new(id))),
             ["drill", namespace, id] => Some(Self::Drill(Arc::from(*namespace), RunId::new(id))),
+            ["report", namespace, id] => Some(Self::Report(Arc::from(*namespace), RunId::new(id))),
             ["draw", namespace, drill] => Some(Self::Draw(Arc::from(*namespace), Arc::from(*drill))),
             ["verdict", vantage, namespace, name] => {
                 Some(Self::Verdict(RegionName::new(vantage), ServiceKey::new(namespace, name)))

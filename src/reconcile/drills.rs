@@ -2,7 +2,9 @@
 //! out its orders as requests. Moves nothing itself: that is what the passes do.
 
 mod bring;
+mod file;
 mod make;
+mod report;
 mod schedule;
 mod show;
 mod sight;
@@ -11,6 +13,8 @@ mod standing;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tracing::{info, warn};
+
+pub use file::Sealing;
 
 use super::{
     agent::Agent,
@@ -72,6 +76,9 @@ impl Agent {
         next.advance(&seen);
         if next != run {
             next.owner = self.settings.identity.clone();
+            if next.phase == DrillPhase::Over {
+                self.report_on(&mut next, catalog).await?;
+            }
             if next.phase != run.phase {
                 info!(drill_run = %next.id, phase = next.phase.as_str(), message = next.message, "drill");
             }

@@ -41,6 +41,8 @@ struct State {
     moves: Moves,
     requests: BTreeMap<(Arc<str>, RunId), Seen<RequestEntry>>,
     drills: BTreeMap<(Arc<str>, RunId), Seen<DrillRun>>,
+    /// Versions only: a report may be a megabyte, and is read once.
+    reports: BTreeMap<(Arc<str>, RunId), Version>,
     draws: BTreeMap<(Arc<str>, Arc<str>), Seen<DrawEntry>>,
     verdicts: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
     leases: Vec<LeaseState>,
@@ -241,6 +243,26 @@ impl Mirror {
         self.state().drills.get(&(Arc::from(namespace), id.clone())).cloned()
     }
 
+    /// The version of the report of a run of a drill, if there is one.
+    pub fn report(&self, namespace: &str, id: &RunId) -> Option<Version> {
+        self.state().reports.get(&(Arc::from(namespace), id.clone())).copied()
+    }
+
+    /// Takes in that this process wrote or removed a report.
+    pub fn reported(&self, namespace: &str, id: &RunId, version: Option<Version>) {
+        let key = (Arc::from(namespace), id.clone());
+        let mut state = self.state();
+        match version {
+            Some(version) => {
+                let kept = state.reports.entry(key).or_insert(version);
+                *kept = version.max(*kept);
+            }
+            None => {
+                state.reports.remove(&key);
+            }
+        }
+    }
+
     /// When the next run of a drill starts, if that was drawn.
     pub fn draw(&self, namespace: &str, drill: &str) -> Option<Seen<DrawEntry>> {
         self.state().draws.get(&(Arc::from(namespace), Arc::from(drill))).cloned()
@@ -341,6 +363,11 @@ impl State {
                 }
                 None
             }
+            Entry::Report(namespace, id) => {
+                let kept = self.reports.entry((namespace, id)).or_insert(value.version);
+                *kept = value.version.max(*kept);
+                None
+            }
             Entry::Draw(namespace, drill) => {
                 if let Some(draw) = self.read(key, value) {
                     keep_newer(&mut self.draws, (namespace, drill), draw);
@@ -390,6 +417,10 @@ impl State {
             }
             Some(Entry::Drill(namespace, id)) => {
                 self.drills.remove(&(namespace, id));
+                None
+            }
+            Some(Entry::Report(namespace, id)) => {
+                self.reports.remove(&(namespace, id));
                 None
             }
             Some(Entry::Draw(namespace, drill)) => {

@@ -32,6 +32,7 @@ pub mod vantage;
 pub use agent::{Agent, Ports, Settings};
 pub use book::Entry;
 pub use catalog::Catalog;
+pub use drills::Sealing;
 pub use mirror::{LEADER_LEASE, REGION_LEASE};
 pub use parse::key_of;
 pub use preview::{Preview, PreviewError};

@@ -26,7 +26,7 @@ pub use model::{
 };
 pub use samples::{Sample, buckets};
 pub use schema::schema;
-pub use seal::{Algorithm, SealError, Sealed, Signature};
+pub use seal::{Algorithm, SealError, Sealed, Signature, fingerprint};
 pub use verify::{Checked, Status, verify};
 pub use words::Lang;
 

@@ -51,6 +51,11 @@ pub enum SealError {
     Digest,
 }
 
+/// SHA-256 over the canonical bytes of any value, in hexadecimal.
+pub fn fingerprint(value: &impl Serialize) -> Result<String, CanonicalError> {
+    Ok(sha256(&canonical(value)?))
+}
+
 impl Sealed {
     /// Seals a report. `report.integrity.previous_digest` must name the report before it.
     pub fn seal(report: DrillReport, key: Option<&SigningKey>) -> Result<Self, CanonicalError> {

@@ -20,7 +20,7 @@ use crate::{
     domain::Identity,
     observability::{Build, Metrics},
     ports::{Clock, Ledger},
-    reconcile::{Agent, Ports, Settings},
+    reconcile::{Agent, Ports, Sealing, Settings},
 };
 
 /// Services that a simulated process looks at at the same time.
@@ -250,11 +250,21 @@ impl World {
                 served: ServedTraffic::new(ledger.clone(), clock.clone()),
             }),
             metrics: Arc::new(Metrics::new(build).ok()?),
+            reports: None,
             clock,
             ledger,
         };
         let identity = Identity::new(format!("bongsu-{region}-{}", life.number));
-        Some(Agent::new(Settings { region, identity, lease_ttl: setup.lease_ttl, workers: WORKERS }, ports))
+        Some(Agent::new(
+            Settings {
+                region,
+                identity,
+                lease_ttl: setup.lease_ttl,
+                workers: WORKERS,
+                sealing: Sealing::default(),
+            },
+            ports,
+        ))
     }
 }
 

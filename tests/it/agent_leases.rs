@@ -13,7 +13,7 @@ use bongsu::{
     domain::{Identity, RegionName},
     observability::{Build, Metrics},
     ports::{Clock, Resources},
-    reconcile::{Agent, Ports, Settings},
+    reconcile::{Agent, Ports, Sealing, Settings},
 };
 
 use crate::support::{control_plane::ControlPlane, wait::until};
@@ -31,13 +31,15 @@ fn agent(resources: Arc<dyn Resources>, clock: Arc<dyn Clock>) -> Arc<Agent> {
         TrafficRouter::new(DnsTraffic::new(clock.clone()), ServedTraffic::new(ledger.clone(), clock.clone()));
     let ports = Ports {
         metrics: Arc::new(Metrics::new(build).unwrap()),
+        reports: None,
         prober: Arc::new(NetworkProber::new()),
         traffic: Arc::new(traffic),
         clock,
         resources,
         ledger,
     };
-    Agent::new(Settings { region, identity: Identity::new("me"), lease_ttl: TTL, workers: 1 }, ports)
+    let identity = Identity::new("me");
+    Agent::new(Settings { region, identity, lease_ttl: TTL, workers: 1, sealing: Sealing::default() }, ports)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,7 +12,7 @@ pub const RULES: &[(&str, &[&str], &[&str])] = &[
     ("ports", &["ports", "domain", "api"], &["std", "async_trait", "bytes", "futures", "thiserror", "tokio"]),
     (
         "reconcile",
-        &["reconcile", "ports", "domain", "api", "observability", "planted", "timetable"],
+        &["reconcile", "ports", "domain", "api", "observability", "planted", "report", "timetable"],
         &[
             "std",
             "async_trait",

@@ -19,7 +19,7 @@ use crate::{
     domain::{Identity, RegionName, ServiceKey},
     observability::{Build, Metrics},
     ports::{Clock, Ledger},
-    reconcile::{Agent, Settings},
+    reconcile::{Agent, Sealing, Settings},
 };
 
 /// Length of the leases, the shortest that `bongsu run` takes.
@@ -100,6 +100,7 @@ impl World {
             region,
             lease_ttl: LEASE_TTL,
             workers: WORKERS,
+            sealing: Sealing::default(),
         };
         let ports = ports(self.clock.clone(), Arc::new(resources), self.ledger.clone(), metrics);
         Ok(Agent::new(settings, ports))

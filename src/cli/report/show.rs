@@ -47,11 +47,20 @@ enum Format {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Language {
+pub(in crate::cli) enum Language {
     /// English
     En,
     /// Korean
     Ko,
+}
+
+impl From<Language> for Lang {
+    fn from(language: Language) -> Self {
+        match language {
+            Language::En => Self::En,
+            Language::Ko => Self::Ko,
+        }
+    }
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -72,10 +81,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 }
 
 fn text(sealed: &Sealed, args: &Args) -> anyhow::Result<String> {
-    let lang = match args.lang {
-        Language::En => Lang::En,
-        Language::Ko => Lang::Ko,
-    };
+    let lang = args.lang.into();
     Ok(match args.format {
         Format::Markdown => markdown(sealed, lang),
         Format::Html => html(sealed, lang),

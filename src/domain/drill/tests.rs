@@ -76,6 +76,7 @@ impl Story {
             stop: None,
             ended_at: None,
             verdict: None,
+            report_digest: None,
             findings: Vec::new(),
             timeline: Vec::new(),
             words: BTreeMap::new(),

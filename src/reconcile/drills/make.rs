@@ -74,6 +74,7 @@ impl Agent {
             stop: None,
             ended_at: None,
             verdict: None,
+            report_digest: None,
             findings: Vec::new(),
             timeline: Vec::new(),
             words: BTreeMap::new(),

@@ -165,6 +165,11 @@ impl Agent {
             for run in over.iter().skip(kept).filter(|run| Some(&run.id) != last_passed.as_ref()) {
                 let entry = Entry::Drill(run.namespace.clone(), run.id.clone());
                 let Some((version, _)) = self.mirror.drill(namespace, &run.id) else { continue };
+                // First: without its run nobody would look for it again.
+                if let Err(error) = self.forget_report(&run).await {
+                    warn!(drill_run = %run.id, %error, "an old report was not forgotten, trying again");
+                    continue;
+                }
                 if let Err(error) = self.ports.ledger.delete(&entry.key(), version).await {
                     warn!(drill_run = %run.id, %error, "an old run of a drill was not forgotten, trying again");
                 }

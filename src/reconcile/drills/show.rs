@@ -95,7 +95,7 @@ fn status(
         services: run.services.iter().map(|drilled| drilled_service(run, drilled)).collect(),
         timeline: run.timeline.iter().skip(beyond).map(entry).collect(),
         findings: run.findings.clone(),
-        report_digest: before.report_digest.clone(),
+        report_digest: run.report_digest.clone(),
         message: Some(run.message.clone()),
         conditions: api::merge_conditions(&before.conditions, conditions(run, generation, now)),
     }

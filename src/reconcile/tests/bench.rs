@@ -15,7 +15,7 @@ use futures::stream::BoxStream;
 use tokio::sync::watch;
 
 use crate::{
-    adapters::{ledger::MemoryLedger, manifests::ManifestResources},
+    adapters::{ledger::MemoryLedger, manifests::ManifestResources, reports::DirectoryReports},
     domain::{Epoch, Identity, Outcome, Record, RegionName, Run, RunId, ServiceKey, Trigger},
     observability::{Build, Metrics},
     ports::{
@@ -24,10 +24,11 @@ use crate::{
         Snapshot, StatusUpdate, Traffic, TrafficError, Version, Versioned,
     },
     reconcile::{
-        Agent, Ports, Settings,
+        Agent, Ports, Sealing, Settings,
         book::{Entry, RequestEntry},
         vantage::tests::TestClock,
     },
+    report::Lang,
 };
 
 /// Virtual time after which what is waited for will not come.
@@ -50,6 +51,7 @@ pub struct Bench {
     pub metrics: Arc<Metrics>,
     clock: Arc<TestClock>,
     dir: tempfile::TempDir,
+    shelf: tempfile::TempDir,
 }
 
 impl Bench {
@@ -59,10 +61,12 @@ impl Bench {
         for (name, text) in [("regions", REGIONS)].iter().chain(manifests) {
             std::fs::write(dir.path().join(format!("{name}.yaml")), text).unwrap();
         }
+        let shelf = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::new());
         let resources = Arc::new(ManifestResources::open(dir.path(), clock.clone()).await.unwrap());
         assert_eq!(resources.findings(), []);
-        let desk = Arc::new(Desk { inner: resources.clone(), doubted: Mutex::default() });
+        let desk =
+            Arc::new(Desk { inner: resources.clone(), doubted: Mutex::default(), told: Mutex::default() });
         let region = RegionName::new("daegu");
         let metrics = Metrics::new(Build { version: "0", commit: "0", region: &region }).unwrap();
         let metrics = Arc::new(metrics);
@@ -76,10 +80,17 @@ impl Bench {
             prober: Arc::new(members.clone()),
             traffic: servers.clone(),
             metrics: metrics.clone(),
+            reports: Some(Arc::new(DirectoryReports::new(&shelf.path().join("reports")))),
         };
-        let settings = Settings { region, identity: "daegu-1".into(), lease_ttl: LEASE_TTL, workers: 8 };
+        let settings = Settings {
+            region,
+            identity: "daegu-1".into(),
+            lease_ttl: LEASE_TTL,
+            workers: 8,
+            sealing: Sealing { key: None, language: Lang::Ko },
+        };
         let agent = Agent::new(settings, ports);
-        Self { agent, ledger, servers, members, desk, resources, metrics, clock, dir }
+        Self { agent, ledger, servers, members, desk, resources, metrics, clock, dir, shelf }
     }
 
     /// The same, at work.
@@ -173,6 +184,11 @@ impl Bench {
         self.ledger.put_text(&entry, &text).await;
     }
 
+    /// Where reports are written; it is not there before a test makes it.
+    pub fn reports(&self) -> std::path::PathBuf {
+        self.shelf.path().join("reports")
+    }
+
     /// The value of one series.
     pub fn metric(&self, series: &str) -> Option<f64> {
         let text = self.metrics.render().unwrap();
@@ -240,10 +256,12 @@ spec:
     )
 }
 
-/// The manifests, and what was said of their Secrets.
+/// The manifests, and what was told of them.
 pub struct Desk {
     inner: Arc<ManifestResources>,
     pub doubted: Mutex<Vec<String>>,
+    /// Reasons of the events.
+    pub told: Mutex<Vec<String>>,
 }
 
 #[async_trait]
@@ -273,6 +291,7 @@ impl Resources for Desk {
     }
 
     async fn emit(&self, event: Event) {
+        self.told.lock().unwrap().push(event.reason.clone());
         self.inner.emit(event).await;
     }
 }
