@@ -18,7 +18,7 @@ const RETURN_PAUSE: Duration = Duration::from_secs(15);
 /// Time after `max_duration` by which the way back is over as well, or the drill ends without it: it always ends.
 const RETURN_LIMIT: Duration = Duration::from_secs(600);
 
-/// Moments that a run remembers: a drill of 50 services has some 200. A record of the ledger holds at most 256 KiB.
+/// Moments that a run remembers: a drill of 50 services has some 200. A record of the ledger holds at most 1 MiB.
 const TIMELINE_MAX: usize = 500;
 
 impl DrillRun {

@@ -11,8 +11,8 @@ use crate::{
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
 };
 
-/// Services of one run. With what is asked of each before the start this is some 150 KB, and a record of the ledger holds at most
-/// 256 KiB; and who moves more at once in an exercise has no time to look at any.
+/// Services of one run. With what is asked of each before the start this is some 150 KB, and the report of the run, which the
+/// ledger keeps too, is several times as long; a record holds at most 1 MiB.
 const SERVICES_MAX: usize = 50;
 
 impl Agent {
