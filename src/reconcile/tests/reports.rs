@@ -107,9 +107,11 @@ async fn the_report_of_a_drill_says_what_happened_and_can_be_verified() {
         (status.verdict == Some(DrillVerdict::Passed)).then_some(status.report_digest)
     };
     assert_eq!(bench.until("it is shown", shown).await, run.report_digest);
-    let page = fs::read_to_string(bench.reports().join("gpki_monthly-1.md"));
-    assert!(page.unwrap().contains("합격"), "in the language of the setting");
-    assert!(bench.reports().join("gpki_monthly-1.html").exists());
+    let pages = ["md", "html"].map(|ending| bench.reports().join(format!("gpki_monthly-1.{ending}")));
+    for page in pages {
+        let text = bench.until("a page is written", || fs::read_to_string(&page).ok()).await;
+        assert!(text.contains("훈련 결과보고서"), "in the language of the setting: {text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
