@@ -166,3 +166,11 @@ async fn a_file_that_says_something_else_is_left_alone_and_keeps_no_other_from_b
     bench.pass(Duration::from_secs(30)).await;
     assert_eq!(fs::read_to_string(other).unwrap(), "evidence");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_leader_left_that_died_before_the_end_was_written_is_replaced_by_the_report() {
+    let bench = bench().await;
+    bench.ledger.put_text(&Entry::Report("gpki".into(), "monthly-1".into()), "{}").await;
+    let run = drilled(&bench, 1).await;
+    assert_eq!(Some(Sealed::parse(&written(&bench, 1).await).unwrap().digest), run.report_digest);
+}
