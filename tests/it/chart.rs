@@ -21,6 +21,7 @@ ledger:
   namespace: ledger
   lease: {ttl: 20s}
   clients: [daejeon, gongju]
+reports: {claim: drill-reports, keySecret: {name: auditors, key: private}, language: ko}
 log: {level: 'info,bongsu=debug', format: text}
 dns:
   enabled: true
@@ -148,6 +149,7 @@ fn the_minimum_runs_bongsu_with_the_ledger_of_this_cluster() {
         "--ledger-namespace=bongsu-system",
         "--lease-ttl=15s",
         "--http-address=0.0.0.0:8080",
+        "--report-language=en",
         "--log-format=json",
         "--log-filter=info",
         "--identity=$(POD_NAME)",
@@ -169,6 +171,9 @@ fn every_value_reaches_the_command_line() {
         "--lease-ttl=20s",
         "--http-address=0.0.0.0:8080",
         "--dns-address=0.0.0.0:5353",
+        "--report-dir=/var/lib/bongsu/reports",
+        "--report-key=/etc/bongsu/report-key/key",
+        "--report-language=ko",
         "--log-format=text",
         "--log-filter=info,bongsu=debug",
         "--identity=$(POD_NAME)",
@@ -193,6 +198,23 @@ fn a_ledger_elsewhere_is_reached_by_the_kubeconfig_of_a_secret() {
         yaml("{name: ledger-kubeconfig, mountPath: /etc/bongsu/ledger, readOnly: true}")
     );
     assert!(of_kind(REMOTE_LEDGER, "Role").is_empty(), "nothing of the ledger is in this cluster");
+}
+
+#[test]
+fn reports_go_to_a_claim_and_are_signed_with_the_key_of_a_secret() {
+    let pod = pod(EVERYTHING);
+    assert_eq!(pod["volumes"][0]["persistentVolumeClaim"]["claimName"], "drill-reports");
+    assert_eq!(
+        pod["volumes"][1]["secret"],
+        yaml("{secretName: auditors, defaultMode: 288, items: [{key: private, path: key}]}")
+    );
+    assert_eq!(
+        pod["containers"][0]["volumeMounts"],
+        yaml(
+            "[{name: reports, mountPath: /var/lib/bongsu/reports}, \
+             {name: report-key, mountPath: /etc/bongsu/report-key, readOnly: true}]"
+        )
+    );
 }
 
 #[test]

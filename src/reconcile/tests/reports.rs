@@ -107,9 +107,11 @@ async fn the_report_of_a_drill_says_what_happened_and_can_be_verified() {
         (status.verdict == Some(DrillVerdict::Passed)).then_some(status.report_digest)
     };
     assert_eq!(bench.until("it is shown", shown).await, run.report_digest);
-    let page = fs::read_to_string(bench.reports().join("gpki_monthly-1.md"));
-    assert!(page.unwrap().contains("합격"), "in the language of the setting");
-    assert!(bench.reports().join("gpki_monthly-1.html").exists());
+    let pages = ["md", "html"].map(|ending| bench.reports().join(format!("gpki_monthly-1.{ending}")));
+    for page in pages {
+        let text = bench.until("a page is written", || fs::read_to_string(&page).ok()).await;
+        assert!(text.contains("훈련 결과보고서"), "in the language of the setting: {text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,4 +165,12 @@ async fn a_file_that_says_something_else_is_left_alone_and_keeps_no_other_from_b
     written(&bench, 2).await;
     bench.pass(Duration::from_secs(30)).await;
     assert_eq!(fs::read_to_string(other).unwrap(), "evidence");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_leader_left_that_died_before_the_end_was_written_is_replaced_by_the_report() {
+    let bench = bench().await;
+    bench.ledger.put_text(&Entry::Report("gpki".into(), "monthly-1".into()), "{}").await;
+    let run = drilled(&bench, 1).await;
+    assert_eq!(Some(Sealed::parse(&written(&bench, 1).await).unwrap().digest), run.report_digest);
 }
