@@ -71,7 +71,7 @@ impl Bongsu {
 
     /// Freezes it, as a host does that is out of memory.
     pub fn freeze(&self) {
-        self.process().signal("-STOP");
+        self.process().freeze();
     }
 
     /// Lets it go on.

@@ -191,7 +191,7 @@ impl ControlPlane {
 
     /// Stops the API server from running without closing its connections: it answers nothing and refuses nothing.
     pub fn freeze_apiserver(&self) {
-        self.apiserver.lock().unwrap().as_ref().expect("the API server runs").signal("-STOP");
+        self.apiserver.lock().unwrap().as_ref().expect("the API server runs").freeze();
     }
 
     /// Lets a frozen API server go on.
@@ -279,6 +279,26 @@ impl Leashed {
     /// Sends a signal, such as `-STOP`.
     pub fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.pid]).status().unwrap().success());
+    }
+
+    /// Freezes it. A signal is only sent when `kill` returns; on a busy machine a thread may go on for a while.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+        let limit = std::time::Instant::now() + Duration::from_secs(10);
+        while !self.is_frozen() {
+            assert!(std::time::Instant::now() < limit, "a process that was told to stop goes on");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Every thread is stopped: the state stands behind the name, which is in brackets (proc(5)).
+    fn is_frozen(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid)).unwrap();
+        let stats =
+            threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+        stats
+            .into_iter()
+            .all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T')))
     }
 }
 
