@@ -166,7 +166,7 @@ impl Agent {
                 let entry = Entry::Drill(run.namespace.clone(), run.id.clone());
                 let Some((version, _)) = self.mirror.drill(namespace, &run.id) else { continue };
                 // First: without its run nobody would look for it again.
-                if let Err(error) = self.forget_report(&run).await {
+                if let Err(error) = self.forget_report(run).await {
                     warn!(drill_run = %run.id, %error, "an old report was not forgotten, trying again");
                     continue;
                 }
