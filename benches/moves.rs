@@ -47,7 +47,7 @@ use bongsu::{
         Answer, CheckSpec, Clock, Endpoint, Ledger, Probe, ProbeError, Prober, Reading, Route, ServerState,
         Traffic, TrafficError,
     },
-    reconcile::{Agent, Ports, Settings},
+    reconcile::{Agent, Ports, Sealing, Settings},
 };
 use dns_server::{DnsServer, SECRET_BASE64, ZONE};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -177,10 +177,16 @@ impl World {
                 prober: Arc::new(ScriptedProber { script: script.clone(), vantage }),
                 traffic: Arc::new(TimedTraffic { inner: router, sender: sender.clone() }),
                 metrics,
+                reports: None,
             };
             let identity = Identity::new(format!("{region}-bench"));
-            let settings =
-                Settings { region, identity, lease_ttl: Duration::from_secs(15), workers: WORKERS };
+            let settings = Settings {
+                region,
+                identity,
+                lease_ttl: Duration::from_secs(15),
+                workers: WORKERS,
+                sealing: Sealing::default(),
+            };
             let agent = Agent::new(settings, ports);
             agents.spawn(async move { agent.run(std::future::pending()).await });
         }
