@@ -268,7 +268,7 @@ fn every_rule_says_why_it_is_needed() {
             lines.iter().find(|line| line.contains("\"*\"") || line.contains("'*'") || line.contains("[*]"));
         assert_eq!(wild, None, "{}", path.display());
     }
-    assert_eq!(rules, 7);
+    assert_eq!(rules, 9);
 }
 
 #[test]

@@ -320,8 +320,8 @@ fn entry_rows() -> Vec<Row> {
     vec![
         ("/spec/key", json!(""), Some("spec.key")),
         ("/spec/key", json!("k".repeat(513)), Some("spec.key")),
-        ("/spec/value", json!("v".repeat(262_144)), None),
-        ("/spec/value", json!("v".repeat(262_145)), Some("spec.value")),
+        ("/spec/value", json!("v".repeat(1_048_576)), None),
+        ("/spec/value", json!("v".repeat(1_048_577)), Some("spec.value")),
     ]
 }
 
