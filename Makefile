@@ -22,6 +22,11 @@ demo: ## Run three simulated data centers; options by ARGS="..."
 	@hack/parts.sh -q compiler rust
 	@cargo run --release -q -- demo $(ARGS)
 
+.PHONY: demo-drill
+demo-drill: ## Run a live drill in three simulated data centers
+	@hack/parts.sh -q compiler rust
+	@cargo run --release -q -- demo --drill $(ARGS)
+
 .PHONY: test
 test: ## Run all tests, on a real API server, etcd and name servers
 	@hack/parts.sh test

@@ -3,6 +3,7 @@
 
 mod center;
 mod citizen;
+mod drill;
 mod event;
 mod observer;
 mod play;
@@ -12,7 +13,7 @@ mod summary;
 mod view;
 mod world;
 
-use std::{env, io::IsTerminal, sync::Arc};
+use std::{env, io::IsTerminal, path::PathBuf, sync::Arc};
 
 use super::Outcome;
 use crate::{adapters::clock::SystemClock, api};
@@ -26,6 +27,7 @@ Examples:
   bongsu demo --plain               one line for each thing that happens
   bongsu demo --json | tail -1      the result as one JSON object
   bongsu demo --lose-both           nobody is left: why Bongsu moves nothing then
+  bongsu demo --drill               nothing is lost: a drill moves the service away and back
 
 What happens: Daejeon (127.0.0.2) serves gpki-verify and its Bongsu decides, Gwangju (127.0.0.3)
 stands by, Daegu watches. A citizen resolves the name and verifies 4 KB five times a second.
@@ -34,8 +36,9 @@ Then Daejeon loses power: service, name server and Bongsu. All times are measure
 Keys on the terminal: q or Ctrl-C stops.
 
 Exit codes:
-  0  the citizen was served again within the time that Bongsu predicted before the fault
-  1  the citizen was not
+  0  the citizen was served again within the time that Bongsu predicted before the fault;
+     the drill has passed
+  1  the citizen was not; it has not
   2  it could not be shown, or was stopped";
 
 /// Arguments of `bongsu demo`.
@@ -54,6 +57,14 @@ pub(super) struct Args {
     #[arg(long)]
     lose_both: bool,
 
+    /// Lose nothing: a drill moves the service away, and back after five seconds
+    #[arg(long, conflicts_with = "lose_both")]
+    drill: bool,
+
+    /// Write the report of the drill into this directory
+    #[arg(long, value_name = "DIR", requires = "drill")]
+    report_dir: Option<PathBuf>,
+
     /// How long to go on watching after the end
     #[arg(long, value_name = "DURATION", default_value = "0s")]
     hold: api::Duration,
@@ -65,7 +76,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let lost: &[&str] = if args.lose_both { &[world::FROM, world::TO] } else { &[world::FROM] };
     let ending = runtime.block_on(async {
         let view = view(args)?;
-        Play::begin(Arc::new(SystemClock::new()), view).await?.show(lost, args.hold.0).await
+        let play = Play::begin(Arc::new(SystemClock::new()), view, args.report_dir.clone()).await?;
+        match args.drill {
+            true => play.show_drill(args.hold.0).await,
+            false => play.show(lost, args.hold.0).await,
+        }
     })?;
     Ok(match ending {
         Ending::Served => Outcome::Good,

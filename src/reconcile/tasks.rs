@@ -50,7 +50,9 @@ impl Agent {
         tasks.spawn(self.clone().follow_resources());
         tasks.spawn(self.clone().keep_leases());
         tasks.spawn(self.clone().look_after_drills());
-        tasks.spawn(self.clone().file_reports());
+        if let Some(reports) = self.ports.reports.clone() {
+            tasks.spawn(self.clone().file_reports(reports));
+        }
         tasks.spawn(self.clone().show_standing());
         tasks.spawn(self.clone().follow_verdicts());
         tasks.spawn(self.clone().report_verdicts());

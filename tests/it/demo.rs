@@ -112,3 +112,20 @@ fn a_service_that_nobody_can_take_over_has_failed_and_the_reason_is_told() {
 fn millis(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no time"))
 }
+
+#[test]
+fn a_drill_moves_the_citizen_away_and_back_without_an_error_and_leaves_a_report_that_verifies() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = Demo::run(&["--drill", "--report-dir", dir.path().to_str().unwrap()]);
+    let summary = demo.summary();
+    assert_eq!(demo.code, 0, "{summary}");
+    assert_eq!((&summary["verdict"], &summary["rule"]), (&"Passed".into(), &"AllLimitsKept".into()));
+    assert_eq!(summary["errors"], 0, "{summary}");
+    let moved: Vec<_> = demo.all("serving").map(|line| line["regions"][0].as_str().unwrap()).collect();
+    assert_eq!(moved, ["daejeon", "gwangju", "daejeon"]);
+    let file = summary["report"].as_str().unwrap();
+    let sealed = bongsu::report::Sealed::parse(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(summary["reportDigest"], sealed.digest.as_str());
+    let measured = sealed.report.services[0].rto.real.and_then(|real| u64::try_from(real).ok());
+    assert_eq!(Some(millis(&summary["rtoMillis"])), measured);
+}

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
-use super::summary::Summary;
+use super::{drill::DrillSummary, summary::Summary};
 use crate::domain::{Epoch, RegionName, Tick};
 
 /// One thing that happened. With `--json`, each is one object.
@@ -56,6 +56,10 @@ pub(super) enum Event {
     Over { state: String, message: String },
     /// The citizen is served again.
     Served { address: IpAddr, since_fault_millis: u64, errors: usize },
+    /// The drill goes on.
+    Drill { phase: &'static str, message: String },
+    /// The last line, if there was a drill.
+    DrillSummary(Box<DrillSummary>),
     /// The last line.
     Summary(Box<Summary>),
 }
@@ -132,7 +136,8 @@ impl Event {
                 "SERVED AGAIN from {address}, {} after the fault and {errors} errors",
                 seconds(*since_fault_millis)
             ),
-            Self::Request { .. } | Self::Summary(_) => return None,
+            Self::Drill { phase, message } => format!("drill {phase}: {message}"),
+            Self::Request { .. } | Self::Summary(_) | Self::DrillSummary(_) => return None,
         })
     }
 }

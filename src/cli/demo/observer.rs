@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::SharedServiceStatus,
-    domain::{Epoch, Record, RegionName, Run, StepState, Tick},
+    domain::{DrillRun, Epoch, Record, RegionName, Run, StepState, Tick},
     ports::{Change, Clock, Key, Ledger, Versioned},
     reconcile::Agent,
 };
@@ -129,6 +129,7 @@ pub(super) async fn watch_ledger(
     ledger: Arc<dyn Ledger>,
     events: Events,
     runs: watch::Sender<Option<Run>>,
+    drills: watch::Sender<Option<DrillRun>>,
 ) {
     let mut changes = ledger.watch("");
     let mut journal = Journal::default();
@@ -139,6 +140,11 @@ pub(super) async fn watch_ledger(
             Change::Deleted(_) => Vec::new(),
         };
         for (key, value) in puts {
+            if key.as_str().starts_with("drill/") {
+                let told = journal.drill(&value, &drills);
+                told.into_iter().for_each(|event| drop(events.send((clock.tick(), event))));
+                continue;
+            }
             let told = journal.take(&key, &value, &runs);
             for event in told {
                 let _ended = events.send((clock.tick(), event));
@@ -152,6 +158,7 @@ struct Journal {
     epoch: Option<Epoch>,
     decided: BTreeSet<String>,
     steps: BTreeMap<(String, usize), StepState>,
+    drilled: String,
 }
 
 impl Journal {
@@ -171,6 +178,15 @@ impl Journal {
         let told = self.run(&run);
         runs.send_replace(Some(run));
         told
+    }
+
+    fn drill(&mut self, value: &Versioned, drills: &watch::Sender<Option<DrillRun>>) -> Option<Event> {
+        let run: DrillRun = serde_json::from_str(&value.value).ok()?;
+        let (phase, message) = (run.phase.as_str(), run.message.clone());
+        drills.send_replace(Some(run));
+        let told = self.drilled != message;
+        self.drilled.clone_from(&message);
+        told.then_some(Event::Drill { phase, message })
     }
 
     fn record(&mut self, record: &Record) -> Vec<Event> {

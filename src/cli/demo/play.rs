@@ -1,6 +1,7 @@
 //! The order of events: set up, wait until all is well, cut the power, watch, sum up.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -14,6 +15,7 @@ use tokio::{
 
 use super::{
     citizen::Citizen,
+    drill::{self, DrillSummary},
     event::Event,
     observer::{self, Alive},
     story::Story,
@@ -22,7 +24,7 @@ use super::{
     world::{FROM, TO, WITNESS, World},
 };
 use crate::{
-    domain::{Run, Tick},
+    domain::{DrillRun, Run, Tick},
     ports::Clock,
 };
 
@@ -31,6 +33,12 @@ const SETUP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Verifications in a row that must be good before the fault, and after it before the end: two seconds.
 const GOOD_IN_A_ROW: usize = 10;
+
+/// A drill takes some twenty seconds, five of them held; with the setup it ends in under two minutes in any case.
+const DRILL_LIMIT: Duration = Duration::from_secs(60);
+
+/// Time within which a report is written.
+const REPORT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Time between two redraws.
 const FRAME: Duration = Duration::from_millis(50);
@@ -45,6 +53,8 @@ pub(super) struct Play {
     sender: mpsc::UnboundedSender<(Tick, Event)>,
     events: mpsc::UnboundedReceiver<(Tick, Event)>,
     run: watch::Receiver<Option<Run>>,
+    drill: watch::Receiver<Option<DrillRun>>,
+    reports: Option<PathBuf>,
     stop: [Signal; 2],
     // Only held: citizen and observers end with it.
     tasks: JoinSet<()>,
@@ -52,16 +62,27 @@ pub(super) struct Play {
 
 impl Play {
     /// Starts everything but Bongsu.
-    pub(super) async fn begin(clock: Arc<dyn Clock>, view: Box<dyn View>) -> anyhow::Result<Self> {
-        let world = World::open(clock.clone()).await?;
+    pub(super) async fn begin(
+        clock: Arc<dyn Clock>,
+        view: Box<dyn View>,
+        reports: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
+        let world = World::open(clock.clone(), reports.clone()).await?;
         let (sender, events) = mpsc::unbounded_channel();
         let (runs, run) = watch::channel(None);
+        let (drills, drill) = watch::channel(None);
         let alive = Alive::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(observer::watch_ledger(clock.clone(), world.ledger.clone(), sender.clone(), runs));
+        tasks.spawn(observer::watch_ledger(
+            clock.clone(),
+            world.ledger.clone(),
+            sender.clone(),
+            runs,
+            drills,
+        ));
         let stop = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
         let story = Story { begun: clock.tick(), ..Story::default() };
-        Ok(Self { clock, world, story, view, alive, sender, events, run, stop, tasks })
+        Ok(Self { clock, world, story, view, alive, sender, events, run, drill, reports, stop, tasks })
     }
 
     /// Shows all of it.
@@ -78,6 +99,30 @@ impl Play {
         }
         self.watch_until(self.clock.tick().plus(hold), |_| false).await?;
         self.sum_up()
+    }
+
+    /// Shows a drill: away, five seconds there, and back.
+    pub(super) async fn show_drill(mut self, hold: Duration) -> anyhow::Result<Ending> {
+        self.set_up().await?;
+        self.all_is_well().await?;
+        // Of what fails from here on the drill is the cause.
+        self.story.fault = Some((self.clock.tick(), self.clock.wall()));
+        self.world.ask(drill::wish()).await?;
+        let limit = self.clock.tick().plus(DRILL_LIMIT);
+        let run = self.drill.clone();
+        self.watch_until(limit, |_| drill::is_over(run.borrow().as_ref())).await?;
+        let report = self.reports.as_deref().map(drill::report_in);
+        if let Some(file) = &report {
+            self.watch_until(self.clock.tick().plus(REPORT_LIMIT), |_| file.exists()).await?;
+        }
+        self.watch_until(self.clock.tick().plus(hold), |_| false).await?;
+        let report = report.filter(|file| file.exists());
+        let mut summary = DrillSummary::of(run.borrow().as_ref(), report);
+        (summary.requests, summary.errors) = (self.story.requests, self.story.error_count());
+        let ending = if summary.passed() { Ending::Served } else { Ending::Failed };
+        let event = Event::DrillSummary(Box::new(summary));
+        self.view.tell(self.clock.tick(), &event, true, &self.story)?;
+        Ok(ending)
     }
 
     async fn set_up(&mut self) -> anyhow::Result<()> {

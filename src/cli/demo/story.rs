@@ -178,7 +178,11 @@ impl Story {
                 self.leader = Some(by.clone());
             }
             Event::Over { state, .. } => self.over = Some(state.clone()),
-            Event::Step { .. } | Event::Served { .. } | Event::Summary(_) => {}
+            Event::Step { .. }
+            | Event::Served { .. }
+            | Event::Drill { .. }
+            | Event::DrillSummary(_)
+            | Event::Summary(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -9,17 +10,19 @@ use std::{
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 
-use super::{center::Center, citizen::Stub};
+use super::{center::Center, citizen::Stub, drill::DRILL};
 use crate::{
     adapters::{
         ledger::MemoryLedger,
         manifests::{ManifestResources, Source},
+        reports::DirectoryReports,
     },
+    api::DrillRun,
     cli::instance::{WORKERS, ports},
     domain::{Identity, RegionName, ServiceKey},
     observability::{Build, Metrics},
-    ports::{Clock, Ledger},
-    reconcile::{Agent, Sealing, Settings},
+    ports::{Clock, Ledger, NewObject, Reports, Resources},
+    reconcile::{Agent, Ports, Sealing, Settings},
 };
 
 /// Length of the leases, the shortest that `bongsu run` takes.
@@ -61,12 +64,16 @@ pub(super) struct World {
     clock: Arc<dyn Clock>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) centers: Vec<Center>,
-    manifests: Source,
+    manifests: Vec<Source>,
+    /// Where reports of drills are written.
+    reports: Option<PathBuf>,
+    /// The objects of the region that people work in.
+    desk: Option<Arc<ManifestResources>>,
 }
 
 impl World {
     /// Machines without Bongsu.
-    pub(super) async fn open(clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub(super) async fn open(clock: Arc<dyn Clock>, reports: Option<PathBuf>) -> anyhow::Result<Self> {
         let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new(clock.clone()));
         let [first, second] = listeners().await?;
         let port = first.local_addr()?.port();
@@ -74,8 +81,11 @@ impl World {
         centers[0].open(first, ledger.clone()).await?;
         centers[1].open(second, ledger.clone()).await?;
         let text = MANIFESTS.replace("HTTP_PORT", &port.to_string());
-        let manifests = Source { name: "manifests.yaml".to_owned(), bytes: text.into_bytes() };
-        Ok(Self { clock, ledger, centers: centers.into(), manifests })
+        let manifests = [("manifests.yaml", text), ("drill.yaml", DRILL.to_owned())];
+        let manifests =
+            manifests.map(|(name, text)| Source { name: name.to_owned(), bytes: text.into_bytes() });
+        let (centers, manifests) = (centers.into(), manifests.into());
+        Ok(Self { clock, ledger, centers, manifests, reports, desk: None })
     }
 
     /// Starts Bongsu in one data center.
@@ -88,10 +98,14 @@ impl World {
     }
 
     /// The same parts as those of `bongsu run`, with the ledger of all three.
-    fn agent(&self, region: RegionName) -> anyhow::Result<Arc<Agent>> {
-        let resources = ManifestResources::of(vec![self.manifests.clone()], self.clock.clone())?;
+    fn agent(&mut self, region: RegionName) -> anyhow::Result<Arc<Agent>> {
+        let resources = Arc::new(ManifestResources::of(self.manifests.clone(), self.clock.clone())?);
         if let Some(finding) = resources.findings().into_iter().find(|finding| finding.is_error()) {
             bail!("the demo's own manifests are wrong: {finding}");
+        }
+        let own = region.as_str() == FROM;
+        if own {
+            self.desk = Some(resources.clone());
         }
         let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("BONGSU_COMMIT"));
         let metrics = Arc::new(Metrics::new(Build { version, commit, region: &region })?);
@@ -102,8 +116,17 @@ impl World {
             workers: WORKERS,
             sealing: Sealing::default(),
         };
-        let ports = ports(self.clock.clone(), Arc::new(resources), self.ledger.clone(), metrics);
-        Ok(Agent::new(settings, ports))
+        // All three would write the same files into the one directory.
+        let reports = self.reports.as_deref().filter(|_| own);
+        let reports = reports.map(|directory| Arc::new(DirectoryReports::new(directory)) as Arc<dyn Reports>);
+        let ports = ports(self.clock.clone(), resources, self.ledger.clone(), metrics);
+        Ok(Agent::new(settings, Ports { reports, ..ports }))
+    }
+
+    /// A person creates a DrillRun.
+    pub(super) async fn ask(&self, wish: DrillRun) -> anyhow::Result<()> {
+        let desk = self.desk.as_ref().context("a Bongsu runs")?;
+        desk.create(NewObject::DrillRun(Box::new(wish))).await.context("create the DrillRun")
     }
 
     /// Cuts the power of a data center.

@@ -158,8 +158,7 @@ impl Agent {
 
     /// Writes every report where people find it, until the process ends. A task of its own: a directory that hangs keeps
     /// no drill waiting.
-    pub(in crate::reconcile) async fn file_reports(self: Arc<Self>) {
-        let Some(reports) = self.ports.reports.clone() else { return std::future::pending().await };
+    pub(in crate::reconcile) async fn file_reports(self: Arc<Self>, reports: Arc<dyn Reports>) {
         let mut filed = Filed::new();
         let mut in_trouble = false;
         loop {

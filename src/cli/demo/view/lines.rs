@@ -23,6 +23,9 @@ impl View for Plain {
         if let Event::Summary(summary) = event {
             return print(&format!("\n{}", summary.text()));
         }
+        if let Event::DrillSummary(summary) = event {
+            return print(&format!("\n{}", summary.text()));
+        }
         if let Event::Request { error, .. } = event {
             for line in self.request(error.as_deref()) {
                 say(at, story, &line)?;

@@ -41,11 +41,15 @@ impl Drop for Screen {
 
 impl View for Screen {
     fn tell(&mut self, _: Tick, event: &Event, _: bool, _: &Story) -> anyhow::Result<()> {
-        let Event::Summary(summary) = event else { return Ok(()) };
+        let text = match event {
+            Event::Summary(summary) => summary.text(),
+            Event::DrillSummary(summary) => summary.text(),
+            _ => return Ok(()),
+        };
         if self.terminal.take().is_some() {
             ratatui::restore();
         }
-        print(&summary.text())
+        print(&text)
     }
 
     fn draw(&mut self, story: &Story) -> anyhow::Result<bool> {
