@@ -15,6 +15,8 @@ mod world;
 
 use std::{env, io::IsTerminal, path::PathBuf, sync::Arc};
 
+use anyhow::Context;
+
 use super::Outcome;
 use crate::{adapters::clock::SystemClock, api};
 use play::Play;
@@ -61,7 +63,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "lose_both")]
     drill: bool,
 
-    /// Write the report of the drill into this directory
+    /// Write the report of the drill into this directory, which is made if need be
     #[arg(long, value_name = "DIR", requires = "drill")]
     report_dir: Option<PathBuf>,
 
@@ -74,6 +76,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let lost: &[&str] = if args.lose_both { &[world::FROM, world::TO] } else { &[world::FROM] };
+    if let Some(directory) = &args.report_dir {
+        let made = std::fs::create_dir_all(directory);
+        made.with_context(|| format!("make the directory {}", directory.display()))?;
+    }
     let ending = runtime.block_on(async {
         let view = view(args)?;
         let play = Play::begin(Arc::new(SystemClock::new()), view, args.report_dir.clone()).await?;
