@@ -150,6 +150,32 @@ pub enum DrilledState {
     Kept,
 }
 
+impl DrilledService {
+    /// A service whose turn has not come.
+    #[must_use]
+    pub const fn waiting(
+        service: ServiceKey,
+        leaves: RegionName,
+        goes_to: Option<RegionName>,
+        rto_target: Option<Duration>,
+    ) -> Self {
+        Self {
+            service,
+            leaves,
+            goes_to,
+            rto_target,
+            state: DrilledState::Waiting,
+            from: BTreeSet::new(),
+            to: BTreeSet::new(),
+            left_at: None,
+            returned_at: None,
+            returns: 0,
+            rto: None,
+            return_time: None,
+        }
+    }
+}
+
 impl DrilledState {
     /// Nothing will happen to it any more.
     #[must_use]

@@ -325,7 +325,9 @@ fn published_text(published: &Published, f: &mut fmt::Formatter<'_>) -> fmt::Res
 const fn mode_text(mode: Mode) -> &'static str {
     match mode {
         Mode::Automatic => "mode Automatic",
-        Mode::Approve => "mode Approve: approvals do not exist yet, so a person must create the Failover",
+        Mode::Approve => {
+            "mode Approve: approvals are for drills only so far, so a person must create the Failover"
+        }
         Mode::Recommend => "mode Recommend: a person must create the Failover",
         Mode::Manual => "mode Manual: only a person starts a move",
     }

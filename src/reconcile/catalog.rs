@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::parse::{Parsed, Policies, Violation, parse};
 use crate::{
-    api::{Region, RegionRole, SharedService},
+    api::{Calendar, Region, RegionRole, SharedService},
     domain::{BudgetLimits, RegionName, ServiceKey},
     ports::Snapshot,
+    timetable::{self, Timetable},
 };
 
 /// All resources of one moment, parsed.
@@ -22,11 +23,16 @@ pub struct Catalog {
     pub claimed: BTreeMap<ServiceKey, ServiceKey>,
     /// The policies in force.
     pub policies: Policies,
+    /// Timetables of the drills that have a schedule, by namespace and name.
+    pub timetables: BTreeMap<(String, String), Parsing>,
     /// What it was made from.
     pub snapshot: Arc<Snapshot>,
     /// By service, those that need it.
     dependents: BTreeMap<ServiceKey, Vec<ServiceKey>>,
 }
+
+/// A timetable, or what is wrong with its schedule.
+pub type Parsing = Arc<Result<Timetable, Vec<timetable::Violation>>>;
 
 /// A service as it was written, and what became of it.
 #[derive(Clone, Debug)]
@@ -72,6 +78,7 @@ impl Catalog {
             dependents: dependents(&services),
             regions: snapshot.regions.iter().map(|(name, r)| (RegionName::new(name), region(r))).collect(),
             global_stop: global_stop(&snapshot),
+            timetables: timetables(&snapshot, before),
             services,
             policies,
             snapshot,
@@ -137,6 +144,23 @@ fn global_stop(snapshot: &Snapshot) -> Option<(RegionName, Arc<str>)> {
         let stop = region.spec.global_stop.as_ref()?;
         Some((RegionName::new(name), Arc::from(stop.reason.as_str())))
     })
+}
+
+/// What did not change since `before` is not parsed again: it is asked every second.
+fn timetables(snapshot: &Snapshot, before: &Catalog) -> BTreeMap<(String, String), Parsing> {
+    let specs =
+        |of: &Snapshot| of.calendars.values().map(|calendar| calendar.spec.clone()).collect::<Vec<_>>();
+    let same_calendars = specs(snapshot) == specs(&before.snapshot);
+    let calendars: Vec<&Calendar> = snapshot.calendars.values().map(AsRef::as_ref).collect();
+    let scheduled =
+        snapshot.drills.iter().filter_map(|(key, drill)| Some((key, drill.spec.schedule.as_ref()?)));
+    let parsed = scheduled.map(|(key, schedule)| {
+        let was = before.snapshot.drills.get(key).and_then(|drill| drill.spec.schedule.as_ref());
+        let known = before.timetables.get(key).filter(|_| same_calendars && was == Some(schedule));
+        let parse = || Arc::new(Timetable::parse(schedule, &calendars));
+        (key.clone(), known.cloned().unwrap_or_else(parse))
+    });
+    parsed.collect()
 }
 
 /// Kept by service, because it is asked at each change of the ledger.

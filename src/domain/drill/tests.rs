@@ -21,20 +21,8 @@ fn only(region: &str) -> BTreeSet<RegionName> {
 }
 
 fn drilled(name: &str) -> DrilledService {
-    DrilledService {
-        service: ServiceKey::new("gpki", name),
-        leaves: "a".into(),
-        goes_to: Some("b".into()),
-        rto_target: Some(Duration::from_secs(30)),
-        state: DrilledState::Waiting,
-        from: BTreeSet::new(),
-        to: BTreeSet::new(),
-        left_at: None,
-        returned_at: None,
-        returns: 0,
-        rto: None,
-        return_time: None,
-    }
+    let objective = Some(Duration::from_secs(30));
+    DrilledService::waiting(ServiceKey::new("gpki", name), "a".into(), Some("b".into()), objective)
 }
 
 fn well() -> ServiceSight {

@@ -9,8 +9,8 @@ use super::bring::instant;
 use crate::{
     api::{self, ConcurrencyPolicy, DrillKind, SwitchoverDrill},
     domain::{
-        DrillLimits, DrillPhase, DrillRun, DrilledService, DrilledState, RegionName, RunId, Service,
-        ServiceKey, Timestamp, Topology,
+        DrillLimits, DrillPhase, DrillRun, DrilledService, RegionName, RunId, Service, ServiceKey, Timestamp,
+        Topology,
     },
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
 };
@@ -92,20 +92,7 @@ impl Agent {
         let selected = selected(drill, &run.namespace, catalog);
         let drilled = |parsed: &Arc<Parsed>| {
             let (leaves, goes_to) = self.way(&drill.spec.direction, &parsed.service)?;
-            Some(DrilledService {
-                service: parsed.service.key.clone(),
-                leaves,
-                goes_to,
-                rto_target: parsed.service.rto,
-                state: DrilledState::Waiting,
-                from: BTreeSet::new(),
-                to: BTreeSet::new(),
-                left_at: None,
-                returned_at: None,
-                returns: 0,
-                rto: None,
-                return_time: None,
-            })
+            Some(DrilledService::waiting(parsed.service.key.clone(), leaves, goes_to, parsed.service.rto))
         };
         in_order(selected).iter().filter_map(drilled).collect()
     }

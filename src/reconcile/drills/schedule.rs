@@ -17,21 +17,8 @@ use crate::{
         book::{self, DrawEntry, Entry},
         catalog::Catalog,
     },
-    timetable::{Timetable, Violation},
+    timetable::Timetable,
 };
-
-/// The timetable of a drill that has a schedule.
-///
-/// # Errors
-/// Every field that cannot be understood.
-pub(super) fn timetable_of(
-    drill: &SwitchoverDrill,
-    catalog: &Catalog,
-) -> Option<Result<Timetable, Vec<Violation>>> {
-    let schedule = drill.spec.schedule.as_ref()?;
-    let calendars: Vec<&api::Calendar> = catalog.snapshot.calendars.values().map(AsRef::as_ref).collect();
-    Some(Timetable::parse(schedule, &calendars))
-}
 
 /// A moment as the timetable counts it.
 pub(super) fn moment(at: Timestamp) -> jiff::Timestamp {
@@ -42,11 +29,12 @@ impl Agent {
     /// Makes every run whose time of notice has come.
     pub(super) async fn schedule_drills(&self, catalog: &Catalog) {
         for ((namespace, name), drill) in &catalog.snapshot.drills {
-            let Some(Ok(timetable)) = timetable_of(drill, catalog) else { continue };
+            let parsed = catalog.timetables.get(&(namespace.clone(), name.clone()));
+            let Some(Ok(timetable)) = parsed.map(AsRef::as_ref) else { continue };
             if drill.spec.suspend {
                 continue;
             }
-            match self.next_start(namespace, name, drill, &timetable).await {
+            match self.next_start(namespace, name, drill, timetable).await {
                 Ok(Some((slot, starts_at))) => {
                     self.make_scheduled(namespace, drill, slot, starts_at, catalog).await
                 }

@@ -47,6 +47,13 @@ impl Agent {
     }
 
     async fn show_drill_run(&self, run: &DrillRun, object: &api::DrillRun) {
+        let is_shown = |status: &api::DrillRunStatus| {
+            status.verdict.is_some() && status.observed_generation == object.metadata.generation
+        };
+        // Most runs are over and were shown long ago.
+        if run.phase == DrillPhase::Over && object.status.as_ref().is_some_and(is_shown) {
+            return;
+        }
         let before = object.status.clone().unwrap_or_default();
         let status = status(run, &before, object.metadata.generation, self.now());
         if status == before {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::schedule::{moment, timetable_of};
+use super::schedule::moment;
 use crate::{
     domain::{
         DrillPhase, DrillRun, DrillSight, DrilledService, Evaluation, MemberHealth, MoveSight, Observation,
@@ -113,7 +113,7 @@ impl Agent {
         let lost = fleet.regions.iter().find(|(_, state)| state.lost);
         let silent = (!self.tenures.ledger_answers()).then(|| "the ledger does not answer".to_owned());
         let key = (run.namespace.to_string(), run.drill.to_string());
-        let table = catalog.snapshot.drills.get(&key).and_then(|drill| timetable_of(drill, catalog)?.ok());
+        let table = catalog.timetables.get(&key).and_then(|parsed| parsed.as_ref().as_ref().ok());
         let closed = table.and_then(|table| table.blocked_at(moment(self.ports.clock.wall())));
         vec![
             check("TimeAllowed", None, closed.map(|blocked| format!("blocked now: {blocked}"))),

@@ -5,7 +5,7 @@ use k8s_openapi::jiff;
 use super::{
     bring::instant,
     make::{in_order, selected},
-    schedule::{moment, timetable_of},
+    schedule::moment,
 };
 use crate::{
     api::{
@@ -51,13 +51,13 @@ impl Agent {
             own.clone().find(|(_, run)| !matches!(run.phase, DrillPhase::Announced | DrillPhase::Over));
         let last = own.filter(|(_, run)| run.ended_at.is_some()).max_by_key(|(_, run)| run.ended_at);
         let services = in_order(selected(drill, namespace, catalog));
-        let timetable = timetable_of(drill, catalog);
+        let timetable = catalog.timetables.get(&(namespace.to_owned(), name.to_owned())).map(AsRef::as_ref);
         let generation = drill.metadata.generation;
-        let (ready, reason, text) = readiness(drill, timetable.as_ref(), services.len(), self.now());
+        let (ready, reason, text) = readiness(drill, timetable, services.len(), self.now());
         let ready = condition(ConditionType::Ready, Some(ready), reason, text, generation, self.now());
         let before = drill.status.clone().unwrap_or_default();
         let now = moment(self.ports.clock.wall());
-        let timetable = timetable.and_then(Result::ok).filter(|_| !drill.spec.suspend);
+        let timetable = timetable.and_then(|parsed| parsed.as_ref().ok()).filter(|_| !drill.spec.suspend);
         let day_only = drill.spec.schedule.as_ref().is_some_and(|s| s.unannounced_within.is_some());
         let shown = |at: jiff::Timestamp| shown(at, drill, day_only);
         SwitchoverDrillStatus {
