@@ -339,7 +339,7 @@ impl DrillRun {
         self.ended_at = Some(now);
         self.verdict = Some((verdict, rule));
         let why = self.stop.as_ref().map(|stop| format!(": {}", stop.message)).unwrap_or_default();
-        self.note(now, format!("over: {} by rule {rule}{why}", verdict.as_str()));
+        self.note(now, format!("{} by rule {rule}{why}", verdict.as_str()));
     }
 
     fn note(&mut self, at: Timestamp, what: String) {
