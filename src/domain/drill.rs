@@ -369,6 +369,12 @@ pub struct MoveSight {
 }
 
 impl DrillPhase {
+    /// Services are away, or on their way.
+    #[must_use]
+    pub const fn is_going_on(self) -> bool {
+        !matches!(self, Self::Announced | Self::Over)
+    }
+
     /// The word in status.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -45,6 +45,12 @@ impl Observation {
         judge(&member.region, &member.reports, &self.vantages, self.service.health.quorum)
     }
 
+    /// What the vantages together say of the member in a region; where there is none, nothing is known.
+    #[must_use]
+    pub fn health_in(&self, region: &RegionName) -> MemberHealth {
+        self.member(region).map_or(MemberHealth::Unknown, |member| self.health(member))
+    }
+
     /// The member in a region.
     #[must_use]
     pub fn member(&self, region: &RegionName) -> Option<&MemberView> {

@@ -300,13 +300,11 @@ impl Agent {
                 None => return StepResult::Failed(format!("{region} is no member any more")),
             }
         }
-        let health =
-            |region: &RegionName| seen.member(region).map_or(MemberHealth::Unknown, |m| seen.health(m));
-        if !change.to.iter().any(|region| health(region).carries()) && !planted!(EmptyWhenAllDown) {
+        if !change.to.iter().any(|region| seen.health_in(region).carries()) && !planted!(EmptyWhenAllDown) {
             return StepResult::Failed("nobody who carries load would serve".to_owned());
         }
         if change.trigger.is_unplanned()
-            && change.leaving().all(|region| health(region) == MemberHealth::Healthy)
+            && change.leaving().all(|region| seen.health_in(region) == MemberHealth::Healthy)
         {
             return StepResult::Failed("what was lost is healthy again".to_owned());
         }

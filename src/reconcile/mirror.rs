@@ -14,9 +14,7 @@ use super::{
     moves::Moves,
 };
 use crate::{
-    domain::{
-        DrillPhase, DrillRun, Identity, Record, RegionName, Run, RunId, RunState, ServiceKey, VantageView,
-    },
+    domain::{DrillRun, Identity, Record, RegionName, Run, RunId, RunState, ServiceKey, VantageView},
     planted::planted,
     ports::{Change, Key, LeaseState, Version, Versioned},
 };
@@ -238,6 +236,13 @@ impl Mirror {
         self.state().drills.values().cloned().collect()
     }
 
+    /// The runs of one drill.
+    pub fn drills_of(&self, namespace: &str, drill: &str) -> Vec<Seen<DrillRun>> {
+        let state = self.state();
+        let own = |run: &DrillRun| *run.namespace == *namespace && *run.drill == *drill;
+        state.drills.values().filter(|(_, run)| own(run)).cloned().collect()
+    }
+
     /// One run of a drill.
     pub fn drill(&self, namespace: &str, id: &RunId) -> Option<Seen<DrillRun>> {
         self.state().drills.get(&(Arc::from(namespace), id.clone())).cloned()
@@ -270,10 +275,9 @@ impl Mirror {
 
     /// Whether a drill has a service in hand and will bring it back.
     pub fn is_in_drill(&self, service: &ServiceKey) -> bool {
-        let going_on = |run: &DrillRun| !matches!(run.phase, DrillPhase::Announced | DrillPhase::Over);
         let has =
             |run: &DrillRun| run.services.iter().any(|s| s.service == *service && !s.state.is_settled());
-        self.state().drills.values().any(|(_, run)| going_on(run) && has(run))
+        self.state().drills.values().any(|(_, run)| run.phase.is_going_on() && has(run))
     }
 
     /// Looks at what the vantages say.

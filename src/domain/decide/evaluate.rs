@@ -2,8 +2,7 @@
 
 use super::wanted::{Wanted, capacity};
 use crate::domain::{
-    Evaluation, MemberHealth, Mode, Move, Observation, Published, RegionName, Rule, RuleOutcome, Topology,
-    Trigger, Why,
+    Evaluation, Mode, Move, Observation, Published, RegionName, Rule, RuleOutcome, Topology, Trigger, Why,
 };
 use crate::planted::planted;
 
@@ -141,9 +140,7 @@ fn never_empty(seen: &Observation, change: Option<&Move>, trigger: Trigger) -> S
         let outcome = if change.to.is_empty() { RuleOutcome::Block } else { RuleOutcome::Pass };
         return (outcome, Why::Left { members: count(change.to.len()) });
     }
-    let carrying = |region: &RegionName| {
-        seen.member(region).map_or(MemberHealth::Unknown, |member| seen.health(member)).carries()
-    };
+    let carrying = |region: &RegionName| seen.health_in(region).carries();
     match change.to.iter().filter(|region| carrying(region)).count() {
         0 if !planted!(EmptyWhenAllDown) => (RuleOutcome::Block, Why::Empty),
         members => (RuleOutcome::Pass, Why::Left { members: count(members) }),

@@ -38,7 +38,7 @@ pub(super) fn wanted(seen: &Observation) -> Wanted {
         return replace(seen, record, &lost);
     }
     spec_changed(seen, record).or_else(|| failback(seen, record)).unwrap_or_else(|| {
-        let unknown = record.serving.iter().find(|r| health(seen, r) == MemberHealth::Unknown);
+        let unknown = record.serving.iter().find(|r| seen.health_in(r) == MemberHealth::Unknown);
         Wanted::nothing(match unknown {
             Some(member) => Why::ServingUnknown { member: member.clone() },
             None => Why::NothingToDo,
@@ -46,12 +46,8 @@ pub(super) fn wanted(seen: &Observation) -> Wanted {
     })
 }
 
-fn health(seen: &Observation, region: &RegionName) -> MemberHealth {
-    seen.member(region).map_or(MemberHealth::Unknown, |member| seen.health(member))
-}
-
 fn is_down(seen: &Observation, region: &RegionName) -> bool {
-    health(seen, region) == MemberHealth::Down
+    seen.health_in(region) == MemberHealth::Down
 }
 
 /// The service is new to the ledger: what is published now is taken over, so that installing Bongsu moves nobody.
@@ -138,7 +134,7 @@ fn reinforce(
 
 /// Whether these members serve anybody, and carry the peak if it is stated.
 fn carries_load(seen: &Observation, regions: &BTreeSet<RegionName>) -> bool {
-    let serves = regions.iter().any(|region| health(seen, region).carries());
+    let serves = regions.iter().any(|region| seen.health_in(region).carries());
     let enough = match (seen.service.peak_load, capacity(seen, regions)) {
         (Some(load), Some(capacity)) => capacity >= load,
         (None, _) | (_, None) => true,
@@ -148,7 +144,7 @@ fn carries_load(seen: &Observation, regions: &BTreeSet<RegionName>) -> bool {
 
 /// Requests a second that these members carry together; `None`: one of them is not limited.
 pub(super) fn capacity(seen: &Observation, regions: &BTreeSet<RegionName>) -> Option<u64> {
-    let carrying = regions.iter().filter(|region| health(seen, region).carries());
+    let carrying = regions.iter().filter(|region| seen.health_in(region).carries());
     carrying.map(|region| seen.service.members.get(region).and_then(|member| member.capacity)).sum()
 }
 

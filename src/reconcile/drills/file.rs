@@ -126,13 +126,9 @@ impl Agent {
     /// The run of the same drill whose report was sealed last. Runs are not written after their end, so of two that
     /// ended in the same millisecond the version tells.
     fn reported_before(&self, run: &DrillRun) -> Option<Arc<DrillRun>> {
-        let mut runs = self.mirror.drills();
+        let mut runs = self.mirror.drills_of(&run.namespace, &run.drill);
         runs.retain(|(_, other)| {
-            other.id != run.id
-                && other.namespace == run.namespace
-                && other.drill == run.drill
-                && other.phase == DrillPhase::Over
-                && other.report_digest.is_some()
+            other.id != run.id && other.phase == DrillPhase::Over && other.report_digest.is_some()
         });
         runs.into_iter().max_by_key(|(version, other)| (other.ended_at, *version)).map(|(_, other)| other)
     }

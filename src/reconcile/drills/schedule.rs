@@ -77,9 +77,7 @@ impl Agent {
 
     /// The latest slot for which a run was made.
     fn last_slot(&self, namespace: &str, drill: &str) -> Option<Timestamp> {
-        let runs = self.mirror.drills();
-        let own = runs.iter().filter(|(_, run)| *run.namespace == *namespace && *run.drill == *drill);
-        own.filter_map(|(_, run)| run.slot).max()
+        self.mirror.drills_of(namespace, drill).iter().filter_map(|(_, run)| run.slot).max()
     }
 
     /// The start that was drawn for a slot; drawn now if it was not. It stands in the ledger only.
@@ -143,10 +141,8 @@ impl Agent {
     pub(super) async fn prune_drills(&self, catalog: &Catalog) {
         for ((namespace, name), drill) in &catalog.snapshot.drills {
             let kept = usize::try_from(drill.spec.history_limit).unwrap_or(1);
-            let mut over: Vec<Arc<DrillRun>> = self.mirror.drills().into_iter().map(|(_, run)| run).collect();
-            over.retain(|run| {
-                *run.namespace == **namespace && *run.drill == **name && run.phase == DrillPhase::Over
-            });
+            let runs = self.mirror.drills_of(namespace, name).into_iter().map(|(_, run)| run);
+            let mut over: Vec<Arc<DrillRun>> = runs.filter(|run| run.phase == DrillPhase::Over).collect();
             over.sort_by_key(|run| std::cmp::Reverse(run.ended_at));
             let passed = |run: &Arc<DrillRun>| run.verdict.is_some_and(|(verdict, _)| verdict.is_passed());
             let last_passed = over.iter().find(|run| passed(run)).map(|run| run.id.clone());

@@ -6,7 +6,7 @@ use super::schedule::moment;
 use crate::{
     domain::{
         DrillPhase, DrillRun, DrillSight, DrilledService, Evaluation, MemberHealth, MoveSight, Observation,
-        PreCheck, RegionName, Request, RuleOutcome, RunId, ServiceKey, ServiceSight, Trigger, decide,
+        PreCheck, Request, RuleOutcome, RunId, ServiceKey, ServiceSight, Trigger, decide,
     },
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
 };
@@ -29,10 +29,8 @@ impl Agent {
     }
 
     fn another_run(&self, run: &DrillRun) -> Option<RunId> {
-        let going_on = |phase| !matches!(phase, DrillPhase::Announced | DrillPhase::Over);
-        let same = |other: &DrillRun| other.namespace == run.namespace && other.drill == run.drill;
-        let all = self.mirror.drills();
-        let other = all.iter().find(|(_, other)| other.id != run.id && same(other) && going_on(other.phase));
+        let same = self.mirror.drills_of(&run.namespace, &run.drill);
+        let other = same.iter().find(|(_, other)| other.id != run.id && other.phase.is_going_on());
         other.map(|(_, other)| other.id.clone())
     }
 
@@ -60,8 +58,8 @@ impl Agent {
         sight.serving.clone_from(&record.serving);
         let Some(parsed) = catalog.parsed(&drilled.service) else { return sight };
         let seen = self.observe(parsed, catalog);
-        sight.health = worst(record.serving.iter().map(|region| health(&seen, region)));
-        sight.origin = health(&seen, &drilled.leaves);
+        sight.health = worst(record.serving.iter().map(|region| seen.health_in(region)));
+        sight.origin = seen.health_in(&drilled.leaves);
         if starts {
             sight.checks = self.checks_of_service(run, drilled, parsed, seen, catalog);
         }
@@ -93,14 +91,14 @@ impl Agent {
         };
         let mut checks: Vec<PreCheck> = decide(&seen).rules.iter().map(of_rule).collect();
         let serving = seen.record.iter().flat_map(|record| &record.serving);
-        let unwell = serving.clone().find(|region| health(&seen, region) != MemberHealth::Healthy);
+        let unwell = serving.clone().find(|region| seen.health_in(region) != MemberHealth::Healthy);
         checks.push(check(
             "ServingHealthy",
             Some(name),
             unwell.map(|region| {
                 format!(
                     "{region} serves and is {}: a drill starts only where all is well",
-                    health(&seen, region)
+                    seen.health_in(region)
                 )
             }),
         ));
@@ -135,9 +133,7 @@ impl Agent {
             *other == service.key || same_group || needed
         };
         let drills = self.mirror.drills();
-        let going_on = drills.iter().filter(|(_, other)| {
-            other.id != run.id && !matches!(other.phase, DrillPhase::Announced | DrillPhase::Over)
-        });
+        let going_on = drills.iter().filter(|(_, other)| other.id != run.id && other.phase.is_going_on());
         let mut drilled = going_on.flat_map(|(_, other)| other.services.iter().map(move |d| (other, d)));
         if let Some((other, found)) = drilled.find(|(_, found)| related(&found.service)) {
             return Some(format!("DrillRun {} moves {}", other.id, found.service.name));
@@ -162,10 +158,6 @@ fn check(name: &str, service: Option<&Arc<str>>, wrong: Option<String>) -> PreCh
         outcome: if wrong.is_some() { RuleOutcome::Block } else { RuleOutcome::Pass },
         message: wrong.unwrap_or_else(|| "nothing against it".to_owned()),
     }
-}
-
-fn health(seen: &Observation, region: &RegionName) -> MemberHealth {
-    seen.member(region).map_or(MemberHealth::Unknown, |member| seen.health(member))
 }
 
 /// The order of the variants is the order of badness; nobody at all is unknown.

@@ -12,7 +12,7 @@ use crate::{
         self, Approval, ApprovalStatus, Calendar, CalendarStatus, ConditionType, NextRun, SwitchoverDrill,
         SwitchoverDrillStatus, condition,
     },
-    domain::{DrillPhase, RunId},
+    domain::RunId,
     ports::StatusUpdate,
     reconcile::{agent::Agent, catalog::Catalog},
     timetable::{self, Timetable},
@@ -45,11 +45,9 @@ impl Agent {
         drill: &SwitchoverDrill,
         catalog: &Catalog,
     ) -> SwitchoverDrillStatus {
-        let runs = self.mirror.drills();
-        let own = runs.iter().filter(|(_, run)| *run.namespace == *namespace && *run.drill == *name);
-        let active =
-            own.clone().find(|(_, run)| !matches!(run.phase, DrillPhase::Announced | DrillPhase::Over));
-        let last = own.filter(|(_, run)| run.ended_at.is_some()).max_by_key(|(_, run)| run.ended_at);
+        let runs = self.mirror.drills_of(namespace, name);
+        let active = runs.iter().find(|(_, run)| run.phase.is_going_on());
+        let last = runs.iter().filter(|(_, run)| run.ended_at.is_some()).max_by_key(|(_, run)| run.ended_at);
         let services = in_order(selected(drill, namespace, catalog));
         let timetable = catalog.timetables.get(&(namespace.to_owned(), name.to_owned())).map(AsRef::as_ref);
         let generation = drill.metadata.generation;

@@ -27,7 +27,7 @@ impl Agent {
             served += u32::from(serves);
             // A member that stays and is down already is no fault of this move.
             let joins = run.plan.change.joining().any(|joining| joining == region);
-            if joins || health(&seen, region) != MemberHealth::Down {
+            if joins || seen.health_in(region) != MemberHealth::Down {
                 wrong.extend(complaints);
             }
         }
@@ -56,16 +56,12 @@ impl Agent {
 
 /// What the trusted vantages say of a member.
 fn by_the_others(seen: &Observation, region: &RegionName) -> (bool, Vec<String>) {
-    match health(seen, region) {
+    match seen.health_in(region) {
         MemberHealth::Healthy => (true, Vec::new()),
         other => {
             (false, vec![format!("{region} is {other} to the others, and this place is not trusted itself")])
         }
     }
-}
-
-fn health(seen: &Observation, region: &RegionName) -> MemberHealth {
-    seen.member(region).map_or(MemberHealth::Unknown, |member| seen.health(member))
 }
 
 /// What is wrong with an answer; `None`: it is good enough for a member that shall serve.

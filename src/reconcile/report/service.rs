@@ -200,8 +200,7 @@ pub(in crate::reconcile) fn rule(evaluation: &Evaluation) -> RuleStatus {
 /// another one does not.
 fn service_health(seen: &Observation) -> MemberHealth {
     let serving = seen.record.iter().flat_map(|record| &record.serving);
-    let of = |region: &RegionName| seen.member(region).map_or(MemberHealth::Unknown, |m| seen.health(m));
-    let all: Vec<MemberHealth> = serving.map(of).collect();
+    let all: Vec<MemberHealth> = serving.map(|region| seen.health_in(region)).collect();
     match (all.iter().min(), all.iter().max()) {
         (Some(MemberHealth::Healthy), Some(MemberHealth::Down)) => MemberHealth::Degraded,
         (Some(best), _) => *best,
