@@ -65,6 +65,16 @@ mod bugs {
         BudgetNotReserved,
         /// A run does not look again before it begins.
         NoPrecheck,
+        /// A drill that a person stops leaves its services where they are.
+        AbortDoesNotReturn,
+        /// A drill that was stopped while it held has passed.
+        VerdictIgnoresHold,
+        /// The clock of a drill starts when its move is seen to run, and not when it was ordered.
+        ClockStartsLate,
+        /// A drill does not ask whether another one moves what it depends on.
+        TwoDrillsOfAChain,
+        /// A drill does not ask whether all is well.
+        DrillDuringIncident,
     }
 
     thread_local! {

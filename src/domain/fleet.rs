@@ -177,6 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn a_contradicted_vantage_is_the_suspect_until_the_last_of_its_words_has_ended() {
+        let again = Report { verdict: Verdict::Degraded, ..failed(60 * SECOND) };
+        let told = |a, b| {
+            let seen = service([healthy(), healthy(), a], [healthy(), healthy(), b]);
+            survey(vantages([true; 3]), &[seen]).vantages[2].suspect
+        };
+        assert!(told(failed(10 * SECOND), again), "the other word of the same lie");
+        assert!(!told(again, again), "it calls nobody failed");
+        assert!(!told(failed(10 * SECOND), healthy()), "one word alone is for the quorum");
+    }
+
+    #[test]
     fn one_other_region_turning_bad_is_for_the_quorum_and_makes_no_suspect() {
         let seen = service([failed(1), failed(1), failed(1)], [healthy(); 3]);
         assert!(survey(vantages([true; 3]), &[seen]).vantages.iter().all(|v| !v.suspect));

@@ -51,6 +51,13 @@ impl Observation {
         self.member(region).map_or(MemberHealth::Unknown, |member| self.health(member))
     }
 
+    /// Requests a second that the members in these regions carry together; `None`: one of them is not limited.
+    #[must_use]
+    pub fn capacity(&self, regions: &BTreeSet<RegionName>) -> Option<u64> {
+        let carrying = regions.iter().filter(|region| self.health_in(region).carries());
+        carrying.map(|region| self.service.members.get(region).and_then(|member| member.capacity)).sum()
+    }
+
     /// The member in a region.
     #[must_use]
     pub fn member(&self, region: &RegionName) -> Option<&MemberView> {

@@ -2,6 +2,7 @@
 //! judged by what truly is in the simulated world, never by what the product says of it.
 
 mod answers;
+mod drills;
 mod moves;
 mod runs;
 
@@ -23,7 +24,7 @@ use super::{
     world::{State, World},
 };
 use crate::{
-    domain::{DrillRun, Epoch, Record, Run, RunId, ServiceKey},
+    domain::{Epoch, Record, Run, RunId, ServiceKey},
     ports::Key,
     reconcile::Entry,
 };
@@ -41,6 +42,8 @@ pub enum Invariant {
     JournalFirst,
     /// Budgets, cooldown, and no move for somebody else's fault.
     Bulkhead,
+    /// A drill starts only where all is well, returns when it must, and says of itself what was.
+    DrillYields,
     /// Traffic follows the ledger and nothing else.
     FailStatic,
     /// A missing answer is no answer.
@@ -59,6 +62,7 @@ impl Invariant {
             Self::Capacity => "I4 capacity",
             Self::JournalFirst => "I5 journal first",
             Self::Bulkhead => "I6 bulkhead",
+            Self::DrillYields => "I7 drill yields",
             Self::FailStatic => "I8 fail static",
             Self::UnknownIsNotDown => "I9 unknown is not down",
             Self::Liveness => "liveness",
@@ -89,12 +93,17 @@ pub(super) struct Checker {
     broken: Option<Violation>,
     pub records: BTreeMap<ServiceKey, Record>,
     pub runs: BTreeMap<(Arc<str>, RunId), Noted>,
+    /// Runs of drills.
+    pub drills: BTreeMap<(Arc<str>, RunId), drills::Noted>,
     /// When each service's cooldown was armed last.
     armed: BTreeMap<ServiceKey, Moment>,
     /// When somebody last edited an object.
     pub edited: Option<Moment>,
-    /// How far the wall clocks of two hosts were apart at most.
-    pub clocks_apart: Duration,
+    /// How far behind and ahead, in milliseconds, wall clocks were at most: the time between two moments that were written
+    /// down is wrong by as much as they are apart, also of one host whose clock was set.
+    pub clocks: (i64, i64),
+    /// When the leader's lease was ended over its holder's head.
+    pub lease_ended: Option<Moment>,
     /// How often an epoch was raised.
     pub moves: usize,
     served: BTreeMap<Key, (Epoch, BTreeSet<IpAddr>)>,
@@ -119,14 +128,21 @@ impl Checker {
             broken: None,
             records: BTreeMap::new(),
             runs: BTreeMap::new(),
+            drills: BTreeMap::new(),
             armed: BTreeMap::new(),
             edited: None,
-            clocks_apart: Duration::ZERO,
+            clocks: (0, 0),
+            lease_ended: None,
             moves: 0,
             served: BTreeMap::new(),
             led: BTreeMap::new(),
             named: BTreeMap::new(),
         }
+    }
+
+    /// How wrong the time between two moments of the ledger can be.
+    pub(super) const fn clocks_apart(&self) -> Duration {
+        Duration::from_millis(self.clocks.1.abs_diff(self.clocks.0))
     }
 
     pub(super) const fn is_broken(&self) -> bool {
@@ -192,11 +208,8 @@ impl World {
             (Some(Entry::Run(namespace, id)), None) => {
                 state.checker.runs.remove(&(namespace, id));
             }
-            (Some(Entry::Drill(..)), Some(text)) => match serde_json::from_str::<DrillRun>(text) {
-                Ok(run) => state.story.tell(now, || {
-                    let verdict = run.verdict.map_or("", |(verdict, _)| verdict.as_str());
-                    format!("drill {}: {} {verdict} {}", run.id, run.phase.as_str(), run.message)
-                }),
+            (Some(Entry::Drill(namespace, id)), Some(text)) => match serde_json::from_str(text) {
+                Ok(run) => state.drill_changed(now, (namespace, id), run),
                 Err(error) => state.unreadable(now, key, &error),
             },
             (Some(Entry::Verdict(vantage, service)), Some(text)) => {

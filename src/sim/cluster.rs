@@ -99,6 +99,11 @@ impl Cluster {
         self.snapshot.services.get(service).and_then(|found| found.status.as_ref())
     }
 
+    /// Every Approval.
+    pub(super) fn approvals(&self) -> impl Iterator<Item = &crate::api::Approval> {
+        self.snapshot.approvals.values().map(AsRef::as_ref)
+    }
+
     /// Changes objects, as a person with `kubectl` would.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Snapshot)) {
         change(Arc::make_mut(&mut self.snapshot));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    fault::{Edit, Fault, Incident, Word},
+    fault::{DrillWish, Edit, Fault, Incident, Word},
     members::Condition,
     moment::{Moment, micros},
     names::Manner,
@@ -77,6 +77,12 @@ const CLASSES: &[Maker] = &[
         Some(Fault::Word(dice.site(), word))
     },
     |dice| Some(Fault::LedgerCutOff(dice.site())),
+    |dice| dice.drill(),
+    |dice| {
+        let who = *dice.of(&["officer", "director"])?;
+        Some(Fault::Approve(dice.site(), who.into()))
+    },
+    |dice| Some(Fault::AbortDrills(dice.site())),
 ];
 
 struct Dice<'a> {
@@ -220,5 +226,18 @@ impl Dice<'_> {
     fn switchover(&mut self) -> Option<Fault> {
         let (service, to) = (self.service()?, self.region()?);
         Some(Fault::Switchover(self.site(), service, Some(to), self.rng.u32(..4) == 0))
+    }
+
+    fn drill(&mut self) -> Option<Fault> {
+        let hold = self.rng.u64(1..25);
+        let wish = DrillWish {
+            service: self.service()?,
+            group: self.rng.u32(..3) == 0,
+            hold: Duration::from_secs(hold),
+            max_duration: Duration::from_secs(hold + self.rng.u64(5..60)),
+            approvals: [0, 0, 0, 1, 2][self.rng.usize(..5)],
+            dry_run: self.rng.u32(..8) == 0,
+        };
+        Some(Fault::Drill(self.site(), wish))
     }
 }

@@ -1,5 +1,6 @@
 //! What goes wrong, and when.
 
+mod drill;
 mod edit;
 mod impose;
 
@@ -81,8 +82,29 @@ pub enum Fault {
     Switchover(Site, ServiceKey, Option<RegionName>, bool),
     /// A person answers every paused run of a site with a word.
     Word(Site, Word),
+    /// A person applies a drill in every site, and wants a run of it in one.
+    Drill(Site, DrillWish),
+    /// A person in a site says yes to every run of a drill that is there.
+    Approve(Site, Arc<str>),
     /// A person in a site stops every drill.
     AbortDrills(Site),
+}
+
+/// What somebody wants to be drilled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DrillWish {
+    /// A service, and with `group` all of its group.
+    pub service: ServiceKey,
+    /// All services that are part of the same as the service.
+    pub group: bool,
+    /// Time away.
+    pub hold: Duration,
+    /// Time that all of it may take.
+    pub max_duration: Duration,
+    /// People who must say yes.
+    pub approvals: i32,
+    /// Shows plans only.
+    pub dry_run: bool,
 }
 
 /// What a person edits. Undone at the end.
@@ -135,6 +157,25 @@ pub(super) struct Trouble {
     pub store: Arc<MemoryLedger>,
 }
 
+impl Active {
+    /// Whether nothing else than the power of this site keeps vantages from seeing and saying what there is.
+    pub(super) fn is_only_dark(&self, site: Site) -> bool {
+        self.0.iter().all(|(_, fault)| match fault {
+            Fault::Dark(dark) => *dark == site,
+            Fault::Member(..)
+            | Fault::AllMembers(..)
+            | Fault::NameServer(..)
+            | Fault::Restored(_)
+            | Fault::Switchover(..)
+            | Fault::Word(..)
+            | Fault::Drill(..)
+            | Fault::Approve(..)
+            | Fault::AbortDrills(_) => true,
+            _ => false,
+        })
+    }
+}
+
 impl Trouble {
     /// Puts all incidents into the queue.
     pub(super) fn schedule(&self, world: &World, incidents: &[Incident]) {
@@ -183,14 +224,21 @@ impl Trouble {
                     }
                 }
                 Fault::Word(site, word) => answer_paused(state, *site, *word),
-                Fault::AbortDrills(site) => abort_drills(state, *site),
+                Fault::Drill(site, wish) => wish.apply(state, &self.setup, *site, number, now),
+                Fault::Approve(site, who) => drill::approve(state, *site, who),
+                Fault::AbortDrills(site) => drill::abort(state, *site),
                 _ => {}
             }
         }
         match fault {
             Fault::Crash(process) => world.crash(*process, "because it is killed"),
             Fault::Dark(site) => world.crash(u16::from(site.0), "with its site"),
-            Fault::LeaseLost(region) => self.end_lease(*region),
+            Fault::LeaseLost(region) => {
+                if region.is_none() {
+                    world.state().checker.lease_ended = Some(now);
+                }
+                self.end_lease(*region);
+            }
             _ => {}
         }
     }
@@ -291,17 +339,6 @@ fn answer_paused(state: &mut State, site: Site, word: Word) {
                 failover.spec.intervention = Some(intervention);
                 failover.metadata.generation = failover.metadata.generation.map(|generation| generation + 1);
             }
-        }
-    });
-}
-
-fn abort_drills(state: &mut State, site: Site) {
-    let Some(cluster) = state.clusters.at_mut(site).filter(|cluster| cluster.answers()) else { return };
-    cluster.change(|snapshot| {
-        for run in snapshot.drill_runs.values_mut().filter(|run| !run.spec.abort) {
-            let run = Arc::make_mut(run);
-            run.spec.abort = true;
-            run.metadata.generation = run.metadata.generation.map(|generation| generation + 1);
         }
     });
 }

@@ -196,9 +196,9 @@ impl SimProbe {
         let lies = site != self.site && state.processes.lies(self.life);
         let process = state.processes.get(self.life.process);
         let blind = process.and_then(|process| Some(process.blind_since?.max(process.awake_since)));
-        // What a vantage sees by its own fault says nothing of the member; except at first, when it has not yet seen a
-        // second region turn bad and nobody can know.
-        let believable = blind.is_none_or(|since| now.since(since) < KNOWN_AFTER);
+        // What a vantage sees by its own fault says nothing of a member elsewhere; except at first, when it has not yet
+        // seen a second region turn bad and nobody can know.
+        let believable = site == self.site || blind.is_none_or(|since| now.since(since) < KNOWN_AFTER);
         let bad = outcome.is_bad();
         if believable || !bad || lies {
             let seen = state.members.seen.entry((self.life.process, index)).or_default();

@@ -25,6 +25,11 @@ const BUGS: &[(Bug, u64)] = &[
     (Bug::CompensationInWrongOrder, 300),
     (Bug::CapacityBeforeDrain, 100),
     (Bug::BudgetNotReserved, 1_500),
+    (Bug::AbortDoesNotReturn, 2_000),
+    (Bug::VerdictIgnoresHold, 2_000),
+    (Bug::ClockStartsLate, 2_000),
+    (Bug::TwoDrillsOfAChain, 2_000),
+    (Bug::DrillDuringIncident, 3_000),
 ];
 
 /// Runs with the bug until an invariant is broken that is not broken without it.

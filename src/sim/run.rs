@@ -105,6 +105,17 @@ impl State {
             let what = format!("{} has not ended since {}", noted.run.id, noted.since);
             self.checker.breaks(Invariant::Liveness, now, what);
         }
+        let drill = self.checker.drills.values().find(|noted| {
+            let limit = noted.run.limits.max_duration + RUN_LIMIT;
+            // One that was refused is told again for five minutes, which is longer than what is left of this run.
+            let refused = noted.run.services.iter().any(|drilled| drilled.returns > 1);
+            let late = noted.started.is_some_and(|since| now.since(since) > limit);
+            noted.run.phase.is_going_on() && late && !refused
+        });
+        if let Some(noted) = drill {
+            let what = format!("drill {} has not ended: {}", noted.run.id, noted.run.message);
+            self.checker.breaks(Invariant::Liveness, now, what);
+        }
     }
 
     fn unserved(

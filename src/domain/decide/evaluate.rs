@@ -1,6 +1,6 @@
 //! What every rule says about what is wanted.
 
-use super::wanted::{Wanted, capacity};
+use super::wanted::Wanted;
 use crate::domain::{
     Evaluation, Mode, Move, Observation, Published, RegionName, Rule, RuleOutcome, Topology, Trigger, Why,
 };
@@ -157,7 +157,7 @@ fn enough_capacity(seen: &Observation, change: Option<&Move>) -> Said {
         return (RuleOutcome::NotApplicable, Why::LoadUnknown);
     };
     let left = if planted!(CapacityBeforeDrain) { &change.from } else { &change.to };
-    let capacity = capacity(seen, left);
+    let capacity = seen.capacity(left);
     let enough = capacity.is_none_or(|capacity| capacity >= load);
     let takes_away = change.leaving().next().is_some() || seen.service.topology == Topology::ActiveStandby;
     let outcome = if enough || !takes_away { RuleOutcome::Pass } else { RuleOutcome::Block };

@@ -135,17 +135,11 @@ fn reinforce(
 /// Whether these members serve anybody, and carry the peak if it is stated.
 fn carries_load(seen: &Observation, regions: &BTreeSet<RegionName>) -> bool {
     let serves = regions.iter().any(|region| seen.health_in(region).carries());
-    let enough = match (seen.service.peak_load, capacity(seen, regions)) {
+    let enough = match (seen.service.peak_load, seen.capacity(regions)) {
         (Some(load), Some(capacity)) => capacity >= load,
         (None, _) | (_, None) => true,
     };
     serves && enough
-}
-
-/// Requests a second that these members carry together; `None`: one of them is not limited.
-pub(super) fn capacity(seen: &Observation, regions: &BTreeSet<RegionName>) -> Option<u64> {
-    let carrying = regions.iter().filter(|region| seen.health_in(region).carries());
-    carrying.map(|region| seen.service.members.get(region).and_then(|member| member.capacity)).sum()
 }
 
 /// The preferred member that can take over and carries the load. Where none carries it the preferred one is named, so

@@ -6,7 +6,10 @@ use super::{
     DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState, MoveSight,
     Order, ServiceSight, Stop, StopCause, verdict::verdict,
 };
-use crate::domain::{MemberHealth, RegionName, RuleOutcome, RunId, RunState, Timestamp};
+use crate::{
+    domain::{MemberHealth, RegionName, RuleOutcome, RunId, RunState, Timestamp},
+    planted::planted,
+};
 
 /// Times that a service is told to return before the drill ends without it. With [`RETURN_PAUSE`] between them this is five
 /// minutes: a place that does not take its service back for so long will not without a person.
@@ -152,6 +155,7 @@ impl DrillRun {
         let drilled = &mut self.services[index];
         let name = drilled.service.name.clone();
         match away.state {
+            RunState::Running if planted!(ClockStartsLate) => drilled.left_at = Some(now),
             RunState::Running | RunState::Compensating | RunState::Paused => {}
             RunState::Succeeded => {
                 drilled.state = DrilledState::Away;
@@ -288,6 +292,12 @@ impl DrillRun {
             let name = drilled.service.name.clone();
             match drilled.state {
                 DrilledState::Waiting => drilled.state = DrilledState::Stayed,
+                DrilledState::Away
+                    if planted!(AbortDoesNotReturn)
+                        && self.stop.as_ref().is_some_and(|stop| stop.cause == StopCause::Person) =>
+                {
+                    drilled.state = DrilledState::Kept;
+                }
                 DrilledState::Away if drilled.has_lost_its_origin(&seen.services[index]) => {
                     drilled.state = DrilledState::Kept;
                     let message =

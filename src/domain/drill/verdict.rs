@@ -1,6 +1,7 @@
 //! How a run ended: the first rule that applies, and nothing else.
 
 use super::{DrillRule, DrillRun, DrillVerdict, DrilledState, StopCause};
+use crate::planted::planted;
 
 /// The verdict of a run that moved something, or tried to.
 pub(super) fn verdict(run: &DrillRun) -> (DrillVerdict, DrillRule) {
@@ -9,7 +10,9 @@ pub(super) fn verdict(run: &DrillRun) -> (DrillVerdict, DrillRule) {
     if kept && !incident {
         return (DrillVerdict::Failed, DrillRule::ReturnFailed);
     }
-    if let Some(stop) = &run.stop {
+    let overlooked =
+        |cause| planted!(VerdictIgnoresHold) && run.held_since.is_some() && cause == StopCause::Guardrail;
+    if let Some(stop) = run.stop.as_ref().filter(|stop| !overlooked(stop.cause)) {
         return match stop.cause {
             StopCause::Incident => (DrillVerdict::Aborted, DrillRule::RealIncident),
             StopCause::Person => (DrillVerdict::Aborted, DrillRule::AbortedByPerson),

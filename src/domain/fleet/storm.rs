@@ -43,9 +43,9 @@ pub(super) fn standing(
 }
 
 /// The last time at which a vantage saw two or more other regions turn bad at once. "At once" is as sharp as its own
-/// checks: two faults at the same moment are first seen within interval plus timeout of the slower check. Regions that it
-/// sees fail now count whenever they turned bad, if it is contradicted on both: one may have failed in truth before the
-/// vantage itself did.
+/// checks: two faults at the same moment are first seen within interval plus timeout of the slower check. Regions that are
+/// not yet well again for it count whenever they turned bad, if it is contradicted on both: one may have failed in truth
+/// before the vantage itself did, and its words of the two do not end at the same moment.
 fn storm(
     vantage: usize,
     vantages: &[VantageView],
@@ -57,7 +57,7 @@ fn storm(
     let turned: Vec<(Turn, bool)> = others
         .filter_map(|region| {
             let turn = turned_bad(vantage, region, services)?;
-            let alone = turn.failing && is_contradicted(vantage, region, vantages, services);
+            let alone = turn.ailing && is_contradicted(vantage, region, vantages, services);
             Some((turn, alone))
         })
         .collect();
@@ -66,8 +66,12 @@ fn storm(
         for (other, other_alone) in turned.iter().skip(index + 1) {
             let resolution = turn.resolution.max(other.resolution);
             let at = turn.at.max(other.at);
-            if turn.at.distance(other.at) <= resolution || (*alone && *other_alone) {
-                let lasts = turn.failing && other.failing;
+            let contradicted = *alone && *other_alone;
+            if turn.at.distance(other.at) <= resolution || contradicted {
+                let lasts = match contradicted {
+                    true => turn.failing || other.failing,
+                    false => turn.failing && other.failing,
+                };
                 if last.as_ref().is_none_or(|last| (lasts, at) > (last.lasts, last.at)) {
                     last = Some(Storm { at, resolution, lasts });
                 }
@@ -97,11 +101,13 @@ struct Turn {
     resolution: Duration,
     /// Most of it is still bad.
     failing: bool,
+    /// Most of it is bad, or good again and not yet for long enough.
+    ailing: bool,
 }
 
 fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) -> Option<Turn> {
     let mut onsets = Vec::new();
-    let (mut judged, mut failing) = (0_usize, 0_usize);
+    let (mut judged, mut failing, mut ailing) = (0_usize, 0_usize, 0_usize);
     let mut resolution = Duration::ZERO;
     for service in services {
         let Some(report) = service.members.get(region).and_then(|reports| reports.get(vantage)) else {
@@ -110,6 +116,7 @@ fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) 
         let failed = report.verdict == Verdict::Failed;
         judged += usize::from(report.verdict != Verdict::Unknown || report.onset.is_some());
         failing += usize::from(failed);
+        ailing += usize::from(failed || (report.verdict == Verdict::Degraded && report.onset.is_some()));
         if let Some(onset) = report.onset.or_else(|| failed.then_some(report.since)) {
             onsets.push(onset);
             resolution = resolution.max(service.resolution);
@@ -117,7 +124,7 @@ fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) 
     }
     onsets.sort_unstable();
     let at = *onsets.get(onsets.len() / 2).filter(|_| onsets.len() * 2 > judged)?;
-    Some(Turn { at, resolution, failing: failing * 2 > judged })
+    Some(Turn { at, resolution, failing: failing * 2 > judged, ailing: ailing * 2 > judged })
 }
 
 /// Whether of the other vantages, the region's own among them, as many see most of it work as see most of it fail.

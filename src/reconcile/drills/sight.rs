@@ -8,6 +8,7 @@ use crate::{
         DrillPhase, DrillRun, DrillSight, DrilledService, Evaluation, MemberHealth, MoveSight, Observation,
         PreCheck, Request, RuleOutcome, RunId, ServiceKey, ServiceSight, Trigger, decide,
     },
+    planted::planted,
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
 };
 
@@ -92,6 +93,7 @@ impl Agent {
         let mut checks: Vec<PreCheck> = decide(&seen).rules.iter().map(of_rule).collect();
         let serving = seen.record.iter().flat_map(|record| &record.serving);
         let unwell = serving.clone().find(|region| seen.health_in(region) != MemberHealth::Healthy);
+        let unwell = unwell.filter(|_| !planted!(DrillDuringIncident));
         checks.push(check(
             "ServingHealthy",
             Some(name),
@@ -102,13 +104,15 @@ impl Agent {
                 )
             }),
         ));
-        checks.push(check("NoOtherMove", Some(name), self.other_move(parsed, run, catalog)));
+        checks.push(check("ReturnCapacity", Some(name), no_way_back(&seen)));
+        let other = self.other_move(parsed, run, catalog).filter(|_| !planted!(TwoDrillsOfAChain));
+        checks.push(check("NoOtherMove", Some(name), other));
         checks
     }
 
     fn checks_of_drill(&self, run: &DrillRun, catalog: &Catalog) -> Vec<PreCheck> {
         let fleet = self.fleet(catalog);
-        let lost = fleet.regions.iter().find(|(_, state)| state.lost);
+        let lost = fleet.regions.iter().find(|(_, state)| state.lost && !planted!(DrillDuringIncident));
         let silent = (!self.tenures.ledger_answers()).then(|| "the ledger does not answer".to_owned());
         let key = (run.namespace.to_string(), run.drill.to_string());
         let table = catalog.timetables.get(&key).and_then(|parsed| parsed.as_ref().as_ref().ok());
@@ -143,6 +147,17 @@ impl Agent {
         let moved = catalog.services.keys().filter(|key| related(key)).find(moving);
         moved.map(|key| format!("{key} is being moved"))
     }
+}
+
+/// Who serves now could not take the service back: a move goes only to who can carry it, a return as well.
+fn no_way_back(seen: &Observation) -> Option<String> {
+    let serving = &seen.record.as_ref()?.serving;
+    let (capacity, load) = (seen.capacity(serving)?, seen.service.peak_load?);
+    (capacity < load).then(|| {
+        format!(
+            "those who serve now carry {capacity}/s and the peak is {load}/s: the service could not be brought back"
+        )
+    })
 }
 
 fn too_many(services: usize) -> Option<String> {

@@ -39,6 +39,9 @@ impl State {
         if moved {
             self.raised_by_the_leader(now, life, service);
             self.moved(now, service, before.as_ref(), &record);
+            if let Some(run) = &record.run {
+                self.left_in_a_drill(now, service, run);
+            }
             self.checker.moves += 1;
         }
         self.checker.records.insert(service.clone(), record);
@@ -141,12 +144,12 @@ impl State {
         Moment(now.0.saturating_sub(crate::sim::moment::micros(judged + setup.lease_ttl + SECOND * 3)))
     }
 
-    fn vantages(&self) -> impl Iterator<Item = u16> + use<> {
+    pub(super) fn vantages(&self) -> impl Iterator<Item = u16> + use<> {
         0..u16::try_from(self.processes.list.len()).unwrap_or(u16::MAX)
     }
 
     /// Site, member and quorum.
-    fn place(&self, service: &ServiceKey, region: &RegionName) -> Option<(Site, usize, usize)> {
+    pub(super) fn place(&self, service: &ServiceKey, region: &RegionName) -> Option<(Site, usize, usize)> {
         let site = self.checker.setup.site(region)?;
         let member = self.members.index(service, site)?;
         let health = self.checker.setup.service(service)?.health;
@@ -175,7 +178,7 @@ impl State {
         else {
             return;
         };
-        let slack = self.checker.clocks_apart + SECOND;
+        let slack = self.checker.clocks_apart() + SECOND;
         if now.since(*armed) + slack < spec.failover.cooldown {
             let what = format!("{service} is moved again {:?} after an automatic move", now.since(*armed));
             self.checker.breaks(Invariant::Bulkhead, now, what);
@@ -184,6 +187,12 @@ impl State {
 
     /// Counts the moves that the ledger holds when a new one comes.
     pub(super) fn budget_kept(&mut self, now: Moment, run: &Run) {
+        // For a lease's length two processes may both think that they lead. Each service is still moved by one of them, but
+        // a count over several services is nobody's alone until a write can be bound to the lease.
+        let ttl = self.checker.setup.lease_ttl;
+        if self.checker.lease_ended.is_some_and(|ended| now.since(ended) < ttl) {
+            return;
+        }
         let leaving: Vec<RegionName> = run.plan.change.leaving().cloned().collect();
         for region in leaving {
             let Some(spec) = self.checker.setup.snapshot.regions.get(region.as_str()) else { continue };
@@ -199,7 +208,7 @@ impl State {
                 self.checker.breaks(Invariant::Bulkhead, now, what);
             }
             let (limit, per) =
-                (budget.moves, budget.per.0.saturating_sub(self.checker.clocks_apart + SECOND));
+                (budget.moves, budget.per.0.saturating_sub(self.checker.clocks_apart() + SECOND));
             let others = self.checker.runs.values().filter(|noted| {
                 let change = &noted.run.plan.change;
                 noted.run.id != run.id

@@ -47,10 +47,10 @@ impl State {
             let blind = process.lies || cut_off;
             process.blind_since = blind.then(|| process.blind_since.unwrap_or(now));
         }
-        let ahead = || self.processes.list.iter().map(|process| process.skew.wall_ahead);
-        let apart = ahead().max().unwrap_or(0) - ahead().min().unwrap_or(0);
-        let apart = Duration::from_millis(apart.unsigned_abs());
-        self.checker.clocks_apart = self.checker.clocks_apart.max(apart);
+        for ahead in self.processes.list.iter().map(|process| process.skew.wall_ahead) {
+            self.checker.clocks.0 = self.checker.clocks.0.min(ahead);
+            self.checker.clocks.1 = self.checker.clocks.1.max(ahead);
+        }
     }
 
     /// Whether a vantage cannot talk to two other regions or more: what it sees is its own fault.
@@ -128,6 +128,8 @@ impl State {
             | Fault::Edit(..)
             | Fault::Switchover(..)
             | Fault::Word(..)
+            | Fault::Drill(..)
+            | Fault::Approve(..)
             | Fault::AbortDrills(_) => {}
         }
     }
@@ -234,6 +236,12 @@ impl Fault {
                 let kind = if *dry_run { "a dry run" } else { "a switchover" };
                 format!("a person in {} wants {kind} of {service} to {to}", site(at))
             }
+            Self::Drill(at, wish) => {
+                let kind = if wish.dry_run { "a dry run of a drill" } else { "a drill" };
+                let of = if wish.group { "the group of " } else { "" };
+                format!("a person in {} wants {kind} of {of}{}", site(at), wish.service)
+            }
+            Self::Approve(at, who) => format!("{who} in {} says yes to every drill", site(at)),
             Self::AbortDrills(at) => format!("a person in {} stops every drill", site(at)),
             Self::Word(at, word) => format!("a person in {} says {word:?} to every paused run", site(at)),
         }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::names::{Names, Wrong};
 use crate::{
     api::Duration,
-    sim::{Condition, Edit, Fault, Manner, Word},
+    sim::{Condition, DrillWish, Edit, Fault, Manner, Word},
 };
 
 /// One thing that happens. Regions are named; `leader` is the one whose Bongsu leads at that moment, `clients` is where the
@@ -74,6 +74,28 @@ pub(super) enum Deed {
         region: Option<String>,
         #[serde(rename = "set")]
         change: Change,
+    },
+    /// A person applies a drill everywhere, and wants a run of it in one region.
+    #[serde(rename_all = "camelCase")]
+    Drill {
+        #[serde(rename = "in")]
+        region: String,
+        service: String,
+        /// With everything that is part of the same.
+        #[serde(default)]
+        group: bool,
+        hold: Duration,
+        max_duration: Duration,
+        #[serde(default)]
+        approvals: i32,
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// A person in a region says yes to every run of a drill that is there.
+    Approve {
+        #[serde(rename = "in")]
+        region: String,
+        by: String,
     },
     /// A person in a region stops every drill.
     AbortDrills(String),
@@ -194,9 +216,8 @@ impl Deed {
             | Self::NameServerRestored(_)
             | Self::Member { .. }
             | Self::AllMembers { .. } => self.served(names)?,
-            Self::Edit { .. } | Self::Switchover { .. } | Self::Word { .. } | Self::AbortDrills(_) => {
-                self.people(names)?
-            }
+            Self::Drill { .. } | Self::Approve { .. } | Self::AbortDrills(_) => self.drills(names)?,
+            Self::Edit { .. } | Self::Switchover { .. } | Self::Word { .. } => self.people(names)?,
         })
     }
 
@@ -274,9 +295,29 @@ impl Deed {
                 let to = to.as_ref().map(|to| names.region_name("switchover.to", to)).transpose()?;
                 Ok(Fault::Switchover(site, service, to, *dry_run))
             }
-            Self::AbortDrills(region) => Ok(Fault::AbortDrills(names.region("abortDrills", region)?)),
             Self::Word { region, say } => Ok(Fault::Word(names.region("word.in", region)?, *say)),
             _ => Err(Wrong::new("", "is no act of a person")),
+        }
+    }
+
+    fn drills(&self, names: &Names<'_>) -> Result<Fault, Wrong> {
+        match self {
+            Self::Drill { region, service, group, hold, max_duration, approvals, dry_run } => {
+                let wish = DrillWish {
+                    service: names.service("drill.service", service)?,
+                    group: *group,
+                    hold: hold.0,
+                    max_duration: max_duration.0,
+                    approvals: *approvals,
+                    dry_run: *dry_run,
+                };
+                Ok(Fault::Drill(names.region("drill.in", region)?, wish))
+            }
+            Self::Approve { region, by } => {
+                Ok(Fault::Approve(names.region("approve.in", region)?, by.as_str().into()))
+            }
+            Self::AbortDrills(region) => Ok(Fault::AbortDrills(names.region("abortDrills", region)?)),
+            _ => Err(Wrong::new("", "is no drill")),
         }
     }
 }

@@ -42,6 +42,8 @@ const DEEDS: &[&str] = &[
     "switchover: {in: daegu, service: gpki-issue, to: gwangju, dryRun: true}",
     "word: {in: daegu, say: Resume}",
     "abortDrills: daegu",
+    "drill: {in: daegu, service: gpki-verify, group: true, hold: 20s, maxDuration: 1m, approvals: 1, dryRun: true}",
+    "approve: {in: daegu, by: officer}",
 ];
 
 fn setup() -> Setup {
@@ -89,6 +91,8 @@ const fn kind(fault: &Fault) -> usize {
         Fault::Switchover(..) => 25,
         Fault::Word(..) => 26,
         Fault::AbortDrills(_) => 27,
+        Fault::Drill(..) => 28,
+        Fault::Approve(..) => 29,
     }
 }
 
@@ -97,7 +101,7 @@ fn every_fault_can_be_written_into_a_scenario() {
     let setup = setup();
     let mut kinds: Vec<usize> = DEEDS.iter().map(|text| kind(&fault(&setup, text))).collect();
     kinds.dedup();
-    assert_eq!(kinds, (0..28).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..30).collect::<Vec<_>>());
     assert_eq!(fault(&setup, "freeze: leader"), Fault::Freeze(2));
     assert_eq!(fault(&setup, "clock: {of: daejeon, behind: 20s}"), Fault::ClockStep(1, -20_000));
 }
