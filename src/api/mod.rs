@@ -15,6 +15,7 @@ mod drill_run;
 mod duration;
 mod failover;
 mod grade_policy;
+mod guardrails;
 mod health;
 mod ledger_entry;
 mod region;
@@ -34,6 +35,7 @@ pub use failover::{
     StepState, StepStatus,
 };
 pub use grade_policy::{GradePolicy, GradePolicySpec, GradePolicyStatus};
+pub use guardrails::{Guardrails, PrometheusServer, PromqlCondition};
 pub use health::{
     Check, GeneratedBody, Header, Health, HttpCheck, HttpMethod, Recovery, TcpCheck, TlsOptions, Vantages,
     Window,
@@ -47,8 +49,8 @@ pub use shared_service::{
     SharedService, SharedServiceSpec, SharedServiceStatus, Topology, VantageStatus,
 };
 pub use switchover_drill::{
-    ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, Guardrails, NextRun,
-    STARTING_DEADLINE, ServiceSelector, SwitchoverDrill, SwitchoverDrillSpec, SwitchoverDrillStatus, Weekday,
+    ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, NextRun, STARTING_DEADLINE,
+    ServiceSelector, SwitchoverDrill, SwitchoverDrillSpec, SwitchoverDrillStatus, Weekday,
 };
 pub use traffic::{
     DnsServer, DnsUpdate, SecretKeyRef, ServedZone, Traffic, TrafficStatus, TsigAlgorithm, TsigKey,

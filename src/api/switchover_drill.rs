@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Duration;
+use super::{Duration, Guardrails, PrometheusServer, PromqlCondition};
 
 #[derive(CustomResource, KubeSchema, Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[kube(
@@ -38,6 +38,7 @@ use super::Duration;
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = ("duration(self.hold) < duration(self.guardrails.maxDuration)", "guardrails.maxDuration must be longer than hold: a drill also needs time to move there and back"))]
+#[x_kube(validation = ("has(self.prometheus) || (!has(self.gates) && !has(self.guardrails.promql))", "gates and guardrails.promql need prometheus.url: where are their numbers asked for?"))]
 /// What is drilled, when, and within what limits.
 pub struct SwitchoverDrillSpec {
     /// When it runs by itself. Without it, it runs only when somebody creates a DrillRun.
@@ -61,6 +62,17 @@ pub struct SwitchoverDrillSpec {
     /// What makes the drill return at once, by itself.
     #[serde(default)]
     pub guardrails: Guardrails,
+
+    /// Numbers that must be good before it starts, such as what is left of an error budget. One that is not known keeps it
+    /// from starting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub gates: Vec<PromqlCondition>,
+
+    /// Where the numbers of `gates` and `guardrails.promql` are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<PrometheusServer>,
 
     /// Distinct people who must say yes to each run, none of them its requester. Defaults to what the GradePolicy of the
     /// services asks for, or 0.
@@ -213,25 +225,6 @@ pub enum DrillKind {
     Live,
 }
 
-/// What makes a drill return at once, by itself. What serves failing always does.
-#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Guardrails {
-    /// Whether an early sign (`Degraded`) in what serves makes it return, too. Defaults to `true`.
-    #[serde(default = "yes")]
-    pub degraded: bool,
-
-    /// The drill returns when it has taken this long, wherever it stands. Defaults to `2h`.
-    #[serde(default = "default_max_duration")]
-    pub max_duration: Duration,
-}
-
-impl Default for Guardrails {
-    fn default() -> Self {
-        Self { degraded: yes(), max_duration: default_max_duration() }
-    }
-}
-
 /// What becomes of a run that comes while another one of the same drill is going on.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum ConcurrencyPolicy {
@@ -314,13 +307,4 @@ pub const STARTING_DEADLINE: Duration = Duration::from_secs(900);
 // hours does not start it in the middle of a day for which nobody expected it.
 const fn default_starting_deadline() -> Duration {
     STARTING_DEADLINE
-}
-
-// Four times the default hold.
-fn default_max_duration() -> Duration {
-    Duration::from_secs(7_200)
-}
-
-const fn yes() -> bool {
-    true
 }

@@ -3,6 +3,7 @@
 
 mod advance;
 mod verdict;
+mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,6 +15,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, MemberHealth, RegionName, RuleOutcome, RunId, RunState, ServiceKey, Timestamp};
+
+pub use watch::{Condition, Measured, SampleLimits};
 
 /// A run of a drill, as the ledger keeps it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -39,6 +42,9 @@ pub struct DrillRun {
     pub starts_at: Timestamp,
     /// What it must keep to.
     pub limits: DrillLimits,
+    /// Numbers that must be good before it starts, and some of them as long as it goes on.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
     /// Where it stands.
     pub phase: DrillPhase,
     /// What is moved, in the order in which it leaves.
@@ -95,6 +101,9 @@ pub struct DrillLimits {
     pub starting_deadline: Duration,
     /// An early sign in what serves makes it return.
     pub degraded: bool,
+    /// What the samples of those who serve must keep to.
+    #[serde(default)]
+    pub samples: Option<SampleLimits>,
     /// Distinct people who must say yes.
     pub approvals: u32,
     /// Waits for another run of the same drill, instead of giving up.
@@ -237,6 +246,9 @@ pub struct Stop {
     pub cause: StopCause,
     /// In words.
     pub message: String,
+    /// Name of the guardrail that tripped, if one did.
+    #[serde(default)]
+    pub guardrail: Option<String>,
 }
 
 /// What makes a run return early.
@@ -336,6 +348,8 @@ pub struct DrillSight {
     pub another_run: Option<RunId>,
     /// What the drill as a whole asks before its start.
     pub checks: Vec<PreCheck>,
+    /// What was measured for each condition, in the order of the run's.
+    pub conditions: Vec<Measured>,
     /// The services, in the order of the run's.
     pub services: Vec<ServiceSight>,
 }
@@ -347,6 +361,8 @@ pub struct ServiceSight {
     pub serving: BTreeSet<RegionName>,
     /// The worst health among those who serve.
     pub health: MemberHealth,
+    /// What the samples of one who serves are beyond, by a vantage whose word counts.
+    pub beyond: Option<String>,
     /// Health of the member in the region that it leaves.
     pub origin: MemberHealth,
     /// The move away.

@@ -4,6 +4,7 @@
 mod bring;
 mod file;
 mod make;
+mod measure;
 mod report;
 mod schedule;
 mod show;
@@ -43,6 +44,7 @@ impl Agent {
             }
             let catalog = self.catalog();
             if self.speaks() {
+                self.limit_samples();
                 self.bring_drills(&catalog).await;
                 self.show_drills(&catalog).await;
             }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState, MoveSight,
-    Order, ServiceSight, Stop, StopCause, verdict::verdict,
+    DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState, Measured,
+    MoveSight, Order, PreCheck, ServiceSight, Stop, StopCause, verdict::verdict,
 };
 use crate::domain::{MemberHealth, RegionName, RuleOutcome, RunId, RunState, Timestamp};
 
@@ -114,7 +114,15 @@ impl DrillRun {
             }
             return;
         }
+        let of_conditions = self.conditions.iter().zip(&seen.conditions);
+        let of_conditions: Option<Vec<PreCheck>> =
+            of_conditions.map(|(c, measured)| c.check(measured)).collect();
+        let Some(of_conditions) = of_conditions.or_else(|| too_late.then(|| self.never_asked(seen))) else {
+            self.message = "waits for the first answer of Prometheus".to_owned();
+            return;
+        };
         self.pre_checks.clone_from(&seen.checks);
+        self.pre_checks.extend(of_conditions);
         self.pre_checks.extend(seen.services.iter().flat_map(|service| service.checks.iter().cloned()));
         if self.services.is_empty() {
             let message = "no selected service is served by the region that is left".to_owned();
@@ -133,6 +141,16 @@ impl DrillRun {
         self.phase = DrillPhase::Leaving;
         self.note(seen.now, "started: every check before the start has passed".to_owned());
         self.leave(seen);
+    }
+
+    /// The conditions when the time to start is over: what nobody has asked is not known.
+    fn never_asked(&self, seen: &DrillSight) -> Vec<PreCheck> {
+        let unknown = Measured::Unknown("nobody has asked it in time".to_owned());
+        let both = self.conditions.iter().zip(&seen.conditions);
+        both.filter_map(|(condition, measured)| {
+            condition.check(measured).or_else(|| condition.check(&unknown))
+        })
+        .collect()
     }
 
     fn take_in(&mut self, seen: &DrillSight) {
@@ -211,36 +229,23 @@ impl DrillRun {
         self.findings.push(format!("{name} did not come back: {why}"));
     }
 
+    /// Stops the run if it must not go on. The first of these that applies is the cause.
     fn guard(&mut self, seen: &DrillSight) {
         let now = seen.now;
+        // Looked at in any case: since when a number has been bad must not depend on what else happens.
+        let broken = self.watch_conditions(seen);
         if let Some(region) = self.aborted_in() {
             let message = format!("a person in {region} stopped it");
             return self.stop(now, StopCause::Person, message);
         }
-        let both = self.services.iter().zip(&seen.services);
-        let incident = both.clone().find(|(drilled, sight)| drilled.has_lost_its_origin(sight));
+        let mut both = self.services.iter().zip(&seen.services);
+        let incident = both.find(|(drilled, sight)| drilled.has_lost_its_origin(sight));
         if let Some((drilled, _)) = incident {
             let message = format!("{} failed, which {} came from", drilled.leaves, drilled.service.name);
             return self.stop(now, StopCause::Incident, message);
         }
-        let tripped = both.clone().find_map(|(drilled, sight)| {
-            let unwell = match sight.health {
-                MemberHealth::Down => true,
-                MemberHealth::Degraded => self.limits.degraded,
-                // Unknown is neither down nor up (I9).
-                MemberHealth::Healthy | MemberHealth::Unknown => false,
-            };
-            (drilled.state == DrilledState::Away && unwell).then(|| {
-                format!(
-                    "{} is {} where it is served now, in {}",
-                    drilled.service.name,
-                    sight.health,
-                    names(&sight.serving)
-                )
-            })
-        });
-        if let Some(message) = tripped {
-            return self.stop(now, StopCause::Guardrail, message);
+        if let Some((name, message)) = self.unwell(seen).or(broken) {
+            return self.trip(now, name, message);
         }
         if self.running_for(now) > self.limits.max_duration {
             self.stop(
@@ -249,6 +254,41 @@ impl DrillRun {
                 format!("it has taken longer than {:?}", self.limits.max_duration),
             );
         }
+    }
+
+    /// The first guardrail that a service that is away has tripped: its name, and what is wrong.
+    fn unwell(&self, seen: &DrillSight) -> Option<(String, String)> {
+        let both = self.services.iter().zip(&seen.services);
+        let mut away = both.filter(|(drilled, _)| drilled.state == DrilledState::Away);
+        away.find_map(|(drilled, sight)| {
+            let unwell = match sight.health {
+                MemberHealth::Down => true,
+                MemberHealth::Degraded => self.limits.degraded,
+                // Unknown is neither down nor up (I9).
+                MemberHealth::Healthy | MemberHealth::Unknown => false,
+            };
+            let name = &drilled.service.name;
+            if unwell {
+                let at = names(&sight.serving);
+                let message = format!("{name} is {} where it is served now, in {at}", sight.health);
+                return Some(("Health".to_owned(), message));
+            }
+            let beyond = sight.beyond.as_ref()?;
+            Some(("Samples".to_owned(), format!("{name} where it is served now: {beyond}")))
+        })
+    }
+
+    /// Takes in what was measured: the first condition that makes the run return.
+    fn watch_conditions(&mut self, seen: &DrillSight) -> Option<(String, String)> {
+        let mut tripped = None;
+        for (condition, measured) in self.conditions.iter_mut().zip(&seen.conditions) {
+            if condition.guards
+                && let Some(message) = condition.watch(measured, seen.now)
+            {
+                tripped.get_or_insert((condition.check_name(), message));
+            }
+        }
+        tripped
     }
 
     /// Tells the next service to leave, when the one before has arrived.
@@ -319,7 +359,15 @@ impl DrillRun {
         self.phase = DrillPhase::Returning;
         if self.stop.is_none() {
             self.note(at, format!("stopped: {message}"));
-            self.stop = Some(Stop { at, cause, message });
+            self.stop = Some(Stop { at, cause, message, guardrail: None });
+        }
+    }
+
+    fn trip(&mut self, at: Timestamp, guardrail: String, message: String) {
+        let first = self.stop.is_none();
+        self.stop(at, StopCause::Guardrail, message);
+        if let Some(stop) = self.stop.as_mut().filter(|_| first) {
+            stop.guardrail = Some(guardrail);
         }
     }
 

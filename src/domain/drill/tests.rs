@@ -41,6 +41,7 @@ impl Story {
             max_duration: Duration::from_secs(600),
             starting_deadline: Duration::from_secs(300),
             degraded: true,
+            samples: None,
             approvals: 0,
             waits_for_another: false,
         };
@@ -55,6 +56,7 @@ impl Story {
             announced_at: at(-60),
             starts_at: at(0),
             limits,
+            conditions: Vec::new(),
             phase: DrillPhase::Announced,
             services: vec![drilled("needed"), drilled("needs")],
             pre_checks: Vec::new(),
@@ -71,8 +73,13 @@ impl Story {
             message: String::new(),
             owner: "me".into(),
         };
-        let sight =
-            DrillSight { now: at(0), another_run: None, checks: Vec::new(), services: vec![well(), well()] };
+        let sight = DrillSight {
+            now: at(0),
+            another_run: None,
+            checks: Vec::new(),
+            conditions: Vec::new(),
+            services: vec![well(), well()],
+        };
         Self { run, sight, orders: Vec::new() }
     }
 
@@ -353,4 +360,71 @@ fn a_dry_run_shows_every_plan_and_holds_nothing() {
     story.look().moved(0, false, RunState::Planned).look().moved(1, false, RunState::Planned).look();
     story.look();
     assert_eq!(story.run.verdict, Some((DrillVerdict::Passed, DrillRule::AllLimitsKept)));
+}
+
+fn errors(guards: bool) -> Condition {
+    Condition {
+        name: Arc::from("errors"),
+        query: "errors".to_owned(),
+        min: None,
+        max: Some(0.01),
+        guards,
+        may_break_for: Duration::from_secs(5),
+        may_be_unknown_for: Duration::from_secs(60),
+        broken_since: None,
+        unknown_since: None,
+    }
+}
+
+#[test]
+fn a_number_that_is_bad_or_not_known_keeps_a_run_from_starting_and_one_not_asked_yet_makes_it_wait() {
+    let started = |measured: &Measured| {
+        let mut story = Story::new();
+        story.run.conditions = vec![errors(false)];
+        story.sight.conditions = vec![measured.clone()];
+        story.look();
+        story
+    };
+    assert_eq!(started(&Measured::Values(vec![0.0])).run.phase, DrillPhase::Leaving);
+    for measured in [Measured::Values(vec![0.5]), Measured::Unknown("refused".to_owned())] {
+        let story = started(&measured);
+        assert_eq!(story.run.verdict, Some((DrillVerdict::NotStarted, DrillRule::PreCheckBlocked)));
+        assert!(story.run.message.contains("(PromQL/errors)"), "{}", story.run.message);
+        assert!(story.orders.is_empty());
+    }
+    let mut waiting = started(&Measured::NotAsked);
+    assert_eq!((waiting.run.phase, waiting.run.verdict), (DrillPhase::Announced, None));
+    waiting.sight.now = at(400);
+    waiting.look();
+    assert_eq!(waiting.run.verdict, Some((DrillVerdict::NotStarted, DrillRule::PreCheckBlocked)));
+    assert!(waiting.run.message.contains("nobody has asked it in time"), "{}", waiting.run.message);
+}
+
+#[test]
+fn a_number_that_turns_bad_returns_everything_after_its_time_and_a_gate_does_not() {
+    for guards in [true, false] {
+        let mut story = Story::held();
+        story.run.conditions = vec![errors(guards)];
+        story.sight.conditions = vec![Measured::Values(vec![0.5])];
+        for _ in 0..5 {
+            story.look();
+        }
+        assert_eq!(story.orders.len(), 0);
+        story.look();
+        assert_eq!(story.orders.len(), if guards { 2 } else { 0 });
+        if guards {
+            assert_eq!(story.run.stop.as_ref().unwrap().guardrail.as_deref(), Some("PromQL/errors"));
+            assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::GuardrailTripped));
+        }
+    }
+}
+
+#[test]
+fn samples_beyond_their_limits_where_it_is_served_return_everything() {
+    let mut story = Story::held();
+    story.sight.services[1].beyond = Some("check ocsp: too slow".to_owned());
+    story.look();
+    assert_eq!(story.orders.len(), 2);
+    assert_eq!(story.run.stop.as_ref().unwrap().guardrail.as_deref(), Some("Samples"));
+    assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::GuardrailTripped));
 }

@@ -9,8 +9,8 @@ use super::bring::instant;
 use crate::{
     api::{self, ConcurrencyPolicy, DrillKind, SwitchoverDrill},
     domain::{
-        DrillLimits, DrillPhase, DrillRun, DrilledService, RegionName, RunId, Service, ServiceKey, Timestamp,
-        Topology,
+        Condition, DrillLimits, DrillPhase, DrillRun, DrilledService, RegionName, RunId, SampleLimits,
+        Service, ServiceKey, Timestamp, Topology,
     },
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
 };
@@ -65,6 +65,7 @@ impl Agent {
             announced_at: self.ports.clock.wall(),
             starts_at,
             limits: limits(drill),
+            conditions: conditions(drill),
             phase: DrillPhase::Announced,
             services: Vec::new(),
             pre_checks: Vec::new(),
@@ -145,9 +146,40 @@ fn limits(drill: &SwitchoverDrill) -> DrillLimits {
         max_duration: spec.guardrails.max_duration.0,
         starting_deadline: deadline.unwrap_or(api::STARTING_DEADLINE.0),
         degraded: spec.guardrails.degraded,
+        samples: samples(&spec.guardrails),
         approvals: spec.approvals.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
         waits_for_another: spec.concurrency_policy == ConcurrencyPolicy::Wait,
     }
+}
+
+fn samples(guardrails: &api::Guardrails) -> Option<SampleLimits> {
+    let limits = SampleLimits {
+        count: usize::try_from(guardrails.samples).ok()?,
+        max_latency: guardrails.max_latency.map(Into::into),
+        max_failed_percent: guardrails.max_failed_percent.and_then(|percent| u32::try_from(percent).ok()),
+    };
+    (limits.max_latency.is_some() || limits.max_failed_percent.is_some()).then_some(limits)
+}
+
+/// The gates, and then the guardrails.
+fn conditions(drill: &SwitchoverDrill) -> Vec<Condition> {
+    let spec = &drill.spec;
+    let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
+    let condition = |guards: bool| {
+        move |written: &api::PromqlCondition| Condition {
+            name: Arc::from(written.name.as_str()),
+            query: written.query.clone(),
+            min: number(&written.min),
+            max: number(&written.max),
+            guards,
+            may_break_for: written.lasting.unwrap_or_default().0,
+            may_be_unknown_for: spec.guardrails.unknown_for.0,
+            broken_since: None,
+            unknown_since: None,
+        }
+    };
+    let gates = spec.gates.iter().map(condition(false));
+    gates.chain(spec.guardrails.promql.iter().map(condition(true))).collect()
 }
 
 /// The services of the namespace that a drill selects, as far as they can be operated.

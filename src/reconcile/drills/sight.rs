@@ -1,12 +1,12 @@
 //! What a run of a drill can see of the world.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::schedule::moment;
 use crate::{
     domain::{
         DrillPhase, DrillRun, DrillSight, DrilledService, Evaluation, MemberHealth, MoveSight, Observation,
-        PreCheck, Request, RuleOutcome, RunId, ServiceKey, ServiceSight, Trigger, decide,
+        PreCheck, RegionName, Request, RuleOutcome, RunId, ServiceKey, ServiceSight, Trigger, decide,
     },
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
 };
@@ -24,6 +24,7 @@ impl Agent {
             now,
             another_run: self.another_run(run),
             checks: if starts { self.checks_of_drill(run, catalog) } else { Vec::new() },
+            conditions: self.measured(run),
             services: run.services.iter().map(|d| self.service_sight(run, d, asks, catalog)).collect(),
         }
     }
@@ -58,10 +59,12 @@ impl Agent {
         sight.serving.clone_from(&record.serving);
         let Some(parsed) = catalog.parsed(&drilled.service) else { return sight };
         let seen = self.observe(parsed, catalog);
+        let beyond = self.beyond(parsed, &seen.vantages);
+        sight.beyond = record.serving.iter().find_map(|region| beyond.get(region).cloned());
         sight.health = worst(record.serving.iter().map(|region| seen.health_in(region)));
         sight.origin = seen.health_in(&drilled.leaves);
         if starts {
-            sight.checks = self.checks_of_service(run, drilled, parsed, seen, catalog);
+            sight.checks = self.checks_of_service(run, drilled, parsed, seen, &beyond, catalog);
         }
         sight
     }
@@ -73,6 +76,7 @@ impl Agent {
         drilled: &DrilledService,
         parsed: &Parsed,
         mut seen: Observation,
+        beyond: &BTreeMap<RegionName, String>,
         catalog: &Catalog,
     ) -> Vec<PreCheck> {
         let name = &drilled.service.name;
@@ -89,7 +93,13 @@ impl Agent {
             outcome: evaluation.outcome,
             message: evaluation.why.to_string(),
         };
-        let mut checks: Vec<PreCheck> = decide(&seen).rules.iter().map(of_rule).collect();
+        let decision = decide(&seen);
+        let mut checks: Vec<PreCheck> = decision.rules.iter().map(of_rule).collect();
+        if run.limits.samples.is_some() {
+            let mut to = decision.wanted.iter().flat_map(|change| &change.to);
+            let found = to.find_map(|region| Some(format!("{region}: {}", beyond.get(region)?)));
+            checks.push(check("SamplesWithin", Some(name), found));
+        }
         let serving = seen.record.iter().flat_map(|record| &record.serving);
         let unwell = serving.clone().find(|region| seen.health_in(region) != MemberHealth::Healthy);
         checks.push(check(

@@ -79,6 +79,7 @@ impl Bench {
             ledger: ledger.clone(),
             prober: Arc::new(members.clone()),
             traffic: servers.clone(),
+            metering: None,
             metrics: metrics.clone(),
             reports: Some(Arc::new(DirectoryReports::new(&shelf.path().join("reports")))),
         };
