@@ -34,7 +34,7 @@ pub use failover::{
     Failover, FailoverPhase, FailoverSpec, FailoverStatus, Intervention, PhaseTime, PhaseTimes, RuleStatus,
     StepState, StepStatus,
 };
-pub use grade_policy::{GradePolicy, GradePolicySpec, GradePolicyStatus};
+pub use grade_policy::{DrillPolicy, GradePolicy, GradePolicySpec, GradePolicyStatus, Ladder};
 pub use guardrails::{Guardrails, PrometheusServer, PromqlCondition};
 pub use health::{
     Check, GeneratedBody, Header, Health, HttpCheck, HttpMethod, Recovery, TcpCheck, TlsOptions, Vantages,
@@ -49,8 +49,8 @@ pub use shared_service::{
     SharedService, SharedServiceSpec, SharedServiceStatus, Topology, VantageStatus,
 };
 pub use switchover_drill::{
-    ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, NextRun, STARTING_DEADLINE,
-    ServiceSelector, SwitchoverDrill, SwitchoverDrillSpec, SwitchoverDrillStatus, Weekday,
+    ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, NextRun, RampStep,
+    STARTING_DEADLINE, ServiceSelector, SwitchoverDrill, SwitchoverDrillSpec, SwitchoverDrillStatus, Weekday,
 };
 pub use traffic::{
     DnsServer, DnsUpdate, SecretKeyRef, ServedZone, Traffic, TrafficStatus, TsigAlgorithm, TsigKey,

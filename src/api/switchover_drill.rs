@@ -59,6 +59,12 @@ pub struct SwitchoverDrillSpec {
     #[serde(default = "default_hold")]
     pub hold: Duration,
 
+    /// How many of the services leave at first, each step with a hold of its own. Without it they leave one after the
+    /// other. A name server answers with whole members, so the load of a region is taken off it service by service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub ramp: Vec<RampStep>,
+
     /// What makes the drill return at once, by itself.
     #[serde(default)]
     pub guardrails: Guardrails,
@@ -218,11 +224,26 @@ pub struct DrillDirection {
 /// What a drill does.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum DrillKind {
+    /// Supposes for as long as `hold` that what the services leave is lost, and asks whether every stage from the vantages
+    /// to the decision would be passed in time. Touches nothing.
+    Detection,
     /// Shows the plan of each service and every rule that would block it. Touches nothing.
     DryRun,
     /// Moves real traffic, and back.
     #[default]
     Live,
+}
+
+/// So many services leave, and the others wait.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RampStep {
+    /// Percent of the selected services that have left at this step, rounded up; more than at the step before.
+    #[schemars(range(min = 1, max = 99))]
+    pub percent: i32,
+
+    /// How long the others wait.
+    pub hold: Duration,
 }
 
 /// What becomes of a run that comes while another one of the same drill is going on.

@@ -30,6 +30,9 @@ pub struct DrillRun {
     pub drill: Arc<str>,
     /// Moves real traffic; otherwise it shows plans only.
     pub live: bool,
+    /// Asks, for as long as it is held, whether a loss would be noticed. Moves nothing, and makes no plan.
+    #[serde(default)]
+    pub detects: bool,
     /// Why, in a person's or Bongsu's words.
     pub reason: String,
     /// Who asked; `None`: the schedule.
@@ -45,6 +48,15 @@ pub struct DrillRun {
     /// Numbers that must be good before it starts, and some of them as long as it goes on.
     #[serde(default)]
     pub conditions: Vec<Condition>,
+    /// How many services leave before the others wait.
+    #[serde(default)]
+    pub ramp: Vec<RampStep>,
+    /// Steps of the ramp that it has passed.
+    #[serde(default)]
+    pub ramp_done: usize,
+    /// Since when it has waited at the next one.
+    #[serde(default)]
+    pub rests_since: Option<Timestamp>,
     /// Where it stands.
     pub phase: DrillPhase,
     /// What is moved, in the order in which it leaves.
@@ -108,6 +120,24 @@ pub struct DrillLimits {
     pub approvals: u32,
     /// Waits for another run of the same drill, instead of giving up.
     pub waits_for_another: bool,
+}
+
+/// So many services leave, and the others wait.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RampStep {
+    /// Percent of the services, rounded up.
+    pub percent: u32,
+    /// How long the others wait.
+    pub hold: Duration,
+}
+
+impl RampStep {
+    /// Services that have left at this step, of so many.
+    #[must_use]
+    pub fn services(&self, of: usize) -> usize {
+        (of * usize::try_from(self.percent).unwrap_or(100)).div_ceil(100)
+    }
 }
 
 /// One service of a run.
@@ -306,6 +336,8 @@ pub enum DrillRule {
     OverTime,
     /// A service could not be moved away.
     MoveFailed,
+    /// A loss would not have been noticed, or not in time.
+    LossUnnoticed,
     /// A service was served later than its objective allows.
     RtoMissed,
     /// Nothing was missed, but something should be looked at.
@@ -369,7 +401,7 @@ pub struct ServiceSight {
     pub away: Option<MoveSight>,
     /// The last move back.
     pub back: Option<MoveSight>,
-    /// What the rules say of the move that is planned.
+    /// What the rules say of the move that is planned; of a run that detects, the stages of a loss that is supposed.
     pub checks: Vec<PreCheck>,
 }
 
@@ -440,6 +472,7 @@ impl DrillRule {
             Self::GuardrailTripped => "GuardrailTripped",
             Self::OverTime => "OverTime",
             Self::MoveFailed => "MoveFailed",
+            Self::LossUnnoticed => "LossUnnoticed",
             Self::RtoMissed => "RtoMissed",
             Self::FindingsOpen => "FindingsOpen",
             Self::AllLimitsKept => "AllLimitsKept",

@@ -5,6 +5,7 @@ mod bring;
 mod file;
 mod make;
 mod measure;
+mod policy;
 mod report;
 mod schedule;
 mod show;

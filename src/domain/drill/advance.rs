@@ -28,6 +28,9 @@ impl DrillRun {
             self.start(seen);
             return;
         }
+        if self.detects && self.phase == DrillPhase::Holding {
+            self.watch_stages(seen);
+        }
         self.take_in(seen);
         if matches!(self.phase, DrillPhase::Leaving | DrillPhase::Holding) {
             self.guard(seen);
@@ -123,20 +126,36 @@ impl DrillRun {
         };
         self.pre_checks.clone_from(&seen.checks);
         self.pre_checks.extend(of_conditions);
+        // Whether a loss would be noticed is what a run that detects asks, and no reason not to ask.
+        let must_pass = if self.detects { self.pre_checks.len() } else { usize::MAX };
         self.pre_checks.extend(seen.services.iter().flat_map(|service| service.checks.iter().cloned()));
         if self.services.is_empty() {
             let message = "no selected service is served by the region that is left".to_owned();
             return self.end_unstarted(DrillRule::NothingToMove, message, seen.now);
         }
-        if let Some(check) = self.pre_checks.iter().find(|check| check.outcome == RuleOutcome::Block) {
+        let mut must_pass = self.pre_checks.iter().take(must_pass);
+        if let Some(check) = must_pass.find(|check| check.outcome == RuleOutcome::Block) {
             let of = check.service.as_ref().map(|service| format!("{service}: ")).unwrap_or_default();
             let message = format!("{of}{} ({})", check.message, check.name);
             return self.end_unstarted(DrillRule::PreCheckBlocked, message, seen.now);
         }
+        // A step of the ladder that was left out, where the grade only advises it.
+        let advised = |check: &&PreCheck| check.name == "Ladder" && check.outcome == RuleOutcome::Recommend;
+        self.findings.extend(self.pre_checks.iter().filter(advised).map(|check| {
+            let of = check.service.as_deref().unwrap_or_default();
+            format!("{of}: {}", check.message)
+        }));
         self.approved_by = approved_by;
         self.started_at = Some(seen.now);
         for (drilled, sight) in self.services.iter_mut().zip(&seen.services) {
             drilled.from.clone_from(&sight.serving);
+        }
+        if self.detects {
+            self.phase = DrillPhase::Holding;
+            self.held_since = Some(seen.now);
+            let text = format!("started: asks for {:?} whether a loss would be noticed", self.limits.hold);
+            self.note(seen.now, text);
+            return self.tell_unnoticed(seen.now);
         }
         self.phase = DrillPhase::Leaving;
         self.note(seen.now, "started: every check before the start has passed".to_owned());
@@ -151,6 +170,42 @@ impl DrillRun {
             condition.check(measured).or_else(|| condition.check(&unknown))
         })
         .collect()
+    }
+
+    /// Takes in the stages of the loss that a run which detects supposes. What was blocked once stays blocked: a loss may
+    /// come at any moment.
+    fn watch_stages(&mut self, seen: &DrillSight) {
+        let mut newly = false;
+        for stage in seen.services.iter().flat_map(|sight| &sight.checks) {
+            let known = self.pre_checks.iter_mut();
+            let same = |known: &&mut PreCheck| known.name == stage.name && known.service == stage.service;
+            match known.into_iter().find(same) {
+                Some(known) if known.outcome != RuleOutcome::Block && stage.outcome == RuleOutcome::Block => {
+                    known.clone_from(stage);
+                    newly = true;
+                }
+                _ => {}
+            }
+        }
+        if newly {
+            self.tell_unnoticed(seen.now);
+        }
+    }
+
+    /// Notes each stage that a loss would not pass and that was not noted yet.
+    fn tell_unnoticed(&mut self, now: Timestamp) {
+        let blocked = self.pre_checks.iter().filter(|stage| stage.outcome == RuleOutcome::Block);
+        let texts: Vec<String> = blocked
+            .map(|stage| {
+                let of = stage.service.as_deref().unwrap_or_default();
+                format!("{of}: a loss would not pass {}: {}", stage.name, stage.message)
+            })
+            .filter(|text| !self.findings.contains(text))
+            .collect();
+        for text in texts {
+            self.findings.push(text.clone());
+            self.note(now, text);
+        }
     }
 
     fn take_in(&mut self, seen: &DrillSight) {
@@ -239,9 +294,15 @@ impl DrillRun {
             return self.stop(now, StopCause::Person, message);
         }
         let mut both = self.services.iter().zip(&seen.services);
-        let incident = both.find(|(drilled, sight)| drilled.has_lost_its_origin(sight));
+        let lost = |sight: &ServiceSight| self.detects && sight.origin == MemberHealth::Down;
+        let incident = both.find(|(drilled, sight)| drilled.has_lost_its_origin(sight) || lost(sight));
         if let Some((drilled, _)) = incident {
-            let message = format!("{} failed, which {} came from", drilled.leaves, drilled.service.name);
+            let message = match self.detects {
+                true => {
+                    format!("{} failed in earnest, which serves {}", drilled.leaves, drilled.service.name)
+                }
+                false => format!("{} failed, which {} came from", drilled.leaves, drilled.service.name),
+            };
             return self.stop(now, StopCause::Incident, message);
         }
         if let Some((name, message)) = self.unwell(seen).or(broken) {
@@ -296,6 +357,9 @@ impl DrillRun {
         if self.services.iter().any(|service| service.state == DrilledState::Leaving) {
             return;
         }
+        if self.rests(seen.now) {
+            return;
+        }
         if let Some(next) = self.services.iter_mut().find(|service| service.state == DrilledState::Waiting) {
             next.state = DrilledState::Leaving;
             next.left_at = Some(seen.now);
@@ -310,10 +374,36 @@ impl DrillRun {
         self.note(seen.now, format!("all are away, held for {:?}", self.limits.hold));
     }
 
+    /// Whether the next service waits, because a step of the ramp has been reached.
+    fn rests(&mut self, now: Timestamp) -> bool {
+        let all = self.services.len();
+        let left = self.services.iter().filter(|service| service.state != DrilledState::Waiting).count();
+        while let Some(step) = self.ramp.get(self.ramp_done).filter(|_| left < all) {
+            if left < step.services(all) {
+                return false;
+            }
+            let (hold, percent) = (step.hold, step.percent);
+            let Some(since) = self.rests_since else {
+                self.rests_since = Some(now);
+                let text =
+                    format!("{left} of {all} services have left ({percent} %): the next waits for {hold:?}");
+                self.note(now, text);
+                return true;
+            };
+            if now.since(since) < hold {
+                return true;
+            }
+            self.rests_since = None;
+            self.ramp_done += 1;
+        }
+        false
+    }
+
     fn hold(&mut self, now: Timestamp) {
         if self.held_since.is_some_and(|since| now.since(since) >= self.limits.hold) {
             self.phase = DrillPhase::Returning;
-            self.note(now, "held long enough: returns".to_owned());
+            let text = if self.detects { "asked for long enough" } else { "held long enough: returns" };
+            self.note(now, text.to_owned());
         }
     }
 

@@ -50,6 +50,7 @@ impl Story {
             namespace: Arc::from("gpki"),
             drill: Arc::from("monthly"),
             live: true,
+            detects: false,
             reason: "schedule".to_owned(),
             requested_by: None,
             slot: None,
@@ -57,6 +58,9 @@ impl Story {
             starts_at: at(0),
             limits,
             conditions: Vec::new(),
+            ramp: Vec::new(),
+            ramp_done: 0,
+            rests_since: None,
             phase: DrillPhase::Announced,
             services: vec![drilled("needed"), drilled("needs")],
             pre_checks: Vec::new(),
@@ -427,4 +431,89 @@ fn samples_beyond_their_limits_where_it_is_served_return_everything() {
     assert_eq!(story.orders.len(), 2);
     assert_eq!(story.run.stop.as_ref().unwrap().guardrail.as_deref(), Some("Samples"));
     assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::GuardrailTripped));
+}
+
+/// A run that detects, with one stage for each service.
+fn detecting(outcome: RuleOutcome) -> Story {
+    let mut story = Story::new();
+    (story.run.live, story.run.detects) = (false, true);
+    stages(&mut story, outcome);
+    story
+}
+
+fn stages(story: &mut Story, outcome: RuleOutcome) {
+    for (sight, drilled) in story.sight.services.iter_mut().zip(&story.run.services) {
+        sight.checks = vec![PreCheck {
+            name: "QuorumReached".to_owned(),
+            service: Some(drilled.service.name.clone()),
+            outcome,
+            message: "as told".to_owned(),
+        }];
+    }
+}
+
+#[test]
+fn a_run_that_detects_asks_as_long_as_it_is_held_and_orders_nothing() {
+    let mut story = detecting(RuleOutcome::Pass);
+    story.look();
+    assert_eq!(story.run.phase, DrillPhase::Holding);
+    assert_eq!(story.play_out(), (DrillVerdict::Passed, DrillRule::AllLimitsKept));
+    assert!(story.run.ended_at.unwrap().since(story.run.started_at.unwrap()) >= HOLD);
+    assert_eq!((story.orders.len(), story.states()), (0, vec!["Stayed", "Stayed"]));
+}
+
+#[test]
+fn a_loss_that_would_go_unnoticed_at_one_moment_fails_the_run_although_it_is_well_before_and_after() {
+    let mut story = detecting(RuleOutcome::Block);
+    assert_eq!(story.play_out(), (DrillVerdict::Failed, DrillRule::LossUnnoticed), "from the start");
+    let mut story = detecting(RuleOutcome::Pass);
+    story.look().look();
+    stages(&mut story, RuleOutcome::Block);
+    story.look();
+    stages(&mut story, RuleOutcome::Pass);
+    story.look();
+    assert_eq!(story.play_out(), (DrillVerdict::Failed, DrillRule::LossUnnoticed));
+    assert_eq!(story.run.findings.len(), 2, "{:?}", story.run.findings);
+}
+
+#[test]
+fn a_run_that_detects_ends_when_a_person_stops_it_and_when_something_really_breaks() {
+    let mut story = detecting(RuleOutcome::Pass);
+    story.look();
+    story.abort();
+    story.look();
+    assert_eq!(story.run.verdict, Some((DrillVerdict::Aborted, DrillRule::AbortedByPerson)));
+    let mut story = detecting(RuleOutcome::Pass);
+    story.look();
+    story.sight.services[1].origin = MemberHealth::Down;
+    story.look();
+    assert_eq!(story.run.verdict, Some((DrillVerdict::Aborted, DrillRule::RealIncident)));
+    assert!(story.orders.is_empty());
+}
+
+#[test]
+fn with_a_ramp_the_next_service_waits_and_the_guardrails_do_not() {
+    let ramped = || {
+        let mut story = Story::new();
+        story.run.ramp = vec![RampStep { percent: 10, hold: Duration::from_secs(20) }];
+        story.look().moved(0, false, RunState::Succeeded).look();
+        story
+    };
+    let mut story = ramped();
+    for _ in 0..20 {
+        assert_eq!(story.states(), ["Away", "Waiting"], "{:?}", story.run.timeline);
+        story.look();
+    }
+    assert_eq!(story.states(), ["Away", "Leaving"]);
+    assert_eq!(story.play_out(), (DrillVerdict::Passed, DrillRule::AllLimitsKept));
+    let mut story = ramped();
+    story.health(0, MemberHealth::Degraded).look();
+    assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::GuardrailTripped));
+    assert_eq!(story.states(), ["Back", "Stayed"]);
+}
+
+#[test]
+fn each_step_of_a_ramp_is_so_many_services_rounded_up() {
+    let services = |percent, of| RampStep { percent, hold: HOLD }.services(of);
+    assert_eq!([services(10, 2), services(10, 30), services(34, 3), services(99, 50)], [1, 3, 2, 50]);
 }

@@ -5,14 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use super::bring::instant;
+use super::{
+    bring::instant,
+    policy::{approvals, ramp},
+};
 use crate::{
     api::{self, ConcurrencyPolicy, DrillKind, SwitchoverDrill},
     domain::{
         Condition, DrillLimits, DrillPhase, DrillRun, DrilledService, RegionName, RunId, SampleLimits,
         Service, ServiceKey, Timestamp, Topology,
     },
-    reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
+    reconcile::{agent::Agent, catalog::Catalog, parse::Parsed, report::rfc3339},
 };
 
 impl Agent {
@@ -59,13 +62,17 @@ impl Agent {
             namespace: Arc::from(namespace),
             drill: Arc::from(spec.drill_name.as_str()),
             live: drill.spec.kind == DrillKind::Live,
+            detects: drill.spec.kind == DrillKind::Detection,
             reason: spec.reason.clone(),
             requested_by: spec.requested_by.clone(),
             slot: None,
             announced_at: self.ports.clock.wall(),
             starts_at,
-            limits: limits(drill),
+            limits: limits(drill, &selected(drill, namespace, catalog), catalog),
             conditions: conditions(drill),
+            ramp: if drill.spec.kind == DrillKind::Live { ramp(drill) } else { Vec::new() },
+            ramp_done: 0,
+            rests_since: None,
             phase: DrillPhase::Announced,
             services: Vec::new(),
             pre_checks: Vec::new(),
@@ -79,7 +86,7 @@ impl Agent {
             findings: Vec::new(),
             timeline: Vec::new(),
             words: BTreeMap::new(),
-            message: "announced".to_owned(),
+            message: format!("announced: starts at {}", rfc3339(starts_at)),
             owner: self.settings.identity.clone(),
         };
         run.services = self.drilled_services(&run, catalog);
@@ -138,7 +145,7 @@ impl Agent {
     }
 }
 
-fn limits(drill: &SwitchoverDrill) -> DrillLimits {
+fn limits(drill: &SwitchoverDrill, services: &[Arc<Parsed>], catalog: &Catalog) -> DrillLimits {
     let spec = &drill.spec;
     let deadline = spec.schedule.as_ref().map(|schedule| schedule.starting_deadline.0);
     DrillLimits {
@@ -147,7 +154,7 @@ fn limits(drill: &SwitchoverDrill) -> DrillLimits {
         starting_deadline: deadline.unwrap_or(api::STARTING_DEADLINE.0),
         degraded: spec.guardrails.degraded,
         samples: samples(&spec.guardrails),
-        approvals: spec.approvals.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+        approvals: approvals(drill, services, &catalog.policies),
         waits_for_another: spec.concurrency_policy == ConcurrencyPolicy::Wait,
     }
 }

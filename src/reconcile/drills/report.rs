@@ -104,6 +104,7 @@ impl Sources<'_> {
             drill: format!("{}/{}", run.namespace, run.drill),
             system: self.system(),
             kind: match (run.live, self.is_unannounced()) {
+                (false, _) if run.detects => Kind::Detection,
                 (false, _) => Kind::DryRun,
                 (true, false) => Kind::Live,
                 (true, true) => Kind::Unannounced,

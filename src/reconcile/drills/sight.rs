@@ -7,6 +7,7 @@ use crate::{
     domain::{
         DrillPhase, DrillRun, DrillSight, DrilledService, Evaluation, MemberHealth, MoveSight, Observation,
         PreCheck, RegionName, Request, RuleOutcome, RunId, ServiceKey, ServiceSight, Trigger, decide,
+        detection,
     },
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
 };
@@ -19,7 +20,8 @@ impl Agent {
     pub(super) fn drill_sight(&self, run: &DrillRun, catalog: &Catalog) -> DrillSight {
         let now = self.ports.clock.wall();
         let starts = run.phase == DrillPhase::Announced && now >= run.starts_at;
-        let asks = starts && run.services.len() <= SERVICES_MAX;
+        let detects = run.detects && run.phase == DrillPhase::Holding;
+        let asks = (starts || detects) && run.services.len() <= SERVICES_MAX;
         DrillSight {
             now,
             another_run: self.another_run(run),
@@ -80,6 +82,9 @@ impl Agent {
         catalog: &Catalog,
     ) -> Vec<PreCheck> {
         let name = &drilled.service.name;
+        if run.detects {
+            return detection(&seen, &drilled.leaves);
+        }
         seen.request = Some(Request {
             run: run.away_id(drilled),
             from: Some(drilled.leaves.clone()),
@@ -113,6 +118,7 @@ impl Agent {
             }),
         ));
         checks.push(check("NoOtherMove", Some(name), self.other_move(parsed, run, catalog)));
+        checks.extend(self.checks_of_policy(run, drilled, parsed, catalog));
         checks
     }
 
@@ -126,6 +132,7 @@ impl Agent {
         vec![
             check("TimeAllowed", None, closed.map(|blocked| format!("blocked now: {blocked}"))),
             check("ServicesCount", None, too_many(run.services.len())),
+            check("RampFits", None, self.ramp_of(run, catalog)),
             check("NoRegionLost", None, lost.map(|(region, _)| format!("region {region} is lost"))),
             check("LedgerAnswers", None, silent),
         ]
@@ -143,7 +150,9 @@ impl Agent {
             *other == service.key || same_group || needed
         };
         let drills = self.mirror.drills();
-        let going_on = drills.iter().filter(|(_, other)| other.id != run.id && other.phase.is_going_on());
+        // One that only asks whether a loss would be noticed moves nothing.
+        let moves = |other: &DrillRun| other.id != run.id && other.phase.is_going_on() && !other.detects;
+        let going_on = drills.iter().filter(|(_, other)| moves(other));
         let mut drilled = going_on.flat_map(|(_, other)| other.services.iter().map(move |d| (other, d)));
         if let Some((other, found)) = drilled.find(|(_, found)| related(&found.service)) {
             return Some(format!("DrillRun {} moves {}", other.id, found.service.name));
@@ -161,7 +170,7 @@ fn too_many(services: usize) -> Option<String> {
     })
 }
 
-fn check(name: &str, service: Option<&Arc<str>>, wrong: Option<String>) -> PreCheck {
+pub(super) fn check(name: &str, service: Option<&Arc<str>>, wrong: Option<String>) -> PreCheck {
     PreCheck {
         name: name.to_owned(),
         service: service.cloned(),

@@ -319,6 +319,13 @@ fn policy_rows() -> Vec<Row> {
         ("/spec/approvals", json!(-1), Some("spec.approvals")),
         ("/spec/maxDrillAge", json!("2400h"), None),
         ("/spec/maxDrillAge", json!("100d"), Some("spec.maxDrillAge")),
+        (
+            "/spec/drills",
+            json!({"interval": "2160h", "approvals": 2, "minHold": "4h", "ladder": "Require"}),
+            None,
+        ),
+        ("/spec/drills", json!({"approvals": 10}), Some("spec.drills.approvals")),
+        ("/spec/drills", json!({"ladder": "Perhaps"}), Some("spec.drills.ladder")),
     ]
 }
 
@@ -421,6 +428,9 @@ fn drill_rows() -> Vec<Row> {
         ("/spec/direction/to", json!("gwangju"), Some(one_way)),
         ("/spec/direction", json!({"alternate": true}), None),
         ("/spec/kind", json!("DryRun"), None),
+        ("/spec/kind", json!("Detection"), None),
+        ("/spec/ramp", json!([{"percent": 10, "hold": "10m"}, {"percent": 50, "hold": "10m"}]), None),
+        ("/spec/ramp", json!([{"percent": 100, "hold": "10m"}]), Some("spec.ramp[0].percent")),
         ("/spec/kind", json!("Pretend"), Some("spec.kind")),
         ("/spec/hold", json!("2h"), Some("guardrails.maxDuration must be longer than hold")),
         (
