@@ -21,8 +21,8 @@ use crate::{
     observability::{Build, Metrics},
     ports::{
         Answer, Change, CheckSpec, Clock, Endpoint, Event, Expect, Key, LeaseState, Ledger, LedgerError,
-        NewObject, Probe, ProbeError, Prober, Reading, Resources, ResourcesError, Route, ServerState,
-        Snapshot, StatusUpdate, Traffic, TrafficError, Version, Versioned,
+        Metering, NewObject, Probe, ProbeError, Prober, Reading, Resources, ResourcesError, Route,
+        ServerState, Snapshot, StatusUpdate, Traffic, TrafficError, Version, Versioned,
     },
     reconcile::{
         Agent, Ports, Sealing, Settings,
@@ -58,6 +58,17 @@ pub struct Bench {
 impl Bench {
     /// Members in Daejeon, which serves, and Gwangju, watched from Daegu; with these further manifests.
     pub async fn prepare(manifests: &[(&str, &str)]) -> Self {
+        Self::with_metering(manifests, None).await
+    }
+
+    /// At work, with somebody who can be asked for numbers.
+    pub async fn measuring(manifests: &[(&str, &str)], metering: Arc<dyn Metering>) -> Self {
+        let bench = Self::with_metering(manifests, Some(metering)).await;
+        bench.go();
+        bench
+    }
+
+    async fn with_metering(manifests: &[(&str, &str)], metering: Option<Arc<dyn Metering>>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in [("regions", REGIONS)].iter().chain(manifests) {
             std::fs::write(dir.path().join(format!("{name}.yaml")), text).unwrap();
@@ -84,7 +95,7 @@ impl Bench {
             ledger: ledger.clone(),
             prober: Arc::new(members.clone()),
             traffic: servers.clone(),
-            metering: None,
+            metering,
             metrics: metrics.clone(),
             reports: Some(Arc::new(DirectoryReports::new(&shelf.path().join("reports")))),
         };

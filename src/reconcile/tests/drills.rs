@@ -1,10 +1,16 @@
 //! What a drill is told before it runs: its conditions, what its grade asks, and what cannot be.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
 
 use super::bench::{Bench, service};
 use crate::{
     domain::{DrillPhase, DrillRule, DrillRun, DrillVerdict},
+    ports::{Meter, Metering, MeteringError},
     reconcile::book::Entry,
 };
 
@@ -267,4 +273,53 @@ async fn with_a_ramp_one_service_leaves_and_the_other_waits_and_both_come_back()
     };
     let waited = at("verify leaves daejeon").since(at("1 of 2 services have left (50 %)"));
     assert!(waited >= Duration::from_secs(30), "{waited:?}");
+}
+
+/// Answers as it is told, and notes which token it was asked with.
+struct Told {
+    answer: Mutex<Result<Vec<f64>, MeteringError>>,
+    token: Mutex<Option<Arc<str>>>,
+}
+
+#[async_trait]
+impl Metering for Told {
+    async fn ask(&self, meter: &Meter, _: &str) -> Result<Vec<f64>, MeteringError> {
+        self.token.lock().unwrap().clone_from(&meter.token);
+        self.answer.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_is_asked_for_with_the_token_of_the_secret_and_one_that_is_refused_is_read_anew() {
+    let told = Arc::new(Told { answer: Mutex::new(Ok(vec![0.0])), token: Mutex::default() });
+    let measured = drill(
+        "prometheus: {url: \"http://prometheus.example:9090\", tokenSecretRef: {name: prometheus, key: token}}\n\
+         guardrails: {maxDuration: 5m, unknownFor: 20s, promql: [{name: errors, query: errors, max: \"0.01\"}]}\n\
+         hold: 2m",
+    );
+    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: prometheus, namespace: gpki}, stringData: {token: \"t0ken\\n\"}}";
+    let verify = service("verify", &["names"]);
+    let manifests = [("verify", &*verify), ("drill", &*measured), ("secret", secret)];
+    let bench = Bench::measuring(&manifests, told.clone()).await;
+    bench
+        .until("every service is ready to move", || {
+            bench.condition("verify", "FailoverReady").filter(|c| c.0 == "True")
+        })
+        .await;
+    bench.edit("now", Some(&wish("now"))).await;
+    let phase = |wanted: DrillPhase| {
+        let bench = &bench;
+        move || run(bench, "now").filter(|run| run.phase == wanted)
+    };
+    bench.until("it is held", phase(DrillPhase::Holding)).await;
+    assert_eq!(told.token.lock().unwrap().as_deref(), Some("t0ken"));
+    let refused = MeteringError::Unauthorized { url: "prometheus.example".to_owned(), status: 401 };
+    *told.answer.lock().unwrap() = Err(refused);
+    let since = bench.now();
+    let over = bench.until("it is over", phase(DrillPhase::Over)).await;
+    let waited = over.stop.as_ref().unwrap().at.0 - i64::try_from(since).unwrap();
+    assert!((20_000..32_000).contains(&waited), "{waited} ms: unknownFor and one question");
+    assert_eq!(why(&over), (DrillVerdict::Aborted, DrillRule::GuardrailTripped));
+    assert!(over.message.contains("errors has not been known for 20s"), "{}", over.message);
+    assert!(bench.desk.doubted.lock().unwrap().contains(&"gpki/prometheus".to_owned()));
 }
