@@ -177,6 +177,7 @@ impl World {
                 prober: Arc::new(ScriptedProber { script: script.clone(), vantage }),
                 traffic: Arc::new(TimedTraffic { inner: router, sender: sender.clone() }),
                 metrics,
+                metering: None,
                 reports: None,
             };
             let identity = Identity::new(format!("{region}-bench"));

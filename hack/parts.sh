@@ -15,7 +15,7 @@ cache=${BONGSU_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bongsu}
 parts=$cache/parts
 bin=$parts/bin
 
-readonly go_parts=(apiserver kubectl etcd etcdctl helm promtool)
+readonly go_parts=(apiserver kubectl etcd etcdctl helm promtool prometheus)
 readonly dns_parts=(bind9 dnsutils knot kdig)
 readonly test_parts=(compiler openssl "${dns_parts[@]}" rust "${go_parts[@]}")
 readonly lint_parts=(compiler rust helm cargo-deny)
@@ -77,7 +77,7 @@ module_of() {
     apiserver | kubectl) echo kubernetes ;;
     etcd | etcdctl) echo etcd ;;
     helm) echo helm ;;
-    promtool) echo prometheus ;;
+    promtool | prometheus) echo prometheus ;;
   esac
 }
 
@@ -88,7 +88,7 @@ package_of() {
     etcd) echo go.etcd.io/etcd/server/v3 ;;
     etcdctl) echo go.etcd.io/etcd/etcdctl/v3 ;;
     helm) echo helm.sh/helm/v3/cmd/helm ;;
-    promtool) echo github.com/prometheus/prometheus/cmd/promtool ;;
+    promtool | prometheus) echo "github.com/prometheus/prometheus/cmd/$1" ;;
   esac
 }
 
@@ -108,7 +108,7 @@ version_of() {
     etcd) version_in_go_mod "$go_mod" go.etcd.io/etcd/server/v3 ;;
     etcdctl) version_in_go_mod "$go_mod" go.etcd.io/etcd/etcdctl/v3 ;;
     helm) version_in_go_mod "$go_mod" helm.sh/helm/v3 ;;
-    promtool) version_in_go_mod "$go_mod" github.com/prometheus/prometheus ;;
+    promtool | prometheus) version_in_go_mod "$go_mod" github.com/prometheus/prometheus ;;
   esac
 }
 
@@ -132,7 +132,7 @@ linker_values() { # part, version
         printf -- '-X %s.k8sVersionMajor=1 -X %s.k8sVersionMinor=%s ' "$package" "$package" "${minor%%.*}"
       done
       ;;
-    promtool)
+    promtool | prometheus)
       # Prometheus 3.15.0 is published to Go as v0.315.0.
       minor=${2#v0.3}
       printf -- '-X github.com/prometheus/common/version.Version=3.%s' "$((10#${minor%%.*})).${minor#*.}"
@@ -141,8 +141,9 @@ linker_values() { # part, version
 }
 
 build_tags() {
-  # promtool only checks rule files here; without this tag it would compile the SDKs of a dozen clouds.
-  if [[ $1 == promtool ]]; then echo remove_all_sd; fi
+  # promtool only checks rule files here, and prometheus only scrapes what it is told; without this tag both would compile
+  # the SDKs of a dozen clouds.
+  if [[ $1 == promtool || $1 == prometheus ]]; then echo remove_all_sd; fi
 }
 
 go_directory() { # part, version

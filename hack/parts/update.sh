@@ -34,8 +34,8 @@ replace_staging() {
   done
 }
 
-# `go mod tidy` reads the packages of every build tag, and promtool is built without its service discovery plugins: they
-# would pull in a dozen cloud SDKs for a tool that only checks rule files. So only what that build needs is recorded.
+# `go mod tidy` reads the packages of every build tag, and Prometheus is built without its service discovery plugins: they
+# would pull in a dozen cloud SDKs for a server that scrapes one address. So only what that build needs is recorded.
 resolve() {
   if [[ $1 == prometheus ]]; then
     go list -mod=mod -tags=remove_all_sd -deps tool >/dev/null
@@ -62,7 +62,7 @@ main() {
       ;;
     prometheus)
       modules=(github.com/prometheus/prometheus)
-      programs=(github.com/prometheus/prometheus/cmd/promtool)
+      programs=(github.com/prometheus/prometheus/cmd/promtool github.com/prometheus/prometheus/cmd/prometheus)
       ;;
     *) usage ;;
   esac

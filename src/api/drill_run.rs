@@ -25,7 +25,8 @@ use super::Duration;
     printcolumn(name = "RTO", type_ = "string", json_path = ".status.rto"),
     printcolumn(name = "Start", type_ = "string", json_path = ".status.startsAt"),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = ("self.spec.abort == oldSelf.spec.abort || !has(self.status) || !has(self.status.verdict)", "this run is over, so there is nothing to stop")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = ("self.drillName == oldSelf.drillName && has(self.startsAt) == has(oldSelf.startsAt) && (!has(self.startsAt) || self.startsAt == oldSelf.startsAt)", "a DrillRun cannot be changed after it was created, except abort: create another one"))]
@@ -50,7 +51,7 @@ pub struct DrillRunSpec {
     #[schemars(length(min = 1, max = 253))]
     pub requested_by: Option<String>,
 
-    /// `true`: return at once. It has no effect on a run that is over. Defaults to `false`.
+    /// `true`: return at once. Refused once the run is over. Defaults to `false`.
     #[serde(default)]
     pub abort: bool,
 }

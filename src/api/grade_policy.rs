@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Duration, Mode};
@@ -66,6 +67,43 @@ pub struct GradePolicySpec {
     /// Default of `spec.failover.maxDrillAge`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_drill_age: Option<Duration>,
+
+    /// What drills of the services of this grade must keep to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drills: Option<DrillPolicy>,
+}
+
+/// What drills must keep to. A live drill that asks for less is not started.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DrillPolicy {
+    /// The longest time that the schedule of a live drill may leave between two runs. One that leaves more says so in its
+    /// condition `Ready`, and runs all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+
+    /// Default of `spec.approvals` of a drill, and the fewest that a live drill may ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 9))]
+    pub approvals: Option<i32>,
+
+    /// The shortest `spec.hold` of a live drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_hold: Option<Duration>,
+
+    /// Whether a service climbs to a live drill step by step, for each region that it leaves: `Detection`, `DryRun`, `Live`, and
+    /// only then `Live` unannounced. Without it, nobody asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Ladder>,
+}
+
+/// What becomes of a drill that leaves out a step of the ladder.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Ladder {
+    /// It runs, and has a finding.
+    Advise,
+    /// It is not started.
+    Require,
 }
 
 /// What Bongsu says about a policy.

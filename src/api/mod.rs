@@ -15,6 +15,7 @@ mod drill_run;
 mod duration;
 mod failover;
 mod grade_policy;
+mod guardrails;
 mod health;
 mod ledger_entry;
 mod region;
@@ -33,7 +34,8 @@ pub use failover::{
     Failover, FailoverPhase, FailoverSpec, FailoverStatus, Intervention, PhaseTime, PhaseTimes, RuleStatus,
     StepState, StepStatus,
 };
-pub use grade_policy::{GradePolicy, GradePolicySpec, GradePolicyStatus};
+pub use grade_policy::{DrillPolicy, GradePolicy, GradePolicySpec, GradePolicyStatus, Ladder};
+pub use guardrails::{Guardrails, PrometheusServer, PromqlCondition};
 pub use health::{
     Check, GeneratedBody, Header, Health, HttpCheck, HttpMethod, Recovery, TcpCheck, TlsOptions, Vantages,
     Window,
@@ -47,7 +49,7 @@ pub use shared_service::{
     SharedService, SharedServiceSpec, SharedServiceStatus, Topology, VantageStatus,
 };
 pub use switchover_drill::{
-    ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, Guardrails, NextRun,
+    ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, NextRun, RampStep,
     STARTING_DEADLINE, ServiceSelector, SwitchoverDrill, SwitchoverDrillSpec, SwitchoverDrillStatus, Weekday,
 };
 pub use traffic::{

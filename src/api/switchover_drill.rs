@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Duration;
+use super::{Duration, Guardrails, PrometheusServer, PromqlCondition};
 
 #[derive(CustomResource, KubeSchema, Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[kube(
@@ -38,6 +38,7 @@ use super::Duration;
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = ("duration(self.hold) < duration(self.guardrails.maxDuration)", "guardrails.maxDuration must be longer than hold: a drill also needs time to move there and back"))]
+#[x_kube(validation = ("has(self.prometheus) || (!has(self.gates) && !has(self.guardrails.promql))", "gates and guardrails.promql need prometheus.url: where are their numbers asked for?"))]
 /// What is drilled, when, and within what limits.
 pub struct SwitchoverDrillSpec {
     /// When it runs by itself. Without it, it runs only when somebody creates a DrillRun.
@@ -58,9 +59,26 @@ pub struct SwitchoverDrillSpec {
     #[serde(default = "default_hold")]
     pub hold: Duration,
 
+    /// How many of the services leave at first, each step with a hold of its own. Without it they leave one after the
+    /// other. A name server answers with whole members, so the load of a region is taken off it service by service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub ramp: Vec<RampStep>,
+
     /// What makes the drill return at once, by itself.
     #[serde(default)]
     pub guardrails: Guardrails,
+
+    /// Numbers that must be good before it starts, such as what is left of an error budget. One that is not known keeps it
+    /// from starting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub gates: Vec<PromqlCondition>,
+
+    /// Where the numbers of `gates` and `guardrails.promql` are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<PrometheusServer>,
 
     /// Distinct people who must say yes to each run, none of them its requester. Defaults to what the GradePolicy of the
     /// services asks for, or 0.
@@ -206,6 +224,9 @@ pub struct DrillDirection {
 /// What a drill does.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum DrillKind {
+    /// Supposes for as long as `hold` that what the services leave is lost, and asks whether every stage from the vantages
+    /// to the decision would be passed in time. Touches nothing.
+    Detection,
     /// Shows the plan of each service and every rule that would block it. Touches nothing.
     DryRun,
     /// Moves real traffic, and back.
@@ -213,23 +234,16 @@ pub enum DrillKind {
     Live,
 }
 
-/// What makes a drill return at once, by itself. What serves failing always does.
-#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+/// So many services leave, and the others wait.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Guardrails {
-    /// Whether an early sign (`Degraded`) in what serves makes it return, too. Defaults to `true`.
-    #[serde(default = "yes")]
-    pub degraded: bool,
+pub struct RampStep {
+    /// Percent of the selected services that have left at this step, rounded up; more than at the step before.
+    #[schemars(range(min = 1, max = 99))]
+    pub percent: i32,
 
-    /// The drill returns when it has taken this long, wherever it stands. Defaults to `2h`.
-    #[serde(default = "default_max_duration")]
-    pub max_duration: Duration,
-}
-
-impl Default for Guardrails {
-    fn default() -> Self {
-        Self { degraded: yes(), max_duration: default_max_duration() }
-    }
+    /// How long the others wait.
+    pub hold: Duration,
 }
 
 /// What becomes of a run that comes while another one of the same drill is going on.
@@ -314,13 +328,4 @@ pub const STARTING_DEADLINE: Duration = Duration::from_secs(900);
 // hours does not start it in the middle of a day for which nobody expected it.
 const fn default_starting_deadline() -> Duration {
     STARTING_DEADLINE
-}
-
-// Four times the default hold.
-fn default_max_duration() -> Duration {
-    Duration::from_secs(7_200)
-}
-
-const fn yes() -> bool {
-    true
 }

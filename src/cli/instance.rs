@@ -184,11 +184,13 @@ pub(super) fn ports(
     let ledger: Arc<dyn Ledger> = Arc::new(MeteredLedger::new(ledger, clock.clone(), metrics.clone()));
     let traffic =
         TrafficRouter::new(DnsTraffic::new(clock.clone()), ServedTraffic::new(ledger.clone(), clock.clone()));
+    let prober = Arc::new(NetworkProber::new());
     Ports {
         clock,
         resources,
         ledger,
-        prober: Arc::new(NetworkProber::new()),
+        metering: Some(prober.clone()),
+        prober,
         traffic: Arc::new(traffic),
         metrics,
         reports: None,

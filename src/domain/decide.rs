@@ -1,11 +1,14 @@
 //! The decision: what should happen to one service now, and what every rule says about it. Total and pure.
 
+mod detection;
 mod evaluate;
 mod wanted;
 
 use super::{
     Epoch, Evaluation, Move, Observation, Plan, RegionName, Report, RuleOutcome, Timestamp, Verdict, plan_for,
 };
+
+pub use detection::detection;
 
 /// What should happen, and why.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,6 +3,7 @@
 
 mod advance;
 mod verdict;
+mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,6 +15,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, MemberHealth, RegionName, RuleOutcome, RunId, RunState, ServiceKey, Timestamp};
+
+pub use watch::{Condition, Measured, SampleLimits};
 
 /// A run of a drill, as the ledger keeps it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -27,6 +30,9 @@ pub struct DrillRun {
     pub drill: Arc<str>,
     /// Moves real traffic; otherwise it shows plans only.
     pub live: bool,
+    /// Asks, for as long as it is held, whether a loss would be noticed. Moves nothing, and makes no plan.
+    #[serde(default)]
+    pub detects: bool,
     /// Why, in a person's or Bongsu's words.
     pub reason: String,
     /// Who asked; `None`: the schedule.
@@ -39,6 +45,18 @@ pub struct DrillRun {
     pub starts_at: Timestamp,
     /// What it must keep to.
     pub limits: DrillLimits,
+    /// Numbers that must be good before it starts, and some of them as long as it goes on.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// How many services leave before the others wait.
+    #[serde(default)]
+    pub ramp: Vec<RampStep>,
+    /// Steps of the ramp that it has passed.
+    #[serde(default)]
+    pub ramp_done: usize,
+    /// Since when it has waited at the next one.
+    #[serde(default)]
+    pub rests_since: Option<Timestamp>,
     /// Where it stands.
     pub phase: DrillPhase,
     /// What is moved, in the order in which it leaves.
@@ -95,10 +113,31 @@ pub struct DrillLimits {
     pub starting_deadline: Duration,
     /// An early sign in what serves makes it return.
     pub degraded: bool,
+    /// What the samples of those who serve must keep to.
+    #[serde(default)]
+    pub samples: Option<SampleLimits>,
     /// Distinct people who must say yes.
     pub approvals: u32,
     /// Waits for another run of the same drill, instead of giving up.
     pub waits_for_another: bool,
+}
+
+/// So many services leave, and the others wait.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RampStep {
+    /// Percent of the services, rounded up.
+    pub percent: u32,
+    /// How long the others wait.
+    pub hold: Duration,
+}
+
+impl RampStep {
+    /// Services that have left at this step, of so many.
+    #[must_use]
+    pub fn services(&self, of: usize) -> usize {
+        (of * usize::try_from(self.percent).unwrap_or(100)).div_ceil(100)
+    }
 }
 
 /// One service of a run.
@@ -237,6 +276,9 @@ pub struct Stop {
     pub cause: StopCause,
     /// In words.
     pub message: String,
+    /// Name of the guardrail that tripped, if one did.
+    #[serde(default)]
+    pub guardrail: Option<String>,
 }
 
 /// What makes a run return early.
@@ -294,6 +336,8 @@ pub enum DrillRule {
     OverTime,
     /// A service could not be moved away.
     MoveFailed,
+    /// A loss would not have been noticed, or not in time.
+    LossUnnoticed,
     /// A service was served later than its objective allows.
     RtoMissed,
     /// Nothing was missed, but something should be looked at.
@@ -336,6 +380,8 @@ pub struct DrillSight {
     pub another_run: Option<RunId>,
     /// What the drill as a whole asks before its start.
     pub checks: Vec<PreCheck>,
+    /// What was measured for each condition, in the order of the run's.
+    pub conditions: Vec<Measured>,
     /// The services, in the order of the run's.
     pub services: Vec<ServiceSight>,
 }
@@ -347,13 +393,15 @@ pub struct ServiceSight {
     pub serving: BTreeSet<RegionName>,
     /// The worst health among those who serve.
     pub health: MemberHealth,
+    /// What the samples of one who serves are beyond, by a vantage whose word counts.
+    pub beyond: Option<String>,
     /// Health of the member in the region that it leaves.
     pub origin: MemberHealth,
     /// The move away.
     pub away: Option<MoveSight>,
     /// The last move back.
     pub back: Option<MoveSight>,
-    /// What the rules say of the move that is planned.
+    /// What the rules say of the move that is planned; of a run that detects, the stages of a loss that is supposed.
     pub checks: Vec<PreCheck>,
 }
 
@@ -424,6 +472,7 @@ impl DrillRule {
             Self::GuardrailTripped => "GuardrailTripped",
             Self::OverTime => "OverTime",
             Self::MoveFailed => "MoveFailed",
+            Self::LossUnnoticed => "LossUnnoticed",
             Self::RtoMissed => "RtoMissed",
             Self::FindingsOpen => "FindingsOpen",
             Self::AllLimitsKept => "AllLimitsKept",

@@ -24,10 +24,11 @@ mod service;
 mod time;
 
 pub use budget::{BudgetLimits, BudgetUse};
-pub use decide::{Action, Decision, decide, suppose_lost};
+pub use decide::{Action, Decision, decide, detection, suppose_lost};
 pub use drill::{
-    DrillLimits, DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState,
-    MoveSight, Order, PreCheck, ServiceSight, Stop, StopCause, Words,
+    Condition, DrillLimits, DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService,
+    DrilledState, Measured, MoveSight, Order, PreCheck, RampStep, SampleLimits, ServiceSight, Stop,
+    StopCause, Words,
 };
 pub use fleet::{Fleet, RegionState, ServiceReports, survey};
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};

@@ -2,6 +2,7 @@
 
 mod clock;
 mod ledger;
+mod metering;
 mod prober;
 mod reports;
 mod resources;
@@ -9,6 +10,7 @@ mod traffic;
 
 pub use clock::Clock;
 pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned};
+pub use metering::{Meter, Metering, MeteringError};
 pub use prober::{
     CheckKind, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Prober, Reading, Scheme, TcpSpec, TlsSpec,
 };

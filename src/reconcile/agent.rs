@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     api::{FailoverStatus, SharedServiceStatus},
-    domain::{Evaluation, Identity, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
+    domain::{Evaluation, Identity, Measured, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
     observability::Metrics,
-    ports::{Clock, Ledger, ObjectRef, Prober, Reports, Resources, Route, Traffic, Version},
+    ports::{Clock, Ledger, Metering, ObjectRef, Prober, Reports, Resources, Route, Traffic, Version},
 };
 
 /// What a process is told at its start.
@@ -45,6 +45,8 @@ pub struct Ports {
     pub prober: Arc<dyn Prober>,
     /// Leads clients.
     pub traffic: Arc<dyn Traffic>,
+    /// Asks for numbers that somebody else measures; `None`: nobody can be asked, so nothing is known of them.
+    pub metering: Option<Arc<dyn Metering>>,
     /// What Prometheus reads.
     pub metrics: Arc<Metrics>,
     /// Where reports of drills are kept for people; `None`: nowhere but in the ledger.
@@ -94,6 +96,8 @@ pub(super) struct Shared {
     pub reported_invalid: BTreeMap<ObjectRef, String>,
     /// Runs of drills whose report the ledger did not take, and how often.
     pub unreported: BTreeMap<(Arc<str>, RunId), u32>,
+    /// What was measured for the conditions of drills, by namespace, run and place in its list, and when.
+    pub measured: BTreeMap<(Arc<str>, RunId, usize), (Tick, Measured)>,
     /// What was read of each route last.
     pub routes: BTreeMap<ServiceKey, BTreeMap<RouteName, RouteSeen>>,
     /// Each route with the key that was read last, and the spec that it belongs to.

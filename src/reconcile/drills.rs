@@ -4,6 +4,8 @@
 mod bring;
 mod file;
 mod make;
+mod measure;
+mod policy;
 mod report;
 mod schedule;
 mod show;
@@ -43,6 +45,7 @@ impl Agent {
             }
             let catalog = self.catalog();
             if self.speaks() {
+                self.limit_samples();
                 self.bring_drills(&catalog).await;
                 self.show_drills(&catalog).await;
             }

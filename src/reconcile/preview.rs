@@ -131,6 +131,7 @@ impl Agent {
                 onset: None,
                 since: self.ports.clock.wall(),
                 reason: String::new(),
+                beyond: None,
             };
             let members: BTreeMap<RegionName, MemberVerdict> =
                 parsed.service.members.keys().map(|region| (region.clone(), well.clone())).collect();

@@ -50,6 +50,9 @@ impl Agent {
         tasks.spawn(self.clone().follow_resources());
         tasks.spawn(self.clone().keep_leases());
         tasks.spawn(self.clone().look_after_drills());
+        if let Some(metering) = self.ports.metering.clone() {
+            tasks.spawn(self.clone().measure_conditions(metering));
+        }
         if let Some(reports) = self.ports.reports.clone() {
             tasks.spawn(self.clone().file_reports(reports));
         }

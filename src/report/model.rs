@@ -90,6 +90,8 @@ pub struct Identity {
 /// What kind of drill it was.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum Kind {
+    /// Whether a loss would be noticed, and answered in time; nothing was moved.
+    Detection,
     /// Plans and rules only; nothing was moved.
     DryRun,
     /// Real traffic was moved, announced.

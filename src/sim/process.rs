@@ -250,6 +250,7 @@ impl World {
                 served: ServedTraffic::new(ledger.clone(), clock.clone()),
             }),
             metrics: Arc::new(Metrics::new(build).ok()?),
+            metering: None,
             reports: None,
             clock,
             ledger,

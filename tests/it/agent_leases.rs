@@ -31,6 +31,7 @@ fn agent(resources: Arc<dyn Resources>, clock: Arc<dyn Clock>) -> Arc<Agent> {
         TrafficRouter::new(DnsTraffic::new(clock.clone()), ServedTraffic::new(ledger.clone(), clock.clone()));
     let ports = Ports {
         metrics: Arc::new(Metrics::new(build).unwrap()),
+        metering: None,
         reports: None,
         prober: Arc::new(NetworkProber::new()),
         traffic: Arc::new(traffic),

@@ -89,6 +89,15 @@ async fn a_drill_moves_traffic_away_holds_it_and_brings_it_back() {
     assert!(over.pre_checks.iter().any(|check| check.name == "NeverEmpty" && check.outcome == "Pass"));
     let shown = service.kubectl(&["get", "dr"]);
     assert!(shown.contains("Passed") && shown.contains("AllLimitsKept"), "{shown}");
+    let told = service.kubectl(&["get", "events", "-o", "custom-columns=REASON:.reason,NOTE:.message"]);
+    assert!(
+        told.contains("DrillStarted") && told.contains("to stop it: kubectl patch drillrun now"),
+        "{told}"
+    );
+    let stop = ["patch", "dr/now", "-n", &service.namespace, "--type=merge", "--patch"];
+    let late = [&stop[..], &[r#"{"spec":{"abort":true}}"#]].concat();
+    let refused = service.plane.try_kubectl(&late, "").unwrap_err();
+    assert!(refused.contains("this run is over, so there is nothing to stop"), "{refused}");
     world.assert_allowed();
 }
 

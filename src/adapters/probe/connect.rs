@@ -14,7 +14,7 @@ use super::{Bad, Phase, line::line, tls::tls_bad};
 const ADDRESSES_MAX: usize = 4;
 
 /// Where to connect.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) host: Arc<str>,
     pub(super) port: u16,

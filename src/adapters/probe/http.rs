@@ -116,7 +116,7 @@ impl HttpProbe {
                 judged => return judged,
             }
         }
-        let (mut sender, connection) = self.open(phase).await?;
+        let (mut sender, connection) = open(&self.target, self.tls.as_ref(), phase).await?;
         if self.keep_alive {
             let driver = AbortOnDropHandle::new(tokio::spawn(async move {
                 // Its error also reaches the exchange, where it is judged.
@@ -128,17 +128,6 @@ impl HttpProbe {
             Either::Left((judged, _)) => judged,
             Either::Right((_, exchange)) => exchange.await,
         }
-    }
-
-    async fn open(&self, phase: &Phase) -> Result<(SendRequest<Full<Bytes>>, Connection), Bad> {
-        let stream = self.target.connect(phase).await?;
-        let stream: Box<dyn Stream> = match &self.tls {
-            Some(tls) => Box::new(tls.handshake(stream, phase).await?),
-            None => Box::new(stream),
-        };
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
-        builder.handshake(TokioIo::new(stream)).await.map_err(|error| http_bad(&error))
     }
 
     /// Keeps the connection only if the answer was read to its end: what is left of it would be taken for the next one.
@@ -176,35 +165,11 @@ impl Judge {
                 self.expected_status
             ))));
         }
-        let bytes = self.read(body).await?;
+        let bytes = read(body, self.max_body_bytes, self.expect.is_some()).await?;
         match &self.expect {
             Some(expect) => expect.judge(status, &head.headers, self.parse(&bytes)?).map_err(Bad::wrong),
             None => Ok(()),
         }
-    }
-
-    /// Reads the body to its end; without an expression it is counted and dropped.
-    async fn read(&self, mut body: Incoming) -> Result<Vec<u8>, Bad> {
-        let mut kept = Vec::new();
-        let mut seen = body.size_hint().lower();
-        let limit = self.max_body_bytes as u64;
-        let too_large = || Bad::wrong(format!("body larger than {limit} bytes"));
-        if seen > limit {
-            return Err(too_large());
-        }
-        seen = 0;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| http_bad(&error))?;
-            let Some(data) = frame.data_ref() else { continue };
-            seen += data.len() as u64;
-            if seen > limit {
-                return Err(too_large());
-            }
-            if self.expect.is_some() {
-                kept.extend_from_slice(data);
-            }
-        }
-        Ok(kept)
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<serde_json::Value, Bad> {
@@ -217,6 +182,68 @@ impl Judge {
         serde_json::from_str(text)
             .map_err(|error| Bad::wrong(line(format_args!("body is not JSON: {error}"))))
     }
+}
+
+async fn open(
+    target: &Target,
+    tls: Option<&Tls>,
+    phase: &Phase,
+) -> Result<(SendRequest<Full<Bytes>>, Connection), Bad> {
+    let stream = target.connect(phase).await?;
+    let stream: Box<dyn Stream> = match tls {
+        Some(tls) => Box::new(tls.handshake(stream, phase).await?),
+        None => Box::new(stream),
+    };
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
+    builder.handshake(TokioIo::new(stream)).await.map_err(|error| http_bad(&error))
+}
+
+/// One request on a connection of its own: status and body of the answer. The caller limits the time.
+pub(super) async fn fetch(
+    target: &Target,
+    tls: Option<&Tls>,
+    request: Request<Full<Bytes>>,
+    max_body_bytes: usize,
+    phase: &Phase,
+) -> Result<(u16, Vec<u8>), Bad> {
+    let (mut sender, connection) = open(target, tls, phase).await?;
+    let exchange = async {
+        phase.enter("request");
+        sender.ready().await.map_err(|error| http_bad(&error))?;
+        let answer = sender.send_request(request).await.map_err(|error| http_bad(&error))?;
+        phase.enter("body");
+        let (head, body) = answer.into_parts();
+        Ok((head.status.as_u16(), read(body, max_body_bytes, true).await?))
+    };
+    match select(pin!(exchange), pin!(connection)).await {
+        Either::Left((fetched, _)) => fetched,
+        Either::Right((_, exchange)) => exchange.await,
+    }
+}
+
+/// Reads a body to its end; one that is not kept is counted and dropped.
+async fn read(mut body: Incoming, max_body_bytes: usize, keep: bool) -> Result<Vec<u8>, Bad> {
+    let mut kept = Vec::new();
+    let mut seen = body.size_hint().lower();
+    let limit = max_body_bytes as u64;
+    let too_large = || Bad::wrong(format!("body larger than {limit} bytes"));
+    if seen > limit {
+        return Err(too_large());
+    }
+    seen = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| http_bad(&error))?;
+        let Some(data) = frame.data_ref() else { continue };
+        seen += data.len() as u64;
+        if seen > limit {
+            return Err(too_large());
+        }
+        if keep {
+            kept.extend_from_slice(data);
+        }
+    }
+    Ok(kept)
 }
 
 fn http_bad(error: &hyper::Error) -> Bad {

@@ -7,6 +7,7 @@ mod connect;
 mod expect;
 mod http;
 mod line;
+mod promql;
 mod shared;
 mod tcp;
 mod tls;
@@ -76,6 +77,12 @@ impl Bad {
 /// How far a sample has come: what a timeout is blamed on.
 struct Phase(Mutex<&'static str>);
 
+impl Default for Phase {
+    fn default() -> Self {
+        Self(Mutex::new("start"))
+    }
+}
+
 impl Phase {
     fn enter(&self, phase: &'static str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase;
@@ -95,7 +102,7 @@ async fn sample<W>(
 where
     W: Future<Output = Result<(), Bad>>,
 {
-    let phase = Arc::new(Phase(Mutex::new("start")));
+    let phase = Arc::new(Phase::default());
     let start = Instant::now();
     let ended = timeout(limit, work(Arc::clone(&phase))).await;
     let latency = start.elapsed();

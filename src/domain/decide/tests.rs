@@ -1,5 +1,6 @@
 //! Tables: a world, and the decision in one line. `properties` has what must be true of every world.
 
+mod detection;
 mod exhaustive;
 mod properties;
 mod world;

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState, MoveSight,
-    Order, ServiceSight, Stop, StopCause, verdict::verdict,
+    DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState, Measured,
+    MoveSight, Order, PreCheck, ServiceSight, Stop, StopCause, verdict::verdict,
 };
 use crate::{
     domain::{MemberHealth, RegionName, RuleOutcome, RunId, RunState, Timestamp},
@@ -30,6 +30,9 @@ impl DrillRun {
         if self.phase == DrillPhase::Announced {
             self.start(seen);
             return;
+        }
+        if self.detects && self.phase == DrillPhase::Holding {
+            self.watch_stages(seen);
         }
         self.take_in(seen);
         if matches!(self.phase, DrillPhase::Leaving | DrillPhase::Holding) {
@@ -117,25 +120,95 @@ impl DrillRun {
             }
             return;
         }
+        let of_conditions = self.conditions.iter().zip(&seen.conditions);
+        let of_conditions: Option<Vec<PreCheck>> =
+            of_conditions.map(|(c, measured)| c.check(measured)).collect();
+        let Some(of_conditions) = of_conditions.or_else(|| too_late.then(|| self.never_asked(seen))) else {
+            self.message = "waits for the first answer of Prometheus".to_owned();
+            return;
+        };
         self.pre_checks.clone_from(&seen.checks);
+        self.pre_checks.extend(of_conditions);
+        // Whether a loss would be noticed is what a run that detects asks, and no reason not to ask.
+        let must_pass = if self.detects { self.pre_checks.len() } else { usize::MAX };
         self.pre_checks.extend(seen.services.iter().flat_map(|service| service.checks.iter().cloned()));
         if self.services.is_empty() {
             let message = "no selected service is served by the region that is left".to_owned();
             return self.end_unstarted(DrillRule::NothingToMove, message, seen.now);
         }
-        if let Some(check) = self.pre_checks.iter().find(|check| check.outcome == RuleOutcome::Block) {
+        let mut must_pass = self.pre_checks.iter().take(must_pass);
+        if let Some(check) = must_pass.find(|check| check.outcome == RuleOutcome::Block) {
             let of = check.service.as_ref().map(|service| format!("{service}: ")).unwrap_or_default();
             let message = format!("{of}{} ({})", check.message, check.name);
             return self.end_unstarted(DrillRule::PreCheckBlocked, message, seen.now);
         }
+        // A step of the ladder that was left out, where the grade only advises it.
+        let advised = |check: &&PreCheck| check.name == "Ladder" && check.outcome == RuleOutcome::Recommend;
+        self.findings.extend(self.pre_checks.iter().filter(advised).map(|check| {
+            let of = check.service.as_deref().unwrap_or_default();
+            format!("{of}: {}", check.message)
+        }));
         self.approved_by = approved_by;
         self.started_at = Some(seen.now);
         for (drilled, sight) in self.services.iter_mut().zip(&seen.services) {
             drilled.from.clone_from(&sight.serving);
         }
+        if self.detects {
+            self.phase = DrillPhase::Holding;
+            self.held_since = Some(seen.now);
+            let text = format!("started: asks for {:?} whether a loss would be noticed", self.limits.hold);
+            self.note(seen.now, text);
+            return self.tell_unnoticed(seen.now);
+        }
         self.phase = DrillPhase::Leaving;
         self.note(seen.now, "started: every check before the start has passed".to_owned());
         self.leave(seen);
+    }
+
+    /// The conditions when the time to start is over: what nobody has asked is not known.
+    fn never_asked(&self, seen: &DrillSight) -> Vec<PreCheck> {
+        let unknown = Measured::Unknown("nobody has asked it in time".to_owned());
+        let both = self.conditions.iter().zip(&seen.conditions);
+        both.filter_map(|(condition, measured)| {
+            condition.check(measured).or_else(|| condition.check(&unknown))
+        })
+        .collect()
+    }
+
+    /// Takes in the stages of the loss that a run which detects supposes. What was blocked once stays blocked: a loss may
+    /// come at any moment.
+    fn watch_stages(&mut self, seen: &DrillSight) {
+        let mut newly = false;
+        for stage in seen.services.iter().flat_map(|sight| &sight.checks) {
+            let known = self.pre_checks.iter_mut();
+            let same = |known: &&mut PreCheck| known.name == stage.name && known.service == stage.service;
+            match known.into_iter().find(same) {
+                Some(known) if known.outcome != RuleOutcome::Block && stage.outcome == RuleOutcome::Block => {
+                    known.clone_from(stage);
+                    newly = true;
+                }
+                _ => {}
+            }
+        }
+        if newly {
+            self.tell_unnoticed(seen.now);
+        }
+    }
+
+    /// Notes each stage that a loss would not pass and that was not noted yet.
+    fn tell_unnoticed(&mut self, now: Timestamp) {
+        let blocked = self.pre_checks.iter().filter(|stage| stage.outcome == RuleOutcome::Block);
+        let texts: Vec<String> = blocked
+            .map(|stage| {
+                let of = stage.service.as_deref().unwrap_or_default();
+                format!("{of}: a loss would not pass {}: {}", stage.name, stage.message)
+            })
+            .filter(|text| !self.findings.contains(text))
+            .collect();
+        for text in texts {
+            self.findings.push(text.clone());
+            self.note(now, text);
+        }
     }
 
     fn take_in(&mut self, seen: &DrillSight) {
@@ -215,36 +288,29 @@ impl DrillRun {
         self.findings.push(format!("{name} did not come back: {why}"));
     }
 
+    /// Stops the run if it must not go on. The first of these that applies is the cause.
     fn guard(&mut self, seen: &DrillSight) {
         let now = seen.now;
+        // Looked at in any case: since when a number has been bad must not depend on what else happens.
+        let broken = self.watch_conditions(seen);
         if let Some(region) = self.aborted_in() {
             let message = format!("a person in {region} stopped it");
             return self.stop(now, StopCause::Person, message);
         }
-        let both = self.services.iter().zip(&seen.services);
-        let incident = both.clone().find(|(drilled, sight)| drilled.has_lost_its_origin(sight));
+        let mut both = self.services.iter().zip(&seen.services);
+        let lost = |sight: &ServiceSight| self.detects && sight.origin == MemberHealth::Down;
+        let incident = both.find(|(drilled, sight)| drilled.has_lost_its_origin(sight) || lost(sight));
         if let Some((drilled, _)) = incident {
-            let message = format!("{} failed, which {} came from", drilled.leaves, drilled.service.name);
+            let message = match self.detects {
+                true => {
+                    format!("{} failed in earnest, which serves {}", drilled.leaves, drilled.service.name)
+                }
+                false => format!("{} failed, which {} came from", drilled.leaves, drilled.service.name),
+            };
             return self.stop(now, StopCause::Incident, message);
         }
-        let tripped = both.clone().find_map(|(drilled, sight)| {
-            let unwell = match sight.health {
-                MemberHealth::Down => true,
-                MemberHealth::Degraded => self.limits.degraded,
-                // Unknown is neither down nor up (I9).
-                MemberHealth::Healthy | MemberHealth::Unknown => false,
-            };
-            (drilled.state == DrilledState::Away && unwell).then(|| {
-                format!(
-                    "{} is {} where it is served now, in {}",
-                    drilled.service.name,
-                    sight.health,
-                    names(&sight.serving)
-                )
-            })
-        });
-        if let Some(message) = tripped {
-            return self.stop(now, StopCause::Guardrail, message);
+        if let Some((name, message)) = self.unwell(seen).or(broken) {
+            return self.trip(now, name, message);
         }
         if self.running_for(now) > self.limits.max_duration {
             self.stop(
@@ -255,9 +321,47 @@ impl DrillRun {
         }
     }
 
+    /// The first guardrail that a service that is away has tripped: its name, and what is wrong.
+    fn unwell(&self, seen: &DrillSight) -> Option<(String, String)> {
+        let both = self.services.iter().zip(&seen.services);
+        let mut away = both.filter(|(drilled, _)| drilled.state == DrilledState::Away);
+        away.find_map(|(drilled, sight)| {
+            let unwell = match sight.health {
+                MemberHealth::Down => true,
+                MemberHealth::Degraded => self.limits.degraded,
+                // Unknown is neither down nor up (I9).
+                MemberHealth::Healthy | MemberHealth::Unknown => false,
+            };
+            let name = &drilled.service.name;
+            if unwell {
+                let at = names(&sight.serving);
+                let message = format!("{name} is {} where it is served now, in {at}", sight.health);
+                return Some(("Health".to_owned(), message));
+            }
+            let beyond = sight.beyond.as_ref()?;
+            Some(("Samples".to_owned(), format!("{name} where it is served now: {beyond}")))
+        })
+    }
+
+    /// Takes in what was measured: the first condition that makes the run return.
+    fn watch_conditions(&mut self, seen: &DrillSight) -> Option<(String, String)> {
+        let mut tripped = None;
+        for (condition, measured) in self.conditions.iter_mut().zip(&seen.conditions) {
+            if condition.guards
+                && let Some(message) = condition.watch(measured, seen.now)
+            {
+                tripped.get_or_insert((condition.check_name(), message));
+            }
+        }
+        tripped
+    }
+
     /// Tells the next service to leave, when the one before has arrived.
     fn leave(&mut self, seen: &DrillSight) {
         if self.services.iter().any(|service| service.state == DrilledState::Leaving) {
+            return;
+        }
+        if self.rests(seen.now) {
             return;
         }
         if let Some(next) = self.services.iter_mut().find(|service| service.state == DrilledState::Waiting) {
@@ -274,10 +378,36 @@ impl DrillRun {
         self.note(seen.now, format!("all are away, held for {:?}", self.limits.hold));
     }
 
+    /// Whether the next service waits, because a step of the ramp has been reached.
+    fn rests(&mut self, now: Timestamp) -> bool {
+        let all = self.services.len();
+        let left = self.services.iter().filter(|service| service.state != DrilledState::Waiting).count();
+        while let Some(step) = self.ramp.get(self.ramp_done).filter(|_| left < all) {
+            if left < step.services(all) {
+                return false;
+            }
+            let (hold, percent) = (step.hold, step.percent);
+            let Some(since) = self.rests_since else {
+                self.rests_since = Some(now);
+                let text =
+                    format!("{left} of {all} services have left ({percent} %): the next waits for {hold:?}");
+                self.note(now, text);
+                return true;
+            };
+            if now.since(since) < hold {
+                return true;
+            }
+            self.rests_since = None;
+            self.ramp_done += 1;
+        }
+        false
+    }
+
     fn hold(&mut self, now: Timestamp) {
         if self.held_since.is_some_and(|since| now.since(since) >= self.limits.hold) {
             self.phase = DrillPhase::Returning;
-            self.note(now, "held long enough: returns".to_owned());
+            let text = if self.detects { "asked for long enough" } else { "held long enough: returns" };
+            self.note(now, text.to_owned());
         }
     }
 
@@ -329,7 +459,15 @@ impl DrillRun {
         self.phase = DrillPhase::Returning;
         if self.stop.is_none() {
             self.note(at, format!("stopped: {message}"));
-            self.stop = Some(Stop { at, cause, message });
+            self.stop = Some(Stop { at, cause, message, guardrail: None });
+        }
+    }
+
+    fn trip(&mut self, at: Timestamp, guardrail: String, message: String) {
+        let first = self.stop.is_none();
+        self.stop(at, StopCause::Guardrail, message);
+        if let Some(stop) = self.stop.as_mut().filter(|_| first) {
+            stop.guardrail = Some(guardrail);
         }
     }
 

@@ -41,6 +41,7 @@ impl Story {
             max_duration: Duration::from_secs(600),
             starting_deadline: Duration::from_secs(300),
             degraded: true,
+            samples: None,
             approvals: 0,
             waits_for_another: false,
         };
@@ -49,12 +50,17 @@ impl Story {
             namespace: Arc::from("gpki"),
             drill: Arc::from("monthly"),
             live: true,
+            detects: false,
             reason: "schedule".to_owned(),
             requested_by: None,
             slot: None,
             announced_at: at(-60),
             starts_at: at(0),
             limits,
+            conditions: Vec::new(),
+            ramp: Vec::new(),
+            ramp_done: 0,
+            rests_since: None,
             phase: DrillPhase::Announced,
             services: vec![drilled("needed"), drilled("needs")],
             pre_checks: Vec::new(),
@@ -71,8 +77,13 @@ impl Story {
             message: String::new(),
             owner: "me".into(),
         };
-        let sight =
-            DrillSight { now: at(0), another_run: None, checks: Vec::new(), services: vec![well(), well()] };
+        let sight = DrillSight {
+            now: at(0),
+            another_run: None,
+            checks: Vec::new(),
+            conditions: Vec::new(),
+            services: vec![well(), well()],
+        };
         Self { run, sight, orders: Vec::new() }
     }
 
@@ -353,4 +364,156 @@ fn a_dry_run_shows_every_plan_and_holds_nothing() {
     story.look().moved(0, false, RunState::Planned).look().moved(1, false, RunState::Planned).look();
     story.look();
     assert_eq!(story.run.verdict, Some((DrillVerdict::Passed, DrillRule::AllLimitsKept)));
+}
+
+fn errors(guards: bool) -> Condition {
+    Condition {
+        name: Arc::from("errors"),
+        query: "errors".to_owned(),
+        min: None,
+        max: Some(0.01),
+        guards,
+        may_break_for: Duration::from_secs(5),
+        may_be_unknown_for: Duration::from_secs(60),
+        broken_since: None,
+        unknown_since: None,
+    }
+}
+
+#[test]
+fn a_number_that_is_bad_or_not_known_keeps_a_run_from_starting_and_one_not_asked_yet_makes_it_wait() {
+    let started = |measured: &Measured| {
+        let mut story = Story::new();
+        story.run.conditions = vec![errors(false)];
+        story.sight.conditions = vec![measured.clone()];
+        story.look();
+        story
+    };
+    assert_eq!(started(&Measured::Values(vec![0.0])).run.phase, DrillPhase::Leaving);
+    for measured in [Measured::Values(vec![0.5]), Measured::Unknown("refused".to_owned())] {
+        let story = started(&measured);
+        assert_eq!(story.run.verdict, Some((DrillVerdict::NotStarted, DrillRule::PreCheckBlocked)));
+        assert!(story.run.message.contains("(PromQL/errors)"), "{}", story.run.message);
+        assert!(story.orders.is_empty());
+    }
+    let mut waiting = started(&Measured::NotAsked);
+    assert_eq!((waiting.run.phase, waiting.run.verdict), (DrillPhase::Announced, None));
+    waiting.sight.now = at(400);
+    waiting.look();
+    assert_eq!(waiting.run.verdict, Some((DrillVerdict::NotStarted, DrillRule::PreCheckBlocked)));
+    assert!(waiting.run.message.contains("nobody has asked it in time"), "{}", waiting.run.message);
+}
+
+#[test]
+fn a_number_that_turns_bad_returns_everything_after_its_time_and_a_gate_does_not() {
+    for guards in [true, false] {
+        let mut story = Story::held();
+        story.run.conditions = vec![errors(guards)];
+        story.sight.conditions = vec![Measured::Values(vec![0.5])];
+        for _ in 0..5 {
+            story.look();
+        }
+        assert_eq!(story.orders.len(), 0);
+        story.look();
+        assert_eq!(story.orders.len(), if guards { 2 } else { 0 });
+        if guards {
+            assert_eq!(story.run.stop.as_ref().unwrap().guardrail.as_deref(), Some("PromQL/errors"));
+            assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::GuardrailTripped));
+        }
+    }
+}
+
+#[test]
+fn samples_beyond_their_limits_where_it_is_served_return_everything() {
+    let mut story = Story::held();
+    story.sight.services[1].beyond = Some("check ocsp: too slow".to_owned());
+    story.look();
+    assert_eq!(story.orders.len(), 2);
+    assert_eq!(story.run.stop.as_ref().unwrap().guardrail.as_deref(), Some("Samples"));
+    assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::GuardrailTripped));
+}
+
+/// A run that detects, with one stage for each service.
+fn detecting(outcome: RuleOutcome) -> Story {
+    let mut story = Story::new();
+    (story.run.live, story.run.detects) = (false, true);
+    stages(&mut story, outcome);
+    story
+}
+
+fn stages(story: &mut Story, outcome: RuleOutcome) {
+    for (sight, drilled) in story.sight.services.iter_mut().zip(&story.run.services) {
+        sight.checks = vec![PreCheck {
+            name: "QuorumReached".to_owned(),
+            service: Some(drilled.service.name.clone()),
+            outcome,
+            message: "as told".to_owned(),
+        }];
+    }
+}
+
+#[test]
+fn a_run_that_detects_asks_as_long_as_it_is_held_and_orders_nothing() {
+    let mut story = detecting(RuleOutcome::Pass);
+    story.look();
+    assert_eq!(story.run.phase, DrillPhase::Holding);
+    assert_eq!(story.play_out(), (DrillVerdict::Passed, DrillRule::AllLimitsKept));
+    assert!(story.run.ended_at.unwrap().since(story.run.started_at.unwrap()) >= HOLD);
+    assert_eq!((story.orders.len(), story.states()), (0, vec!["Stayed", "Stayed"]));
+}
+
+#[test]
+fn a_loss_that_would_go_unnoticed_at_one_moment_fails_the_run_although_it_is_well_before_and_after() {
+    let mut story = detecting(RuleOutcome::Block);
+    assert_eq!(story.play_out(), (DrillVerdict::Failed, DrillRule::LossUnnoticed), "from the start");
+    let mut story = detecting(RuleOutcome::Pass);
+    story.look().look();
+    stages(&mut story, RuleOutcome::Block);
+    story.look();
+    stages(&mut story, RuleOutcome::Pass);
+    story.look();
+    assert_eq!(story.play_out(), (DrillVerdict::Failed, DrillRule::LossUnnoticed));
+    assert_eq!(story.run.findings.len(), 2, "{:?}", story.run.findings);
+}
+
+#[test]
+fn a_run_that_detects_ends_when_a_person_stops_it_and_when_something_really_breaks() {
+    let mut story = detecting(RuleOutcome::Pass);
+    story.look();
+    story.abort();
+    story.look();
+    assert_eq!(story.run.verdict, Some((DrillVerdict::Aborted, DrillRule::AbortedByPerson)));
+    let mut story = detecting(RuleOutcome::Pass);
+    story.look();
+    story.sight.services[1].origin = MemberHealth::Down;
+    story.look();
+    assert_eq!(story.run.verdict, Some((DrillVerdict::Aborted, DrillRule::RealIncident)));
+    assert!(story.orders.is_empty());
+}
+
+#[test]
+fn with_a_ramp_the_next_service_waits_and_the_guardrails_do_not() {
+    let ramped = || {
+        let mut story = Story::new();
+        story.run.ramp = vec![RampStep { percent: 10, hold: Duration::from_secs(20) }];
+        story.look().moved(0, false, RunState::Succeeded).look();
+        story
+    };
+    let mut story = ramped();
+    for _ in 0..20 {
+        assert_eq!(story.states(), ["Away", "Waiting"], "{:?}", story.run.timeline);
+        story.look();
+    }
+    assert_eq!(story.states(), ["Away", "Leaving"]);
+    assert_eq!(story.play_out(), (DrillVerdict::Passed, DrillRule::AllLimitsKept));
+    let mut story = ramped();
+    story.health(0, MemberHealth::Degraded).look();
+    assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::GuardrailTripped));
+    assert_eq!(story.states(), ["Back", "Stayed"]);
+}
+
+#[test]
+fn each_step_of_a_ramp_is_so_many_services_rounded_up() {
+    let services = |percent, of| RampStep { percent, hold: HOLD }.services(of);
+    assert_eq!([services(10, 2), services(10, 30), services(34, 3), services(99, 50)], [1, 3, 2, 50]);
 }

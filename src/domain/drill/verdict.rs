@@ -1,6 +1,6 @@
 //! How a run ended: the first rule that applies, and nothing else.
 
-use super::{DrillRule, DrillRun, DrillVerdict, DrilledState, StopCause};
+use super::{DrillRule, DrillRun, DrillVerdict, DrilledState, RuleOutcome, StopCause};
 use crate::planted::planted;
 
 /// The verdict of a run that moved something, or tried to.
@@ -20,6 +20,10 @@ pub(super) fn verdict(run: &DrillRun) -> (DrillVerdict, DrillRule) {
             StopCause::OverTime => (DrillVerdict::Failed, DrillRule::OverTime),
             StopCause::MoveFailed => (DrillVerdict::Failed, DrillRule::MoveFailed),
         };
+    }
+    // Of a run that was started only the stages of a loss can have been blocked.
+    if run.detects && run.pre_checks.iter().any(|stage| stage.outcome == RuleOutcome::Block) {
+        return (DrillVerdict::Failed, DrillRule::LossUnnoticed);
     }
     let late = run.services.iter().any(|service| match (service.rto, service.rto_target) {
         (Some(rto), Some(target)) => rto > target,

@@ -5,14 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use super::bring::instant;
+use super::{
+    bring::instant,
+    policy::{approvals, ramp},
+};
 use crate::{
     api::{self, ConcurrencyPolicy, DrillKind, SwitchoverDrill},
     domain::{
-        DrillLimits, DrillPhase, DrillRun, DrilledService, RegionName, RunId, Service, ServiceKey, Timestamp,
-        Topology,
+        Condition, DrillLimits, DrillPhase, DrillRun, DrilledService, RegionName, RunId, SampleLimits,
+        Service, ServiceKey, Timestamp, Topology,
     },
-    reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
+    reconcile::{agent::Agent, catalog::Catalog, parse::Parsed, report::rfc3339},
 };
 
 impl Agent {
@@ -59,12 +62,17 @@ impl Agent {
             namespace: Arc::from(namespace),
             drill: Arc::from(spec.drill_name.as_str()),
             live: drill.spec.kind == DrillKind::Live,
+            detects: drill.spec.kind == DrillKind::Detection,
             reason: spec.reason.clone(),
             requested_by: spec.requested_by.clone(),
             slot: None,
             announced_at: self.ports.clock.wall(),
             starts_at,
-            limits: limits(drill),
+            limits: limits(drill, &selected(drill, namespace, catalog), catalog),
+            conditions: conditions(drill),
+            ramp: if drill.spec.kind == DrillKind::Live { ramp(drill) } else { Vec::new() },
+            ramp_done: 0,
+            rests_since: None,
             phase: DrillPhase::Announced,
             services: Vec::new(),
             pre_checks: Vec::new(),
@@ -78,7 +86,7 @@ impl Agent {
             findings: Vec::new(),
             timeline: Vec::new(),
             words: BTreeMap::new(),
-            message: "announced".to_owned(),
+            message: format!("announced: starts at {}", rfc3339(starts_at)),
             owner: self.settings.identity.clone(),
         };
         run.services = self.drilled_services(&run, catalog);
@@ -137,7 +145,7 @@ impl Agent {
     }
 }
 
-fn limits(drill: &SwitchoverDrill) -> DrillLimits {
+fn limits(drill: &SwitchoverDrill, services: &[Arc<Parsed>], catalog: &Catalog) -> DrillLimits {
     let spec = &drill.spec;
     let deadline = spec.schedule.as_ref().map(|schedule| schedule.starting_deadline.0);
     DrillLimits {
@@ -145,9 +153,40 @@ fn limits(drill: &SwitchoverDrill) -> DrillLimits {
         max_duration: spec.guardrails.max_duration.0,
         starting_deadline: deadline.unwrap_or(api::STARTING_DEADLINE.0),
         degraded: spec.guardrails.degraded,
-        approvals: spec.approvals.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+        samples: samples(&spec.guardrails),
+        approvals: approvals(drill, services, &catalog.policies),
         waits_for_another: spec.concurrency_policy == ConcurrencyPolicy::Wait,
     }
+}
+
+fn samples(guardrails: &api::Guardrails) -> Option<SampleLimits> {
+    let limits = SampleLimits {
+        count: usize::try_from(guardrails.samples).ok()?,
+        max_latency: guardrails.max_latency.map(Into::into),
+        max_failed_percent: guardrails.max_failed_percent.and_then(|percent| u32::try_from(percent).ok()),
+    };
+    (limits.max_latency.is_some() || limits.max_failed_percent.is_some()).then_some(limits)
+}
+
+/// The gates, and then the guardrails.
+fn conditions(drill: &SwitchoverDrill) -> Vec<Condition> {
+    let spec = &drill.spec;
+    let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
+    let condition = |guards: bool| {
+        move |written: &api::PromqlCondition| Condition {
+            name: Arc::from(written.name.as_str()),
+            query: written.query.clone(),
+            min: number(&written.min),
+            max: number(&written.max),
+            guards,
+            may_break_for: written.lasting.unwrap_or_default().0,
+            may_be_unknown_for: spec.guardrails.unknown_for.0,
+            broken_since: None,
+            unknown_since: None,
+        }
+    };
+    let gates = spec.gates.iter().map(condition(false));
+    gates.chain(spec.guardrails.promql.iter().map(condition(true))).collect()
 }
 
 /// The services of the namespace that a drill selects, as far as they can be operated.

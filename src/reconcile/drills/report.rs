@@ -104,6 +104,7 @@ impl Sources<'_> {
             drill: format!("{}/{}", run.namespace, run.drill),
             system: self.system(),
             kind: match (run.live, self.is_unannounced()) {
+                (false, _) if run.detects => Kind::Detection,
                 (false, _) => Kind::DryRun,
                 (true, false) => Kind::Live,
                 (true, true) => Kind::Unannounced,
@@ -255,15 +256,23 @@ fn deviation(record: &StepRecord, undoes: bool) -> Option<Deviation> {
 
 fn guardrails(run: &DrillRun) -> Vec<Guardrail> {
     let unwell = if run.limits.degraded { "is down, or shows an early sign of it" } else { "is down" };
-    let limits = [
-        (StopCause::Guardrail, "Health", format!("what serves {unwell}")),
-        (StopCause::Incident, "RealIncident", "something breaks that the drill did not touch".to_owned()),
-        (StopCause::OverTime, "MaxDuration", format!("it takes longer than {:?}", run.limits.max_duration)),
-    ];
-    let guardrail = |(cause, name, limit): (StopCause, &str, String)| {
+    let mut limits = vec![(StopCause::Guardrail, "Health".to_owned(), format!("what serves {unwell}"))];
+    if let Some(samples) = &run.limits.samples {
+        limits.push((StopCause::Guardrail, "Samples".to_owned(), samples.to_string()));
+    }
+    for condition in run.conditions.iter().filter(|condition| condition.guards) {
+        let limit = format!("{} {}", condition.query, condition.limits());
+        limits.push((StopCause::Guardrail, condition.check_name(), limit));
+    }
+    let incident = "something breaks that the drill did not touch".to_owned();
+    limits.push((StopCause::Incident, "RealIncident".to_owned(), incident));
+    let too_long = format!("it takes longer than {:?}", run.limits.max_duration);
+    limits.push((StopCause::OverTime, "MaxDuration".to_owned(), too_long));
+    let guardrail = |(cause, name, limit): (StopCause, String, String)| {
         let stop = run.stop.as_ref().filter(|stop| stop.cause == cause);
+        let stop = stop.filter(|stop| stop.guardrail.as_ref().is_none_or(|tripped| *tripped == name));
         Guardrail {
-            name: name.to_owned(),
+            name,
             limit,
             tripped_at: stop.map(|stop| stop.at.0),
             message: stop.map(|stop| stop.message.clone()),

@@ -15,6 +15,9 @@ use crate::{
 /// Moments that a status shows; all of them stand in the report. An object must stay far below the 1.5 MB that etcd takes.
 const TIMELINE_SHOWN: usize = 200;
 
+/// Letters of a note that name services; the way to stop the run must fit, too.
+const NAMES_MAX: usize = 600;
+
 impl Agent {
     /// Shows every run that changed since it was shown last, and says what keeps a DrillRun from being taken.
     pub(super) async fn show_drills(&self, catalog: &Catalog) {
@@ -58,6 +61,10 @@ impl Agent {
         let status = status(run, &before, object.metadata.generation, self.now());
         if status == before {
             return;
+        }
+        let waited = matches!(before.phase, None | Some(api::DrillPhase::Announced));
+        if run.started_at.is_some() && waited {
+            self.tell(start_event(run)).await;
         }
         if status.phase != before.phase {
             self.tell(event(run)).await;
@@ -149,6 +156,22 @@ fn event(run: &DrillRun) -> Event {
         action: "Drill".to_owned(),
         note: run.message.clone(),
     }
+}
+
+/// The second notice, beside the one at the announcement: what begins, and how it is stopped.
+fn start_event(run: &DrillRun) -> Event {
+    let names =
+        run.services.iter().map(|drilled| drilled.service.name.as_ref()).collect::<Vec<_>>().join(", ");
+    let what = match (run.detects, run.live) {
+        (true, _) => format!("asks whether a loss would be noticed of: {names}"),
+        (false, false) => format!("shows how these would be moved, and moves nothing: {names}"),
+        (false, true) => format!("moves real traffic now, and back after {:?}: {names}", run.limits.hold),
+    };
+    // A note has at most 1 kB.
+    let what: String = what.chars().take(NAMES_MAX).collect();
+    let stop = r#"--type=merge --patch '{"spec": {"abort": true}}'"#;
+    let note = format!("{what}; to stop it: kubectl patch drillrun {} -n {} {stop}", run.id, run.namespace);
+    Event { kind: EventKind::Normal, reason: "DrillStarted".to_owned(), note, ..event(run) }
 }
 
 fn drilled_service(run: &DrillRun, drilled: &DrilledService) -> api::DrilledService {

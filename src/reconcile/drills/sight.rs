@@ -1,12 +1,13 @@
 //! What a run of a drill can see of the world.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::schedule::moment;
 use crate::{
     domain::{
         DrillPhase, DrillRun, DrillSight, DrilledService, Evaluation, MemberHealth, MoveSight, Observation,
-        PreCheck, Request, RuleOutcome, RunId, ServiceKey, ServiceSight, Trigger, decide,
+        PreCheck, RegionName, Request, RuleOutcome, RunId, ServiceKey, ServiceSight, Trigger, decide,
+        detection,
     },
     planted::planted,
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
@@ -20,11 +21,13 @@ impl Agent {
     pub(super) fn drill_sight(&self, run: &DrillRun, catalog: &Catalog) -> DrillSight {
         let now = self.ports.clock.wall();
         let starts = run.phase == DrillPhase::Announced && now >= run.starts_at;
-        let asks = starts && run.services.len() <= SERVICES_MAX;
+        let detects = run.detects && run.phase == DrillPhase::Holding;
+        let asks = (starts || detects) && run.services.len() <= SERVICES_MAX;
         DrillSight {
             now,
             another_run: self.another_run(run),
             checks: if starts { self.checks_of_drill(run, catalog) } else { Vec::new() },
+            conditions: self.measured(run),
             services: run.services.iter().map(|d| self.service_sight(run, d, asks, catalog)).collect(),
         }
     }
@@ -59,10 +62,12 @@ impl Agent {
         sight.serving.clone_from(&record.serving);
         let Some(parsed) = catalog.parsed(&drilled.service) else { return sight };
         let seen = self.observe(parsed, catalog);
+        let beyond = self.beyond(parsed, &seen.vantages);
+        sight.beyond = record.serving.iter().find_map(|region| beyond.get(region).cloned());
         sight.health = worst(record.serving.iter().map(|region| seen.health_in(region)));
         sight.origin = seen.health_in(&drilled.leaves);
         if starts {
-            sight.checks = self.checks_of_service(run, drilled, parsed, seen, catalog);
+            sight.checks = self.checks_of_service(run, drilled, parsed, seen, &beyond, catalog);
         }
         sight
     }
@@ -74,9 +79,13 @@ impl Agent {
         drilled: &DrilledService,
         parsed: &Parsed,
         mut seen: Observation,
+        beyond: &BTreeMap<RegionName, String>,
         catalog: &Catalog,
     ) -> Vec<PreCheck> {
         let name = &drilled.service.name;
+        if run.detects {
+            return detection(&seen, &drilled.leaves);
+        }
         seen.request = Some(Request {
             run: run.away_id(drilled),
             from: Some(drilled.leaves.clone()),
@@ -90,7 +99,13 @@ impl Agent {
             outcome: evaluation.outcome,
             message: evaluation.why.to_string(),
         };
-        let mut checks: Vec<PreCheck> = decide(&seen).rules.iter().map(of_rule).collect();
+        let decision = decide(&seen);
+        let mut checks: Vec<PreCheck> = decision.rules.iter().map(of_rule).collect();
+        if run.limits.samples.is_some() {
+            let mut to = decision.wanted.iter().flat_map(|change| &change.to);
+            let found = to.find_map(|region| Some(format!("{region}: {}", beyond.get(region)?)));
+            checks.push(check("SamplesWithin", Some(name), found));
+        }
         let serving = seen.record.iter().flat_map(|record| &record.serving);
         let unwell = serving.clone().find(|region| seen.health_in(region) != MemberHealth::Healthy);
         let unwell = unwell.filter(|_| !planted!(DrillDuringIncident));
@@ -107,6 +122,7 @@ impl Agent {
         checks.push(check("ReturnCapacity", Some(name), no_way_back(&seen)));
         let other = self.other_move(parsed, run, catalog).filter(|_| !planted!(TwoDrillsOfAChain));
         checks.push(check("NoOtherMove", Some(name), other));
+        checks.extend(self.checks_of_policy(run, drilled, parsed, catalog));
         checks
     }
 
@@ -120,6 +136,7 @@ impl Agent {
         vec![
             check("TimeAllowed", None, closed.map(|blocked| format!("blocked now: {blocked}"))),
             check("ServicesCount", None, too_many(run.services.len())),
+            check("RampFits", None, self.ramp_of(run, catalog)),
             check("NoRegionLost", None, lost.map(|(region, _)| format!("region {region} is lost"))),
             check("LedgerAnswers", None, silent),
         ]
@@ -137,7 +154,9 @@ impl Agent {
             *other == service.key || same_group || needed
         };
         let drills = self.mirror.drills();
-        let going_on = drills.iter().filter(|(_, other)| other.id != run.id && other.phase.is_going_on());
+        // One that only asks whether a loss would be noticed moves nothing.
+        let moves = |other: &DrillRun| other.id != run.id && other.phase.is_going_on() && !other.detects;
+        let going_on = drills.iter().filter(|(_, other)| moves(other));
         let mut drilled = going_on.flat_map(|(_, other)| other.services.iter().map(move |d| (other, d)));
         if let Some((other, found)) = drilled.find(|(_, found)| related(&found.service)) {
             return Some(format!("DrillRun {} moves {}", other.id, found.service.name));
@@ -166,7 +185,7 @@ fn too_many(services: usize) -> Option<String> {
     })
 }
 
-fn check(name: &str, service: Option<&Arc<str>>, wrong: Option<String>) -> PreCheck {
+pub(super) fn check(name: &str, service: Option<&Arc<str>>, wrong: Option<String>) -> PreCheck {
     PreCheck {
         name: name.to_owned(),
         service: service.cloned(),

@@ -1,10 +1,13 @@
 //! Status of drills, calendars and approvals: what comes next, and what does not count.
 
+use std::sync::Arc;
+
 use k8s_openapi::jiff;
 
 use super::{
     bring::instant,
     make::{in_order, selected},
+    policy::{too_rare, trouble},
     schedule::moment,
 };
 use crate::{
@@ -12,9 +15,13 @@ use crate::{
         self, Approval, ApprovalStatus, Calendar, CalendarStatus, ConditionType, NextRun, SwitchoverDrill,
         SwitchoverDrillStatus, condition,
     },
-    domain::RunId,
+    domain::{DrillPhase, RunId},
     ports::StatusUpdate,
-    reconcile::{agent::Agent, catalog::Catalog},
+    reconcile::{
+        agent::Agent,
+        catalog::Catalog,
+        parse::{Parsed, Policies},
+    },
     timetable::{self, Timetable},
 };
 
@@ -51,7 +58,7 @@ impl Agent {
         let services = in_order(selected(drill, namespace, catalog));
         let timetable = catalog.timetables.get(&(namespace.to_owned(), name.to_owned())).map(AsRef::as_ref);
         let generation = drill.metadata.generation;
-        let (ready, reason, text) = readiness(drill, timetable, services.len(), self.now());
+        let (ready, reason, text) = readiness(drill, timetable, &services, &catalog.policies, self.now());
         let ready = condition(ConditionType::Ready, Some(ready), reason, text, generation, self.now());
         let before = drill.status.clone().unwrap_or_default();
         let now = moment(self.ports.clock.wall());
@@ -104,6 +111,10 @@ impl Agent {
             _ if run.requested_by.as_ref() == Some(&spec.approver) => {
                 (false, "OwnRequest", "who asked for a run cannot approve it: ask somebody else".to_owned())
             }
+            _ if run.phase == DrillPhase::Over => (false, "TooLate", format!("DrillRun {name} is over")),
+            _ if run.started_at.is_some() && !run.approved_by.contains(&spec.approver) => {
+                (false, "TooLate", format!("DrillRun {name} had started before this was read"))
+            }
             _ if expired => (false, "Expired", "it has expired: create another one".to_owned()),
             _ => (true, "Counts", format!("counts for DrillRun {name}")),
         }
@@ -113,7 +124,8 @@ impl Agent {
 fn readiness(
     drill: &SwitchoverDrill,
     timetable: Option<&Result<Timetable, Vec<timetable::Violation>>>,
-    services: usize,
+    services: &[Arc<Parsed>],
+    policies: &Policies,
     now: jiff::Timestamp,
 ) -> (bool, &'static str, String) {
     if let Some(Err(wrong)) = timetable {
@@ -126,14 +138,24 @@ fn readiness(
     {
         return (false, "NeverRuns", format!("{}: {}", wrong.path, wrong.message));
     }
-    if services == 0 {
+    if services.is_empty() {
         let text = "spec.services selects no SharedService of this namespace: compare names and labels";
         return (false, "NothingSelected", text.to_owned());
+    }
+    if let Some((reason, text)) = trouble(drill, services, policies) {
+        return (false, reason, text);
+    }
+    if let (false, Some(Ok(table))) = (drill.spec.suspend, timetable)
+        && let Some(text) = too_rare(drill, table, services, policies, now)
+    {
+        return (true, "TooRare", format!("works, but runs too rarely for its grade: {text}"));
     }
     match (drill.spec.suspend, timetable) {
         (true, _) => (true, "Suspended", "no run is made while spec.suspend is true".to_owned()),
         (false, None) => (true, "ByHand", "runs when somebody creates a DrillRun".to_owned()),
-        (false, Some(_)) => (true, "Scheduled", format!("{services} services are drilled by schedule")),
+        (false, Some(_)) => {
+            (true, "Scheduled", format!("{} services are drilled by schedule", services.len()))
+        }
     }
 }
 

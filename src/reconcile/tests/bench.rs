@@ -12,6 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use tokio::sync::watch;
 
 use crate::{
@@ -20,8 +21,8 @@ use crate::{
     observability::{Build, Metrics},
     ports::{
         Answer, Change, CheckSpec, Clock, Endpoint, Event, Expect, Key, LeaseState, Ledger, LedgerError,
-        NewObject, Probe, ProbeError, Prober, Reading, Resources, ResourcesError, Route, ServerState,
-        Snapshot, StatusUpdate, Traffic, TrafficError, Version, Versioned,
+        Metering, NewObject, Probe, ProbeError, Prober, Reading, Resources, ResourcesError, Route,
+        ServerState, Snapshot, StatusUpdate, Traffic, TrafficError, Version, Versioned,
     },
     reconcile::{
         Agent, Ports, Sealing, Settings,
@@ -57,6 +58,17 @@ pub struct Bench {
 impl Bench {
     /// Members in Daejeon, which serves, and Gwangju, watched from Daegu; with these further manifests.
     pub async fn prepare(manifests: &[(&str, &str)]) -> Self {
+        Self::with_metering(manifests, None).await
+    }
+
+    /// At work, with somebody who can be asked for numbers.
+    pub async fn measuring(manifests: &[(&str, &str)], metering: Arc<dyn Metering>) -> Self {
+        let bench = Self::with_metering(manifests, Some(metering)).await;
+        bench.go();
+        bench
+    }
+
+    async fn with_metering(manifests: &[(&str, &str)], metering: Option<Arc<dyn Metering>>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in [("regions", REGIONS)].iter().chain(manifests) {
             std::fs::write(dir.path().join(format!("{name}.yaml")), text).unwrap();
@@ -65,8 +77,12 @@ impl Bench {
         let clock = Arc::new(TestClock::new());
         let resources = Arc::new(ManifestResources::open(dir.path(), clock.clone()).await.unwrap());
         assert_eq!(resources.findings(), []);
-        let desk =
-            Arc::new(Desk { inner: resources.clone(), doubted: Mutex::default(), told: Mutex::default() });
+        let desk = Arc::new(Desk {
+            inner: resources.clone(),
+            doubted: Mutex::default(),
+            told: Mutex::default(),
+            shown: Mutex::default(),
+        });
         let region = RegionName::new("daegu");
         let metrics = Metrics::new(Build { version: "0", commit: "0", region: &region }).unwrap();
         let metrics = Arc::new(metrics);
@@ -79,6 +95,7 @@ impl Bench {
             ledger: ledger.clone(),
             prober: Arc::new(members.clone()),
             traffic: servers.clone(),
+            metering,
             metrics: metrics.clone(),
             reports: Some(Arc::new(DirectoryReports::new(&shelf.path().join("reports")))),
         };
@@ -158,6 +175,14 @@ impl Bench {
         let status = self.resources.statuses().services.remove(&key(name))?;
         let found = status.conditions.into_iter().find(|condition| condition.type_ == kind)?;
         Some((found.status, found.reason, found.message))
+    }
+
+    /// The same of the condition `Ready` of a drill or an approval.
+    pub fn ready(&self, kind: &'static str, name: &str) -> Option<(String, String, String)> {
+        let shown = self.desk.shown.lock().unwrap();
+        let found =
+            shown.get(&(kind, name.to_owned()))?.iter().find(|condition| condition.type_ == "Ready")?;
+        Some((found.status.clone(), found.reason.clone(), found.message.clone()))
     }
 
     /// The record of a service, as the ledger has it.
@@ -262,6 +287,8 @@ pub struct Desk {
     pub doubted: Mutex<Vec<String>>,
     /// Reasons of the events.
     pub told: Mutex<Vec<String>>,
+    /// Conditions that were shown last of drills and approvals, by kind and name.
+    pub shown: Mutex<BTreeMap<(&'static str, String), Vec<Condition>>>,
 }
 
 #[async_trait]
@@ -283,6 +310,16 @@ impl Resources for Desk {
     }
 
     async fn write_status(&self, update: StatusUpdate) -> Result<(), ResourcesError> {
+        let conditions = match &update {
+            StatusUpdate::Drill(_, name, status) => {
+                Some((("SwitchoverDrill", name.clone()), status.conditions.clone()))
+            }
+            StatusUpdate::Approval(_, name, status) => {
+                Some((("Approval", name.clone()), status.conditions.clone()))
+            }
+            _ => None,
+        };
+        self.shown.lock().unwrap().extend(conditions);
         self.inner.write_status(update).await
     }
 

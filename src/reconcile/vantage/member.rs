@@ -1,18 +1,25 @@
 //! One member: its checks, their windows, and what they say together.
 
 use std::{
+    collections::VecDeque,
     fmt::Write,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use super::{MemberVerdict, Watched};
 use crate::{
-    domain::{CheckWindow, Outcome, RegionName, Sample, ServiceKey, Tick, Timestamp, Verdict, worst},
+    domain::{
+        CheckWindow, Outcome, RegionName, Sample, SampleLimits, ServiceKey, Tick, Timestamp, Verdict, worst,
+    },
     ports::{Clock, Endpoint, Probe, ProbeError, Prober, Reading},
 };
 
 /// Bytes of a reason. 1,000: an event's note has 1,024.
 const REASON_BYTES_MAX: usize = 1_000;
+
+/// Samples of each check that are kept for the limits of drills: as many as a drill may look at.
+const RECENT_MAX: usize = 60;
 
 /// A member under watch.
 pub(super) struct Member {
@@ -25,12 +32,17 @@ pub(super) struct Member {
 /// A check, prepared or not.
 pub(super) struct Check {
     pub(super) name: Arc<str>,
-    pub(super) timeout: std::time::Duration,
+    pub(super) timeout: Duration,
     pub(super) probe: Result<Arc<dyn Probe>, ProbeError>,
 }
 
 struct State {
     windows: Vec<CheckWindow>,
+    /// The last samples of each check, newest last.
+    recent: Vec<VecDeque<(Outcome, Duration)>>,
+    limits: Option<SampleLimits>,
+    /// What was first seen beyond the limits, by check.
+    beyond: Vec<Option<String>>,
     /// The last sample of each check that was not good, in words.
     complaints: Vec<String>,
     verdict: Verdict,
@@ -56,6 +68,9 @@ impl Member {
             .collect();
         let state = State {
             windows: checks.iter().map(|_| CheckWindow::new(watched.health)).collect(),
+            recent: vec![VecDeque::new(); checks.len()],
+            limits: None,
+            beyond: vec![None; checks.len()],
             complaints: vec![String::new(); checks.len()],
             verdict: Verdict::Unknown,
             since: clock.wall(),
@@ -63,9 +78,14 @@ impl Member {
         Self { service: watched.service.clone(), region: region.clone(), checks, state: Mutex::new(state) }
     }
 
-    /// Takes a sample in; the member's new verdict if it changed.
-    pub(super) fn record(&self, check: usize, sample: Sample, reading: &Reading) -> Option<Verdict> {
+    /// Takes a sample in; the member's new verdict if it changed, and whether it crossed a limit.
+    pub(super) fn record(&self, check: usize, sample: Sample, reading: &Reading) -> (Option<Verdict>, bool) {
         let mut state = self.state();
+        let changed = self.take_in(&mut state, check, sample, reading);
+        (changed, state.note_recent(check, reading))
+    }
+
+    fn take_in(&self, state: &mut State, check: usize, sample: Sample, reading: &Reading) -> Option<Verdict> {
         state.windows.get_mut(check)?.record(sample);
         let complaint = state.complaints.get_mut(check)?;
         complaint.clear();
@@ -74,6 +94,18 @@ impl Member {
             let _written = write!(complaint, "{}: {}", reading.outcome.as_str(), reading.detail);
         }
         state.judge(sample.wall)
+    }
+
+    /// Judges the samples by these limits from now on; `true` if what is said changed.
+    pub(super) fn limit(&self, limits: Option<SampleLimits>) -> bool {
+        let mut state = self.state();
+        if state.limits == limits {
+            return false;
+        }
+        state.limits = limits;
+        let before = std::mem::take(&mut state.beyond);
+        state.beyond = state.recent.iter().map(|recent| beyond(limits, recent)).collect();
+        before != state.beyond
     }
 
     /// Forgets what is too old, because a sample is missing; the member's new verdict if it changed.
@@ -107,6 +139,7 @@ impl Member {
             onset: if state.verdict == Verdict::Failed { onsets.min() } else { onsets.max() },
             since: state.since,
             reason: self.reason(&state),
+            beyond: self.beyond(&state),
         }
     }
 
@@ -133,6 +166,12 @@ impl Member {
         reason
     }
 
+    /// The first check whose samples are beyond the limits.
+    fn beyond(&self, state: &State) -> Option<String> {
+        let both = self.checks.iter().zip(&state.beyond);
+        both.filter_map(|(check, beyond)| Some(format!("check {}: {}", check.name, beyond.as_ref()?))).next()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change leaves the state whole, so it is good even if a holder of the lock panicked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -140,6 +179,23 @@ impl Member {
 }
 
 impl State {
+    /// Keeps a sample for the limits; `true` if one was crossed, or is kept to again.
+    fn note_recent(&mut self, check: usize, reading: &Reading) -> bool {
+        let (Some(recent), Some(said)) = (self.recent.get_mut(check), self.beyond.get_mut(check)) else {
+            return false;
+        };
+        if recent.len() >= RECENT_MAX {
+            recent.pop_front();
+        }
+        recent.push_back((reading.outcome, reading.latency));
+        let now = beyond(self.limits, recent);
+        let crossed = now.is_some() != said.is_some();
+        if crossed {
+            *said = now;
+        }
+        crossed
+    }
+
     fn judge(&mut self, wall: Timestamp) -> Option<Verdict> {
         let verdict = worst(self.windows.iter().map(CheckWindow::verdict));
         if verdict == self.verdict {
@@ -149,6 +205,12 @@ impl State {
         self.since = wall;
         Some(verdict)
     }
+}
+
+fn beyond(limits: Option<SampleLimits>, recent: &VecDeque<(Outcome, Duration)>) -> Option<String> {
+    let limits = limits?;
+    let samples: Vec<_> = recent.iter().copied().collect();
+    limits.beyond(&samples)
 }
 
 /// Why a check is not healthy although its last sample was good.

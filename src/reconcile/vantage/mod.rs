@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    domain::{HealthPolicy, Outcome, RegionName, ServiceKey, Timestamp, Verdict},
+    domain::{HealthPolicy, Outcome, RegionName, SampleLimits, ServiceKey, Timestamp, Verdict},
     ports::{CheckSpec, Clock, Endpoint, ProbeError, Prober, Reading},
 };
 use changes::ChangeSet;
@@ -60,6 +60,10 @@ pub struct MemberVerdict {
     pub since: Timestamp,
     /// Which checks make it so, and the last that they saw. Empty if it is `Healthy`.
     pub reason: String,
+    /// What its last samples are beyond, while a drill has limits for them; what was first seen beyond them, so that it
+    /// changes when they are crossed and not with each sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<String>,
 }
 
 /// Why a due sample is none. Each is this vantage's own fault.
@@ -190,6 +194,18 @@ impl Vantage {
         let services = self.services();
         let members = services.get(service).into_iter().flat_map(|service| &service.members);
         members.map(|(region, member)| (region.clone(), member.verdict())).collect()
+    }
+
+    /// Judges the samples of these services by these limits, and those of no others by any.
+    pub fn limit(&self, limits: &BTreeMap<ServiceKey, SampleLimits>) {
+        let services = self.services();
+        for (key, service) in services.iter() {
+            let limits = limits.get(key).copied();
+            let changed = service.members.values().filter(|member| member.limit(limits)).count();
+            if changed > 0 {
+                self.shared.changes.add(key.clone());
+            }
+        }
     }
 
     /// Forgets every failure that was seen outside the own region: this place saw several regions fail at once, or was

@@ -74,7 +74,7 @@ impl Task {
         match taken {
             Ok((sample, reading)) => {
                 let check = member.checks.get(self.index).map_or("", |check| &check.name);
-                let changed = member.record(self.index, sample, &reading);
+                let (changed, crossed) = member.record(self.index, sample, &reading);
                 shared.observer.sample(
                     &member.service,
                     &member.region,
@@ -83,6 +83,9 @@ impl Task {
                     reading.latency,
                 );
                 self.tell(changed);
+                if crossed {
+                    shared.changes.add(member.service.clone());
+                }
             }
             Err(reason) => {
                 shared.observer.skipped(reason);

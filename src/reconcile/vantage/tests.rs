@@ -88,7 +88,8 @@ impl Probe for ScriptedProbe {
             Does::HangForEver => std::future::pending().await,
             Does::Panic => panic!("the probe is broken"),
         };
-        Reading { outcome, latency: Duration::ZERO, detail: "as written".to_owned() }
+        let latency = if outcome == Outcome::Slow { Duration::from_secs(1) } else { Duration::ZERO };
+        Reading { outcome, latency, detail: "as written".to_owned() }
     }
 }
 
@@ -317,4 +318,31 @@ async fn an_extra_sample_does_not_count_for_the_verdict() {
     }
     assert_eq!(bench.verdict("verify").verdict, Verdict::Unknown);
     assert_eq!(bench.counts.samples.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn samples_beyond_the_limits_of_a_drill_are_said_once_and_only_while_it_has_limits() {
+    let script = [&[Does::Answer(Outcome::Ok); 10][..], &[Does::Answer(Outcome::Slow)]].concat();
+    let bench = Bench::new(&script);
+    bench.vantage.watch(vec![watched("verify", &["deep"])]);
+    let service = ServiceKey::new("gpki", "verify");
+    let limits =
+        SampleLimits { count: 5, max_latency: Some(Duration::from_millis(500)), max_failed_percent: None };
+    let limited = BTreeMap::from([(service.clone(), limits)]);
+    bench.vantage.limit(&limited);
+    bench.pass(9).await;
+    assert_eq!(bench.verdict("verify").beyond, None);
+    let changes = bench.vantage.changes();
+    while changes.next().now_or_never().is_some() {}
+    bench.pass(4).await;
+    let said = bench.verdict("verify").beyond.unwrap();
+    assert!(said.starts_with("check deep: of the last 5 samples 95 % took up to 1000 ms"), "{said}");
+    assert_eq!(changes.next().now_or_never(), Some(service.clone()));
+    bench.pass(30).await;
+    while changes.next().now_or_never().is_some() {}
+    bench.pass(30).await;
+    assert!(changes.next().now_or_never().is_none(), "each sample was told");
+    bench.vantage.limit(&BTreeMap::new());
+    assert_eq!(changes.next().now_or_never(), Some(service));
+    assert_eq!(bench.verdict("verify").beyond, None);
 }

@@ -124,6 +124,7 @@ const SAYS: Says = Says {
 
 fn kind(kind: Kind) -> &'static str {
     match kind {
+        Kind::Detection => "Detection drill (nothing is moved)",
         Kind::DryRun => "Dry run (nothing is moved)",
         Kind::Live => "Live switchover drill",
         Kind::Unannounced => "Unannounced live switchover drill",

@@ -124,6 +124,7 @@ const SAYS: Says = Says {
 
 fn kind(kind: Kind) -> &'static str {
     match kind {
+        Kind::Detection => "감지 훈련(실제 전환 없음)",
         Kind::DryRun => "계획 점검(실제 전환 없음)",
         Kind::Live => "실전형 전환훈련",
         Kind::Unannounced => "불시 실전형 전환훈련",

@@ -35,7 +35,11 @@ pub fn cases() -> Vec<Case> {
         let changed = rows.into_iter().map(move |row| case(kind, &base, None, row));
         std::iter::once(good).chain(changed)
     });
-    rows.chain(failover_cases()).chain(drill_run_cases()).chain(approval_cases()).collect()
+    rows.chain(failover_cases())
+        .chain(measured_drill_cases())
+        .chain(drill_run_cases())
+        .chain(approval_cases())
+        .collect()
 }
 
 fn case(kind: &str, base: &Value, before: Option<Value>, (path, value, refused): Row) -> Case {
@@ -315,6 +319,13 @@ fn policy_rows() -> Vec<Row> {
         ("/spec/approvals", json!(-1), Some("spec.approvals")),
         ("/spec/maxDrillAge", json!("2400h"), None),
         ("/spec/maxDrillAge", json!("100d"), Some("spec.maxDrillAge")),
+        (
+            "/spec/drills",
+            json!({"interval": "2160h", "approvals": 2, "minHold": "4h", "ladder": "Require"}),
+            None,
+        ),
+        ("/spec/drills", json!({"approvals": 10}), Some("spec.drills.approvals")),
+        ("/spec/drills", json!({"ladder": "Perhaps"}), Some("spec.drills.ladder")),
     ]
 }
 
@@ -367,6 +378,35 @@ fn drill() -> Value {
     )
 }
 
+fn budget(min: &str) -> Value {
+    json!({"name": "error-budget", "query": "slo_budget_left", "min": min})
+}
+
+/// Numbers of a Prometheus.
+fn measured_drill_cases() -> Vec<Case> {
+    let mut base = drill();
+    base["spec"]["prometheus"] = json!({"url": "https://prometheus.example/prom"});
+    let rows: Vec<Row> = vec![
+        ("/spec/gates", json!([budget("0.2")]), None),
+        ("/spec/gates", json!([budget("-0.25")]), None),
+        ("/spec/gates", json!([budget("a lot")]), Some("spec.gates[0].min")),
+        ("/spec/gates", json!([{"name": "errors", "query": "up"}]), Some("say where the value must lie")),
+        (
+            "/spec/gates",
+            json!([{"name": "errors", "query": "up", "min": "2", "max": "1"}]),
+            Some("min must not be above max"),
+        ),
+        ("/spec/gates", json!([budget("0.1"), budget("0.2")]), Some("Duplicate value")),
+        (
+            "/spec/guardrails",
+            json!({"promql": [{"name": "errors", "query": "up", "max": "1", "for": "30s"}], "unknownFor": "2m"}),
+            None,
+        ),
+        ("/spec/prometheus/tokenSecretRef", json!({"name": "prometheus", "key": "token"}), None),
+    ];
+    rows.into_iter().map(|row| case("SwitchoverDrill", &base, None, row)).collect()
+}
+
 fn drill_rows() -> Vec<Row> {
     let one_way = "say exactly one of awayFrom, to, or alternate: true";
     vec![
@@ -388,8 +428,22 @@ fn drill_rows() -> Vec<Row> {
         ("/spec/direction/to", json!("gwangju"), Some(one_way)),
         ("/spec/direction", json!({"alternate": true}), None),
         ("/spec/kind", json!("DryRun"), None),
+        ("/spec/kind", json!("Detection"), None),
+        ("/spec/ramp", json!([{"percent": 10, "hold": "10m"}, {"percent": 50, "hold": "10m"}]), None),
+        ("/spec/ramp", json!([{"percent": 100, "hold": "10m"}]), Some("spec.ramp[0].percent")),
         ("/spec/kind", json!("Pretend"), Some("spec.kind")),
         ("/spec/hold", json!("2h"), Some("guardrails.maxDuration must be longer than hold")),
+        (
+            "/spec/gates",
+            json!([budget("0.2")]),
+            Some("need prometheus.url: where are their numbers asked for?"),
+        ),
+        ("/spec/guardrails", json!({"promql": [budget("0.2")]}), Some("need prometheus.url")),
+        ("/spec/guardrails", json!({"maxLatency": "300ms", "maxFailedPercent": 5, "samples": 60}), None),
+        ("/spec/guardrails", json!({"samples": 61}), Some("spec.guardrails.samples")),
+        ("/spec/guardrails", json!({"maxFailedPercent": 100}), Some("spec.guardrails.maxFailedPercent")),
+        ("/spec/prometheus", json!({"url": "prometheus:9090"}), Some("spec.prometheus.url")),
+        ("/spec/prometheus", json!({"url": "http://user:word@prometheus:9090"}), Some("spec.prometheus.url")),
         ("/spec/approvals", json!(10), Some("spec.approvals")),
         ("/spec/historyLimit", json!(0), Some("spec.historyLimit")),
     ]

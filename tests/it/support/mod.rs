@@ -13,6 +13,7 @@ pub mod named;
 pub mod poll;
 pub mod probes;
 pub mod programs;
+pub mod prometheus;
 pub mod proxy;
 pub mod service;
 pub mod wait;

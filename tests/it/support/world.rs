@@ -17,7 +17,7 @@ use super::{
 pub const SYSTEM: &str = "bongsu-system";
 
 /// Namespaces of the services in the shared world. The chart lets Bongsu read Secrets in these and nowhere else.
-const SHARED_NAMESPACES: [&str; 20] = [
+const SHARED_NAMESPACES: [&str; 22] = [
     "wrong-key",
     "no-zone",
     "server-down",
@@ -35,6 +35,8 @@ const SHARED_NAMESPACES: [&str; 20] = [
     "drill-approved",
     "drill-refused",
     "drill-scheduled",
+    "drill-measured",
+    "drill-sampled",
     "refused",
     "compensated",
     "resumed",
