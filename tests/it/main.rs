@@ -25,6 +25,7 @@ mod e2e_trouble;
 mod health_pages;
 mod kube_ledger;
 mod kube_resources;
+mod kubectl;
 mod logs;
 mod manifests;
 mod metrics;

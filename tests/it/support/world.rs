@@ -17,7 +17,7 @@ use super::{
 pub const SYSTEM: &str = "bongsu-system";
 
 /// Namespaces of the services in the shared world. The chart lets Bongsu read Secrets in these and nowhere else.
-const SHARED_NAMESPACES: [&str; 20] = [
+const SHARED_NAMESPACES: [&str; 23] = [
     "wrong-key",
     "no-zone",
     "server-down",
@@ -38,6 +38,9 @@ const SHARED_NAMESPACES: [&str; 20] = [
     "refused",
     "compensated",
     "resumed",
+    "plugin-moves",
+    "plugin-drills",
+    "plugin-watch",
 ];
 
 /// The standard setup: two regions with members, and the witness.
