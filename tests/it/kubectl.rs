@@ -1,6 +1,9 @@
 //! `kubectl bongsu`, called by the real kubectl on a real API server, with the roles and the admission policy of the chart.
 
-use std::process::{Output, Stdio};
+use std::{
+    os::unix::process::CommandExt,
+    process::{Output, Stdio},
+};
 
 use bongsu::api::{DrillRun, DrillRunStatus};
 use bongsu::report::{Sealed, Status, verify};
@@ -54,10 +57,10 @@ async fn a_person_sees_plans_and_moves_a_service_and_one_without_the_role_is_tol
     sees_regions(&service, KIM);
 
     let shown = kim.calls(&["get"]).await.with(0);
-    has(&shown, &["SERVED BY", SERVICE, "daejeon Healthy, gwangju Healthy", "Automatic", "moves to gwangju"]);
+    has(&shown, &["SERVED BY", SERVICE, "all Healthy", "Automatic", "moves to gwangju"]);
     has(&shown, &["never"]);
     let korean = kim.calls(&["get", "--language", "ko"]).await.with(0);
-    has(&korean, &["서비스 지역", "gwangju 정상", "gwangju(으)로 자동 전환"]);
+    has(&korean, &["서비스 지역", "모두 정상", "gwangju 자동 전환"]);
     let seen = kim.calls(&["get", "-o", "json"]).await.json();
     assert_eq!(seen["services"][0]["serving"], json!(["daejeon"]));
     assert_eq!(seen["services"][0]["ifLost"]["outcome"], "Ready");
@@ -70,7 +73,7 @@ async fn a_person_sees_plans_and_moves_a_service_and_one_without_the_role_is_tol
     let plan = kim.calls(&["plan", SERVICE]).await.with(0);
     has(&plan, &["would be moved from daejeon to gwangju", "RaiseEpoch", "Nothing was touched."]);
     let plan = kim.calls(&["plan", SERVICE, "--to", "daejeon"]).await.with(1);
-    has(&plan, &["would not be moved", "served like that already"]);
+    has(&plan, &["would not be moved. Nothing was touched.", "served like that already"]);
     assert_eq!(service.shown().await, service.answer("daejeon", 1));
 
     let unsure = kim.calls(&["switch", SERVICE, "--to", "gwangju", "--reason", "test"]).await.refused();
@@ -143,7 +146,7 @@ async fn one_person_asks_for_a_drill_another_approves_it_and_an_auditor_reads_it
     let followed = kim.calls(&["watch", &run]).await;
     let text = followed.with(0);
     has(&text, &["verify leaves daejeon", "verify is served by gwangju", "verify is back"]);
-    has(&text, &["Passed, by rule AllLimitsKept", "daejeon → gwangju in"]);
+    has(&text, &["Passed by rule AllLimitsKept", "daejeon → gwangju in"]);
     assert_eq!(status(&service, &run).await.approved_by, [LEE.1]);
     let late = lee.calls(&["approve", &run]).await.refused();
     has(&late, &["is over, nothing is left to approve"]);
@@ -216,7 +219,8 @@ async fn a_run_is_drawn_on_a_terminal_that_is_whole_afterwards_and_an_abort_brin
     .await;
 
     let looked = in_a_terminal(&kim, &format!("watch {run}"), "q").await.with(2);
-    has(&looked, &["[Holding]", "Away gwangju", "returns in"]);
+    // Between words the cursor is moved.
+    has(&looked, &["[Holding]", "▒", "█", "gwangju", "returns"]);
     has(afterwards(&looked), &["Stopped looking; DrillRun"]);
     let interrupted = in_a_terminal(&kim, &format!("watch {run}"), "\u{3}").await.with(2);
     has(afterwards(&interrupted), &["goes on"]);
@@ -263,4 +267,37 @@ async fn kubectl_finds_the_plugin_and_completes_its_arguments() {
     }
     let help = person.calls(&["switch", "--help"]).await.with(0);
     has(&help, &["Usage: kubectl bongsu switch", "Exit codes:", "--away-from"]);
+}
+
+/// What `--help` says, without the flags of all commands.
+fn help_of(words: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bongsu"));
+    command.arg0("/usr/bin/kubectl-bongsu").env_remove("COLUMNS");
+    let text = called(command.args(words).arg("--help").output().unwrap()).with(0);
+    let (before, rest) = text.split_once("\nCluster:\n").unwrap();
+    let after = rest.split_once("\n\n").filter(|_| !words.is_empty()).map(|(_, after)| after);
+    match (words.is_empty(), after) {
+        (true, _) => text,
+        (false, Some(after)) => format!("{before}\n{after}"),
+        (false, None) => before.to_owned(),
+    }
+}
+
+/// Written anew by `UPDATE=1 cargo test docs_kubectl_reference_md`.
+#[test]
+fn docs_kubectl_reference_md_is_what_the_program_says() {
+    let commands = ["get", "plan", "switch", "drill", "drill run", "drill list", "drill next", "approve"];
+    let commands = commands.into_iter().chain(["abort", "report", "watch", "completions"]);
+    let mut page = "# Reference of `kubectl bongsu`\n\n\
+         Generated from the program by `UPDATE=1 cargo test docs_kubectl_reference_md`. Do not edit. What each is for is \
+         in\n[kubectl.md](kubectl.md). The flags under *Cluster* go with every command.\n"
+        .to_owned();
+    for command in std::iter::once("").chain(commands) {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let help = help_of(&words);
+        let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+        let title = format!("kubectl bongsu {command}");
+        page += &format!("\n## {}\n\n```text\n{}\n```\n", title.trim_end(), help.join("\n").trim_end());
+    }
+    crate::support::programs::assert_committed("docs/kubectl-reference.md", &page);
 }

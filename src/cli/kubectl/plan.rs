@@ -92,11 +92,15 @@ fn text(lang: Lang, found: &Failover, wide: bool) -> String {
             )
         }
         _ => {
-            let why = status.message.unwrap_or_default();
+            // The message says all that blocks in one line; the table says it in several.
+            let why = match status.rules.iter().any(is_in_the_way) {
+                true => String::new(),
+                false => format!(": {}", status.message.unwrap_or_default()),
+            };
             say!(
                 lang,
-                "{name} would not be moved: {why}. Nothing was touched.\n",
-                "{name}: 전환되지 않습니다. {why}. 변경된 것은 없습니다.\n"
+                "{name} would not be moved{why}. Nothing was touched.\n",
+                "{name}: 전환되지 않습니다{why}. 변경된 것은 없습니다.\n"
             )
         }
     };

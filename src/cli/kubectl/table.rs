@@ -30,7 +30,7 @@ impl Table {
             |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|c| width(c)).max();
         let widths: Vec<usize> = (0..columns).map(|column| widest(column).unwrap_or_default()).collect();
         let line = |row: &Vec<String>| {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| pad(cell, *width + 3));
+            let cells = row.iter().zip(&widths).map(|(cell, width)| pad(cell, *width + 2));
             let line: String = cells.collect();
             format!("{}\n", line.trim_end())
         };
@@ -56,6 +56,6 @@ mod tests {
     fn columns_stand_below_each_other_in_both_scripts() {
         let mut table = Table::new(["지역".to_owned(), "상태".to_owned()]);
         table.row(vec!["daejeon".to_owned(), "정상".to_owned()]);
-        assert_eq!(table.text(), "지역      상태\ndaejeon   정상\n");
+        assert_eq!(table.text(), "지역     상태\ndaejeon  정상\n");
     }
 }

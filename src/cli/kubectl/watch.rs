@@ -141,17 +141,24 @@ async fn look_on(
     // Before the terminal is taken: what is wrong now is said in the usual way.
     let first: DrillRun = session.get(namespace, name, Role::View).await?;
     let mut view = View::open(choice)?;
-    let ended = to_the_end(session, first, &mut view).await;
+    let mut sight = Sight::new(session, first).await;
+    let ended = to_the_end(session, &mut sight, &mut view).await;
+    let was_drawn = matches!(view, View::Screen(_));
     // Gives the terminal back before anything is printed.
     drop(view);
-    let Some(run) = ended? else {
+    if !ended? {
         tell!(
             lang,
             "Stopped looking; DrillRun {name} goes on. Stop it: kubectl bongsu abort {name} -n {namespace}",
             "보기를 그만두었습니다. DrillRun {name}은(는) 계속됩니다. 중단: kubectl bongsu abort {name} -n {namespace}"
         );
         return Ok(Outcome::Failed);
-    };
+    }
+    if was_drawn {
+        // What was on the screen is gone with it; this stays.
+        Lines::default().tell(&sight, lang)?;
+    }
+    let run = sight.run;
     let found = run.status.as_ref().and_then(|status| status.verdict);
     form.print(&run, |run| summary(lang, run))?;
     Ok(match found {
@@ -160,9 +167,8 @@ async fn look_on(
     })
 }
 
-/// The run when it is over; `None`: the person had enough.
-async fn to_the_end(session: &Session, first: DrillRun, view: &mut View) -> anyhow::Result<Option<DrillRun>> {
-    let mut sight = Sight::new(session, first).await;
+/// Whether it came to its end; if not, the person had enough.
+async fn to_the_end(session: &Session, sight: &mut Sight, view: &mut View) -> anyhow::Result<bool> {
     let mut signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
         .map(signal)
         .into_iter()
@@ -170,16 +176,16 @@ async fn to_the_end(session: &Session, first: DrillRun, view: &mut View) -> anyh
     let mut heard = session.now();
     loop {
         sight.now = session.now();
-        view.show(&sight, session.lang)?;
+        view.show(sight, session.lang)?;
         if sight.is_over() {
-            return Ok(Some(sight.run));
+            return Ok(true);
         }
         let look = async {
             session.sleep(LOOK_EVERY).await;
             sight.look(session).await
         };
         match listening(session, view, &mut signals, look).await? {
-            None => return Ok(None),
+            None => return Ok(false),
             Some(Ok(())) => heard = session.now(),
             Some(Err(error)) if session.now().since(heard) > SILENCE_MAX => return Err(error),
             Some(Err(error)) => sight.trouble = Some(format!("{error:#}")),
@@ -214,11 +220,13 @@ fn summary(lang: Lang, run: &DrillRun) -> String {
     let name = run.metadata.name.clone().unwrap_or_default();
     let namespace = run.metadata.namespace.clone().unwrap_or_default();
     let verdict = status.verdict.map_or("?", |found| verdict(lang, found));
-    let (rule, why) = (status.rule.unwrap_or_default(), status.message.unwrap_or_default());
+    let (rule, message) = (status.rule.unwrap_or_default(), status.message.unwrap_or_default());
+    // Before the colon the message says the verdict again.
+    let why = message.split_once(": ").map(|(_, why)| format!(": {why}")).unwrap_or_default();
     let mut text = say!(
         lang,
-        "DrillRun {namespace}/{name}: {verdict}, by rule {rule}. {why}\n",
-        "DrillRun {namespace}/{name}: {verdict}, 판정 규칙 {rule}. {why}\n"
+        "DrillRun {namespace}/{name}: {verdict} by rule {rule}{why}\n",
+        "DrillRun {namespace}/{name}: {verdict}, 판정 규칙 {rule}{why}\n"
     );
     for service in &status.services {
         let (service_name, from, to) = (&service.name, list(&service.from), list(&service.to));

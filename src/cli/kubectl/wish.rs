@@ -155,11 +155,19 @@ pub(super) fn is_confirmed(
 pub(super) async fn ask(session: &Session, namespace: &str, wish: &Failover) -> anyhow::Result<Failover> {
     let made: Failover = session.create(namespace, wish, Role::Operate).await?;
     let name = made.metadata.name.clone().unwrap_or_default();
-    tell!(
-        session.lang,
-        "Failover {namespace}/{name} is created.",
-        "Failover {namespace}/{name}을(를) 만들었습니다."
-    );
+    let lang = session.lang;
+    match wish.spec.dry_run {
+        true => tell!(
+            lang,
+            "Asked by Failover {namespace}/{name}, a dry run.",
+            "시험 실행 Failover {namespace}/{name}(으)로 물었습니다."
+        ),
+        false => tell!(
+            lang,
+            "Failover {namespace}/{name} is created.",
+            "Failover {namespace}/{name}을(를) 만들었습니다."
+        ),
+    }
     Ok(made)
 }
 

@@ -176,16 +176,11 @@ pub(super) fn table(lang: Lang, lines: &[Line], args: &Args) -> String {
             true => format!("{}/{}", line.namespace, line.name),
             false => line.name.clone(),
         };
-        let regions: Vec<String> = line
-            .regions
-            .iter()
-            .map(|region| format!("{} {}", region.region, health(lang, &region.health)))
-            .collect();
         table.row(vec![
             name,
             served_by(lang, line),
             health(lang, &line.health).to_owned(),
-            list(&regions),
+            regions(lang, &line.regions),
             line.mode.map_or("?", |found| mode(lang, found)).to_owned(),
             if_lost(lang, line.if_lost.as_ref()),
             drilled(lang, line.last_drill.as_ref()),
@@ -213,13 +208,24 @@ fn served_by(lang: Lang, line: &Line) -> String {
     }
 }
 
+/// All in two words while they agree, so that the one which does not is seen.
+fn regions(lang: Lang, regions: &[RegionHealth]) -> String {
+    let first = regions.first().map(|region| region.health.as_str());
+    if let Some(state) = first.filter(|first| regions.iter().all(|region| region.health == *first)) {
+        let state = health(lang, state);
+        return say!(lang, "all {state}", "모두 {state}");
+    }
+    let each = regions.iter().map(|region| format!("{} {}", region.region, health(lang, &region.health)));
+    list(&each.collect::<Vec<_>>())
+}
+
 /// What would happen.
 pub(super) fn if_lost(lang: Lang, next: Option<&IfLost>) -> String {
     let Some(next) = next else { return say!(lang, "unknown", "모름") };
     let (to, why) = (list(&next.to), list(&next.blocked_by));
     match next.outcome.as_str() {
-        "Ready" => say!(lang, "moves to {to}", "{to}(으)로 자동 전환"),
-        "Recommend" => say!(lang, "asks a person to move it to {to}", "{to}(으)로 전환을 권고"),
+        "Ready" => say!(lang, "moves to {to}", "{to} 자동 전환"),
+        "Recommend" => say!(lang, "recommends {to}", "{to} 전환 권고"),
         _ => say!(lang, "stays: {why}", "전환 안 됨: {why}"),
     }
 }

@@ -101,11 +101,10 @@ impl Story {
             "{grade}등급, {topology:?}, 전환 방식 {mode}."
         );
         let next = if_lost(lang, self.line.if_lost.as_ref());
-        let from = self.line.if_lost.as_ref().map(|next| next.from.clone()).unwrap_or_default();
         let third = match self.line.if_lost.as_ref() {
             Some(told) => {
-                let message = &told.message;
-                say!(lang, "If {from} were lost: {next}. {message}", "{from} 상실 시: {next}. {message}")
+                let from = &told.from;
+                say!(lang, "If {from} were lost: {next}.", "{from} 상실 시: {next}.")
             }
             None => String::new(),
         };

@@ -18,6 +18,10 @@ pub(super) struct Lines {
 impl Lines {
     pub(super) fn tell(&mut self, sight: &Sight, lang: Lang) -> anyhow::Result<()> {
         let status = sight.status();
+        if let (None, Some(_)) = (&self.last, status.timeline.first()) {
+            let (day, zone) = (sight.day(), sight.zone_name());
+            print(&say!(lang, "{day}, times in {zone}\n", "{day}, 시각 기준 {zone}\n"))?;
+        }
         // The object shows the last moments only, so what was told is found by its words and not by its number.
         let told =
             self.last.as_ref().and_then(|last| status.timeline.iter().rposition(|entry| entry == last));

@@ -145,7 +145,9 @@ fn courses(sight: &Sight, lang: Lang, look: Look, area: Rect) -> Paragraph<'stat
     // Two frames and a space on each side of the bar.
     let room = usize::from(area.width).saturating_sub(names + widest + 4).max(1);
     let mut lines: Vec<Line<'static>> = Vec::new();
-    for (service, note) in status.services.iter().zip(&notes) {
+    // Two frames and the legend.
+    let fits = usize::from(area.height).saturating_sub(3);
+    for (service, note) in status.services.iter().zip(&notes).take(fits) {
         let [left, away] = sight.away(service);
         let [returned, back] = sight.back(service);
         let course = Course { left, away, returned, back };
@@ -162,10 +164,15 @@ fn courses(sight: &Sight, lang: Lang, look: Look, area: Rect) -> Paragraph<'stat
     if lines.is_empty() {
         lines.push(Line::raw(say!(lang, "no service is selected yet", "아직 선택된 서비스가 없습니다")));
     }
+    let hidden = status.services.len().saturating_sub(fits);
+    let more = match hidden {
+        0 => String::new(),
+        _ => say!(lang, "  (and {hidden} more services)", "  (외 서비스 {hidden}개)"),
+    };
     lines.push(Line::raw(say!(
         lang,
-        "{HOME} at home  {MOVING} moving  {AWAY} away  {TO_COME} to come",
-        "{HOME} 원래 지역  {MOVING} 전환 중  {AWAY} 전환됨  {TO_COME} 예정"
+        "{HOME} at home  {MOVING} moving  {AWAY} away  {TO_COME} to come{more}",
+        "{HOME} 원래 지역  {MOVING} 전환 중  {AWAY} 전환됨  {TO_COME} 예정{more}"
     )));
     Paragraph::new(lines).block(Block::bordered().title(say!(lang, " services ", " 서비스 ")))
 }

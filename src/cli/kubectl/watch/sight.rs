@@ -29,10 +29,10 @@ impl Sight {
         let namespace = run.metadata.namespace.clone().unwrap_or_default();
         let drill: Option<SwitchoverDrill> =
             session.find(&namespace, &run.spec.drill_name).await.ok().flatten();
-        let own = std::env::var("TZ").ok();
         let of_drill = drill.as_ref().and_then(|drill| drill.spec.schedule.as_ref());
-        let zone = of_drill.map(|schedule| schedule.time_zone.clone()).or(own);
-        let zone = zone.and_then(|name| TimeZone::get(&name).ok()).unwrap_or(TimeZone::UTC);
+        let zone = of_drill.and_then(|schedule| TimeZone::get(&schedule.time_zone).ok());
+        // Without a schedule, that of whoever looks.
+        let zone = zone.or_else(|| TimeZone::try_system().ok()).unwrap_or(TimeZone::UTC);
         let mut sight = Self { run, drill, moves: BTreeMap::new(), trouble: None, now: session.now(), zone };
         sight.look_at_moves(session).await;
         sight
@@ -114,12 +114,18 @@ impl Sight {
 
     /// The zone, with its offset now.
     pub(super) fn zone_name(&self) -> String {
-        let offset = jiff::Timestamp::from_millisecond(self.now.0)
-            .map(|now| now.to_zoned(self.zone.clone()).strftime("%:z").to_string());
-        match (self.zone.iana_name(), offset) {
-            (Some(name), Ok(offset)) => format!("{name} {offset}"),
-            _ => "UTC".to_owned(),
+        let name = self.zone.iana_name().unwrap_or("UTC");
+        match jiff::Timestamp::from_millisecond(self.now.0) {
+            Ok(now) => format!("{name} {}", now.to_zoned(self.zone.clone()).strftime("%:z")),
+            Err(_) => name.to_owned(),
         }
+    }
+
+    /// The day on which it starts, or started.
+    pub(super) fn day(&self) -> String {
+        let start = self.status().starts_at.and_then(|start| start.parse::<jiff::Timestamp>().ok());
+        let day = start.map(|start| start.to_zoned(self.zone.clone()).strftime("%Y-%m-%d").to_string());
+        day.unwrap_or_default()
     }
 }
 
