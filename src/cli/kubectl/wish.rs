@@ -126,7 +126,7 @@ pub(super) fn is_confirmed(
         (Some(to), _) => {
             let member = status.members.iter().find(|member| member.region == *to);
             let state = health(lang, member.map_or("Unknown", |member| member.health.as_str()));
-            say!(lang, "lead its clients to {to} ({state})", "{to}({state})(으)로 전환")
+            say!(lang, "lead its clients to {to} ({state})", "{to}({state})에서 서비스하도록 전환")
         }
         (None, Some(from)) => say!(lang, "lead its clients away from {from}", "{from}에서 제외"),
         (None, None) => String::new(),
