@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
+    admission_cases,
     bongsu::SOON,
-    control_plane::write_kubeconfig,
+    control_plane::{ControlPlane, write_kubeconfig},
     plugin::{Called, Person, called},
     service::{SERVICE, Service},
     wait::until,
@@ -251,11 +252,7 @@ async fn an_api_server_that_is_away_is_one_clear_sentence() {
 async fn kubectl_finds_the_plugin_and_completes_its_arguments() {
     let person = Person::nowhere("gpki");
     write_kubeconfig(&person.kubeconfig(), &json!({"server": "http://127.0.0.1:1"}), "token");
-    let complete = async |words: &[&str]| {
-        let mut command = person.surrounded(crate::support::programs::program("kubectl"));
-        let output = command.arg("__complete").arg("bongsu").args(words).output().await.unwrap();
-        called(output).with(0)
-    };
+    let complete = async |words: &[&str]| complete_as(&person, words).await;
     has(&complete(&["sw"]).await, &["switch\tMove a service", ":4"]);
     has(&complete(&["drill", ""]).await, &["run\t", "list\t", "next\t"]);
     has(&complete(&["switch", "verify", "--away"]).await, &["--away-from\t"]);
@@ -300,4 +297,73 @@ fn docs_kubectl_reference_md_is_what_the_program_says() {
         page += &format!("\n## {}\n\n```text\n{}\n```\n", title.trim_end(), help.join("\n").trim_end());
     }
     crate::support::programs::assert_committed("docs/kubectl-reference.md", &page);
+}
+
+/// An object as Bongsu would show it, where no Bongsu runs.
+fn shown_as(plane: &ControlPlane, namespace: &str, kind: &str, name: &str, spec: &Value, status: &Value) {
+    let object = json!({
+        "apiVersion": "bongsu.io/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    });
+    plane.try_kubectl(&["create", "-f", "-"], &object.to_string()).unwrap();
+    let patch = json!({"status": status}).to_string();
+    let what = format!("{kind}/{name}");
+    let arguments =
+        ["patch", &what, "-n", namespace, "--subresource=status", "--type=merge", "--patch", &patch];
+    plane.try_kubectl(&arguments, "").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_well_stands_first_and_a_drill_that_was_too_long_ago_is_overdue() {
+    let plane = ControlPlane::shared().await;
+    let namespace = plane.namespace("plugin-get").await;
+    let mut spec = admission_cases::service()["spec"].clone();
+    spec["failover"]["maxDrillAge"] = json!("48h");
+    let member = |region: &str, health: &str| json!({"region": region, "serving": region == "daejeon", "health": health, "target": health == "Healthy"});
+    for (name, health) in [("a-well", "Healthy"), ("b-ill", "Down")] {
+        let members = [member("daejeon", health), member("gwangju", "Healthy")];
+        let next =
+            json!({"from": "daejeon", "outcome": "Blocked", "blockedBy": ["Cooldown"], "message": "no"});
+        let status = json!({
+            "epoch": 3, "serving": ["daejeon"], "health": health, "members": members, "nextMove": next,
+        });
+        shown_as(plane, &namespace, "SharedService", name, &spec, &status);
+    }
+    let run = json!({"drillName": "monthly", "reason": "test"});
+    let status = json!({
+        "phase": "Over", "verdict": "Passed", "endedAt": "2020-01-01T00:00:00.000Z",
+        "services": [{"name": "a-well", "state": "Back", "from": ["daejeon"], "to": ["gwangju"]}],
+    });
+    shown_as(plane, &namespace, "DrillRun", "old", &run, &status);
+    let person = Person::new(plane, ControlPlane::ADMIN, &namespace);
+    let table = person.calls(&["get"]).await.with(0);
+    let lines: Vec<&str> = table.lines().filter(|line| line.starts_with(['a', 'b'])).collect();
+    assert!(lines[0].starts_with("b-ill") && lines[1].starts_with("a-well"), "{table}");
+    has(lines[0], &["Down", "daejeon Down, gwangju Healthy", "stays: Cooldown", "never"]);
+    has(lines[1], &["all Healthy", "Passed", "ago, overdue"]);
+    let words = complete_as(&person, &["get", "-n", &namespace, "b"]).await;
+    assert_eq!(words, "b-ill\n:4\n");
+}
+
+/// What kubectl offers for the last word.
+async fn complete_as(person: &Person, words: &[&str]) -> String {
+    let mut command = person.surrounded(crate::support::programs::program("kubectl"));
+    called(command.arg("__complete").arg("bongsu").args(words).output().await.unwrap()).with(0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_move_is_given_up_and_one_that_is_at_work_is_left_alone() {
+    let plane = ControlPlane::shared().await;
+    let namespace = plane.namespace("plugin-abort").await;
+    let spec = json!({"serviceName": "verify", "to": "gwangju", "reason": "test"});
+    for (name, phase) in [("waits", "Paused"), ("works", "Running"), ("done", "Succeeded")] {
+        shown_as(plane, &namespace, "Failover", name, &spec, &json!({"phase": phase}));
+    }
+    let person = Person::new(plane, ControlPlane::ADMIN, &namespace);
+    let given_up = person.calls(&["abort", "waits", "-o", "json"]).await.json();
+    assert_eq!(given_up["spec"]["intervention"], "Abort");
+    let works = person.calls(&["abort", "works"]).await.refused();
+    has(&works, &["Failover works is at work", "only when it is paused"]);
+    has(&person.calls(&["abort", "done", "--language", "ko"]).await.err, &["이미 끝났습니다(성공)"]);
+    person.calls(&["abort", "done"]).await.with(1);
 }

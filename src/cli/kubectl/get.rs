@@ -13,7 +13,10 @@ use super::{
     output::Form,
     words::say,
 };
-use crate::api::{DrillRun, Failover, GradePolicy, Mode, Region, SharedService, SwitchoverDrill};
+use crate::{
+    api::{DrillRun, Failover, GradePolicy, Mode, Region, SharedService, SwitchoverDrill},
+    report::Lang,
+};
 use line::Line;
 use story::Story;
 
@@ -54,7 +57,7 @@ async fn all(session: &Session, args: &Args) -> anyhow::Result<Outcome> {
     let runs: Vec<DrillRun> = session.list(namespace).await?;
     let mut told = Vec::new();
     match session.list_all::<Region>().await {
-        Ok(regions) => told.extend(warnings(session, &regions)),
+        Ok(regions) => told.extend(warnings(session.lang, &regions)),
         // Without them the lines are still right.
         Err(error) => told.push(format!("{error:#}")),
     }
@@ -91,14 +94,14 @@ fn none(session: &Session, namespace: Option<&str>) -> String {
 }
 
 /// A stop that somebody has pulled, work that is done, and a region that is lost or silent.
-fn warnings(session: &Session, regions: &[Region]) -> Vec<String> {
+fn warnings(lang: Lang, regions: &[Region]) -> Vec<String> {
     let mut found = Vec::new();
     for region in regions {
         let name = region.metadata.name.as_deref().unwrap_or_default();
         if let Some(stop) = &region.spec.global_stop {
             let reason = &stop.reason;
             found.push(say!(
-                session.lang,
+                lang,
                 "nothing moves by itself: the global stop is set in Region {name} ({reason})",
                 "자동 전환이 모두 멈춰 있습니다. Region {name}의 globalStop: {reason}"
             ));
@@ -106,7 +109,7 @@ fn warnings(session: &Session, regions: &[Region]) -> Vec<String> {
         if let Some(maintenance) = &region.spec.maintenance {
             let reason = &maintenance.reason;
             found.push(say!(
-                session.lang,
+                lang,
                 "{name} is under maintenance and takes nothing over ({reason})",
                 "{name} 점검 중이라 전환 대상에서 빠집니다: {reason}"
             ));
@@ -116,10 +119,10 @@ fn warnings(session: &Session, regions: &[Region]) -> Vec<String> {
             let message = &condition.message;
             match (condition.type_.as_str(), condition.status.as_str()) {
                 ("Lost", "True") => {
-                    found.push(say!(session.lang, "{name} is lost: {message}", "{name} 상실: {message}"));
+                    found.push(say!(lang, "{name} is lost: {message}", "{name} 상실: {message}"));
                 }
                 ("AgentAlive", "False") => found.push(say!(
-                    session.lang,
+                    lang,
                     "{name} is silent: {message}",
                     "{name}의 Bongsu가 응답하지 않습니다: {message}"
                 )),
@@ -178,4 +181,36 @@ async fn one(session: &Session, args: &Args, service: &str) -> anyhow::Result<Ou
     let story = Story::of(session, object, moves, runs, drills, &policies);
     args.form.print(&story, |story| story.text(session, args.form.is_wide()))?;
     Ok(Outcome::Good)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_concerns_every_service_is_said_with_its_reason() {
+        let region = |spec: serde_json::Value, alive: &str| -> Region {
+            let alive = json!({
+                "type": "AgentAlive", "status": alive, "reason": "R", "message": "look there",
+                "lastTransitionTime": "2027-01-01T00:00:00Z",
+            });
+            serde_json::from_value(json!({
+                "apiVersion": "bongsu.io/v1alpha1", "kind": "Region", "metadata": {"name": "daejeon"}, "spec": spec,
+                "status": {"conditions": [alive]},
+            }))
+            .unwrap()
+        };
+        let stop = region(json!({"globalStop": {"reason": "wrong verdicts"}}), "True");
+        let work = region(json!({"maintenance": {"reason": "new switches"}}), "False");
+        let told = warnings(Lang::En, &[stop.clone(), work, region(json!({}), "Unknown")]);
+        let expected = [
+            "nothing moves by itself: the global stop is set in Region daejeon (wrong verdicts)",
+            "daejeon is under maintenance and takes nothing over (new switches)",
+            "daejeon is silent: look there",
+        ];
+        assert_eq!(told, expected);
+        assert!(warnings(Lang::Ko, &[stop])[0].contains("자동 전환이 모두 멈춰"));
+    }
 }
