@@ -343,6 +343,9 @@ async fn what_is_not_well_stands_first_and_a_drill_that_was_too_long_ago_is_over
     has(lines[1], &["all Healthy", "Passed", "ago, overdue"]);
     let words = complete_as(&person, &["get", "-n", &namespace, "b"]).await;
     assert_eq!(words, "b-ill\n:4\n");
+    let wish = ["switch", "a-well", "--to", "gwangju", "--reason", "test", "--yes", "--timeout", "1s"];
+    let late = person.calls(&wish).await.refused();
+    has(&late, &["has not started after 1s, and will when it can"]);
 }
 
 /// What kubectl offers for the last word.

@@ -64,7 +64,7 @@ pub(super) async fn run(session: &Session, args: &Args) -> anyhow::Result<Outcom
             let planned = found.status.is_some_and(|status| status.phase == Some(FailoverPhase::Planned));
             Ok(if planned { Outcome::Good } else { Outcome::Findings })
         }
-        Waited::Late(why) => {
+        Waited::Late { why, .. } => {
             bail!(say!(
                 lang,
                 "no plan within {PATIENCE:?}: {why}",

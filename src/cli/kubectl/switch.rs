@@ -77,13 +77,23 @@ pub(super) async fn run(session: &Session, args: &Args) -> anyhow::Result<Outcom
             let done = found.status.is_some_and(|status| status.phase == Some(FailoverPhase::Succeeded));
             Ok(if done { Outcome::Good } else { Outcome::Findings })
         }
-        Waited::Late(why) => {
+        Waited::Late { started, why } => {
             let limit = args.timeout;
-            bail!(say!(
-                lang,
-                "Failover {name} is not over after {limit}, and goes on: {why}",
-                "Failover {name}이(가) {limit} 안에 끝나지 않았으며 계속 진행됩니다: {why}"
-            ))
+            bail!(match started {
+                true => say!(
+                    lang,
+                    "Failover {name} is not over after {limit}, and goes on: {why}",
+                    "Failover {name}이(가) {limit} 안에 끝나지 않았으며 계속 진행됩니다: {why}"
+                ),
+                // As after an hour without a ledger: nobody may want it any more.
+                false => say!(
+                    lang,
+                    "Failover {name} has not started after {limit}, and will when it can; have it deleted if nobody \
+                     wants it any more: {why}",
+                    "Failover {name}이(가) {limit} 안에 시작되지 않았으며 가능해지면 시작됩니다. 더 이상 필요 없으면 \
+                     삭제하게 하십시오: {why}"
+                ),
+            })
         }
         Waited::Interrupted => {
             tell!(

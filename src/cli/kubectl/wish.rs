@@ -175,8 +175,13 @@ pub(super) async fn ask(session: &Session, namespace: &str, wish: &Failover) -> 
 pub(super) enum Waited {
     /// It is over, or waits for a person.
     Ended(Box<Failover>),
-    /// It is not over yet; why it waits.
-    Late(String),
+    /// It is not over yet.
+    Late {
+        /// Whether anything was done.
+        started: bool,
+        /// Why it waits.
+        why: String,
+    },
     /// The person had enough.
     Interrupted,
 }
@@ -197,7 +202,8 @@ pub(super) async fn follow(session: &Session, made: &Failover, limit: Duration) 
             return Ok(Waited::Ended(Box::new(found)));
         }
         if session.now().since(begun) >= limit {
-            return Ok(Waited::Late(status.message.unwrap_or_default()));
+            let started = !matches!(status.phase, None | Some(Pending));
+            return Ok(Waited::Late { started, why: status.message.unwrap_or_default() });
         }
         tokio::select! {
             () = session.sleep(LOOK_EVERY) => {}
