@@ -29,7 +29,7 @@ use super::Duration;
     validation = ("self.spec.abort == oldSelf.spec.abort || !has(self.status) || !has(self.status.verdict)", "this run is over, so there is nothing to stop")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = ("self.drillName == oldSelf.drillName && has(self.startsAt) == has(oldSelf.startsAt) && (!has(self.startsAt) || self.startsAt == oldSelf.startsAt)", "a DrillRun cannot be changed after it was created, except abort: create another one"))]
+#[x_kube(validation = ("self.drillName == oldSelf.drillName && has(self.startsAt) == has(oldSelf.startsAt) && (!has(self.startsAt) || self.startsAt == oldSelf.startsAt) && has(self.requestedBy) == has(oldSelf.requestedBy) && (!has(self.requestedBy) || self.requestedBy == oldSelf.requestedBy)", "a DrillRun cannot be changed after it was created, except abort: create another one"))]
 #[x_kube(validation = ("!oldSelf.abort || self.abort", "an abort cannot be taken back"))]
 /// What runs.
 pub struct DrillRunSpec {

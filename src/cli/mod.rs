@@ -6,6 +6,7 @@ mod completions;
 mod crds;
 mod demo;
 mod instance;
+mod kubectl;
 mod plan;
 mod report;
 mod run;
@@ -28,6 +29,7 @@ Examples:
   bongsu plan gpki/gpki-verify        say what would happen if what serves were lost now
   bongsu calendar import holidays.ics --time-zone Asia/Seoul
                                       make a Calendar, on whose days no drill runs
+  bongsu kubectl get -A               who serves, how it is, what would happen
   bongsu report verify reports/*.json check that the reports of drills were not changed
   bongsu crds | kubectl apply -f -    install the custom resources
   bongsu completions bash             print completions for a shell
@@ -55,6 +57,8 @@ enum Command {
     Plan(plan::Args),
     /// Lose a simulated data center on this machine, and see its service come back in another
     Demo(demo::Args),
+    /// Look at and move services of a cluster, with your own rights: what `kubectl bongsu` does
+    Kubectl(Box<kubectl::Args>),
     /// Look for mistakes in manifests, without a cluster
     Check(check::Args),
     /// Make a Calendar of a calendar in another form
@@ -93,23 +97,28 @@ impl From<Outcome> for ExitCode {
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Run(args) => run::run(*args),
-        Command::Plan(args) => plan::run(&args),
-        Command::Demo(args) => demo::run(&args),
-        Command::Check(args) => check::run(&args),
-        Command::Calendar(args) => calendar::run(&args),
-        Command::Simulate(args) => simulate::run(&args),
-        Command::Report(args) => report::run(&args),
-        Command::Crds(args) => crds::run(&args),
-        Command::Completions(args) => completions::run(&args),
-    };
+    let result = kubectl::main_as(std::env::args_os().next().as_deref()).unwrap_or_else(run);
     match result {
         Ok(outcome) => outcome.into(),
         Err(error) => {
             eprintln!("bongsu: {error:#}");
             Outcome::Failed.into()
         }
+    }
+}
+
+fn run() -> anyhow::Result<Outcome> {
+    match Cli::parse().command {
+        Command::Run(args) => run::run(*args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Kubectl(args) => kubectl::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Calendar(args) => calendar::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Crds(args) => crds::run(&args),
+        Command::Completions(args) => completions::run(&args),
     }
 }
 

@@ -217,10 +217,16 @@ fn reports_go_to_a_claim_and_are_signed_with_the_key_of_a_secret() {
     );
 }
 
+/// Roles that the chart ships for people to be bound to, and not for Bongsu.
+fn is_for_people(object: &Value) -> bool {
+    object["metadata"]["labels"]["app.kubernetes.io/component"] == "people"
+}
+
 #[test]
 fn bongsu_may_do_exactly_this() {
     let mut found = Vec::new();
-    for role in objects(EVERYTHING).iter().filter(|object| object["rules"].is_sequence()) {
+    let roles = objects(EVERYTHING).into_iter().filter(|object| object["rules"].is_sequence());
+    for role in roles.filter(|role| !is_for_people(role)) {
         let place = role["metadata"]["namespace"].as_str().unwrap_or("*");
         found.extend(role["rules"].as_sequence().unwrap().iter().map(|rule| permission(place, rule)));
     }
@@ -241,7 +247,40 @@ fn bongsu_may_do_exactly_this() {
         list
     };
     assert_eq!(sorted(found), sorted(expected.map(str::to_owned).to_vec()));
-    assert_eq!(of_kind(MINIMUM, "Role").len(), 1, "no Secret may be read without being asked for");
+    let own = of_kind(MINIMUM, "Role").into_iter().filter(|role| !is_for_people(role));
+    assert_eq!(own.count(), 1, "no Secret may be read without being asked for");
+}
+
+#[test]
+fn people_may_do_exactly_this_and_nobody_is_bound_by_the_chart() {
+    let mut found = Vec::new();
+    for role in objects(EVERYTHING).into_iter().filter(is_for_people) {
+        let place = role["metadata"]["namespace"].as_str().unwrap_or("*");
+        let name = role["metadata"]["name"].as_str().unwrap().to_owned();
+        let labels = role["metadata"]["labels"].as_mapping().unwrap().iter();
+        let into = labels.filter_map(|(label, value)| {
+            let role = label.as_str()?.strip_prefix("rbac.authorization.k8s.io/aggregate-to-")?;
+            (value == "true").then_some(role)
+        });
+        let into = into.collect::<Vec<_>>().join(",");
+        let rules = role["rules"].as_sequence().unwrap().iter();
+        found.extend(rules.map(|rule| format!("{name} [{into}] {}", permission(place, rule))));
+    }
+    let expected = [
+        "bongsu-view [view,edit,admin] *: regions,gradepolicies,sharedservices,failovers,switchoverdrills,drillruns,\
+         calendars,approvals: get,list,watch",
+        "bongsu-operate [edit,admin] *: failovers,drillruns: create,patch",
+        "bongsu-approve [] *: approvals: create,delete",
+        "bongsu-reports [] ledger: ledgerentries: get",
+    ];
+    found.sort();
+    let mut expected = expected.map(str::to_owned);
+    expected.sort();
+    assert_eq!(found, expected);
+    let bound = objects(EVERYTHING).into_iter().filter(|object| !object["roleRef"].is_null());
+    let people = ["view", "operate", "approve", "reports"].map(|role| format!("bongsu-{role}"));
+    let refers = |object: &Value| object["roleRef"]["name"].as_str().unwrap().to_owned();
+    assert!(bound.into_iter().all(|object| !people.contains(&refers(&object))));
 }
 
 fn permission(place: &str, rule: &Value) -> String {
@@ -268,7 +307,7 @@ fn every_rule_says_why_it_is_needed() {
             lines.iter().find(|line| line.contains("\"*\"") || line.contains("'*'") || line.contains("[*]"));
         assert_eq!(wild, None, "{}", path.display());
     }
-    assert_eq!(rules, 9);
+    assert_eq!(rules, 13);
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod e2e_trouble;
 mod health_pages;
 mod kube_ledger;
 mod kube_resources;
+mod kubectl;
 mod logs;
 mod manifests;
 mod metering;

@@ -1,6 +1,10 @@
 //! Clients, and the limit that every call has.
 
-use std::{future::Future, path::Path, time::Duration};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use kube::{
     Client, Config,
@@ -57,10 +61,51 @@ pub enum ClientError {
 /// # Errors
 /// The configuration cannot be used; the message says which file and why.
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ClientError> {
-    let mut config = match kubeconfig {
-        Some(path) => from_file(path).await?,
+    let config = match kubeconfig {
+        Some(path) => from_file(path, &KubeConfigOptions::default()).await?,
         None => Config::infer().await.map_err(|error| ClientError::Infer { cause: error_chain(&error) })?,
     };
+    client(config)
+}
+
+/// How a person reaches a cluster: what kubectl's flags of the same names say.
+#[derive(Clone, Default)]
+pub struct Access {
+    /// The file; `None`: `$KUBECONFIG`, then `~/.kube/config`, then the service account of the pod.
+    pub kubeconfig: Option<PathBuf>,
+    /// Context, cluster and user in it; `None`: the current ones.
+    pub options: KubeConfigOptions,
+    /// The user to act as, if the caller may.
+    pub user: Option<String>,
+    /// The groups to act as.
+    pub groups: Vec<String>,
+}
+
+/// A client with the rights of a person, and where its API server is. It repeats nothing by itself, as [`connect`].
+///
+/// # Errors
+/// The configuration cannot be used; the message says which file and why.
+pub async fn connect_as(access: &Access) -> Result<(Client, String), ClientError> {
+    let infer = |cause| ClientError::Infer { cause };
+    let options = &access.options;
+    let chooses = options.context.is_some() || options.cluster.is_some() || options.user.is_some();
+    let mut config = match &access.kubeconfig {
+        Some(path) => from_file(path, options).await?,
+        // Only a kubeconfig has contexts: a pod's own account is not what was asked for.
+        None if chooses => {
+            Config::from_kubeconfig(options).await.map_err(|error| infer(error_chain(&error)))?
+        }
+        None => Config::infer().await.map_err(|error| infer(error_chain(&error)))?,
+    };
+    if access.user.is_some() || !access.groups.is_empty() {
+        config.auth_info.impersonate.clone_from(&access.user);
+        config.auth_info.impersonate_groups = Some(access.groups.clone());
+    }
+    let url = config.cluster_url.to_string();
+    Ok((client(config)?, url))
+}
+
+fn client(mut config: Config) -> Result<Client, ClientError> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.write_timeout = Some(API_TIMEOUT);
@@ -70,10 +115,10 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ClientError> {
     Client::try_from(config).map_err(|error| ClientError::Setup { url, cause: describe(&error) })
 }
 
-async fn from_file(path: &Path) -> Result<Config, ClientError> {
+async fn from_file(path: &Path, options: &KubeConfigOptions) -> Result<Config, ClientError> {
     let wrong = |cause: String| ClientError::Kubeconfig { path: path.display().to_string(), cause };
     let kubeconfig = Kubeconfig::read_from(path).map_err(|error| wrong(error_chain(&error)))?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    let config = Config::from_custom_kubeconfig(kubeconfig, options).await;
     config.map_err(|error| wrong(error_chain(&error)))
 }
 

@@ -12,7 +12,7 @@ mod status;
 mod table;
 mod watch;
 
-pub use client::{API_TIMEOUT, ClientError, connect};
+pub use client::{API_TIMEOUT, Access, ClientError, connect, connect_as};
 pub use error::{describe, describe_watch, error_chain};
 pub use ready::{Unready, readiness, wait_until_ready};
 pub use resources::KubeResources;

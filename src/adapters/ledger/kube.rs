@@ -19,7 +19,9 @@ use kube::{
 };
 use tracing::error;
 
-use self::{leases::Leases, names::object_name};
+pub use self::names::object_name;
+
+use self::leases::Leases;
 use crate::{
     adapters::kube::{API_TIMEOUT, CallError, Guarded, bounded, describe, follow, is_certainly_undone},
     api::{FIELD_MANAGER, LedgerEntry, LedgerEntrySpec},

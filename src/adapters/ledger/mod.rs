@@ -4,6 +4,6 @@ mod kube;
 mod memory;
 mod metered;
 
-pub use kube::KubeLedger;
+pub use kube::{KubeLedger, object_name};
 pub use memory::MemoryLedger;
 pub use metered::MeteredLedger;

@@ -474,6 +474,8 @@ fn drill_run_cases() -> Vec<Case> {
         (&stopped, ("/spec/abort", json!(false), Some("an abort cannot be taken back"))),
         (&base, ("/spec/drillName", json!("other"), Some(fixed))),
         (&base, ("/spec/startsAt", json!("2027-03-02T10:00:00+09:00"), Some(fixed))),
+        // Who asked cannot approve: it must not become somebody else before Bongsu has seen it.
+        (&base, ("/spec/requestedBy", json!("lee"), Some(fixed))),
     ];
     let changed = rows.into_iter().map(|(before, row)| case("DrillRun", before, Some(before.clone()), row));
     std::iter::once(good).chain(changed).collect()

@@ -10,6 +10,7 @@ pub mod http_server;
 pub mod knot;
 pub mod manual_clock;
 pub mod named;
+pub mod plugin;
 pub mod poll;
 pub mod probes;
 pub mod programs;

@@ -17,7 +17,7 @@ use super::{
 pub const SYSTEM: &str = "bongsu-system";
 
 /// Namespaces of the services in the shared world. The chart lets Bongsu read Secrets in these and nowhere else.
-const SHARED_NAMESPACES: [&str; 22] = [
+const SHARED_NAMESPACES: &[&str] = &[
     "wrong-key",
     "no-zone",
     "server-down",
@@ -40,6 +40,9 @@ const SHARED_NAMESPACES: [&str; 22] = [
     "refused",
     "compensated",
     "resumed",
+    "plugin-moves",
+    "plugin-drills",
+    "plugin-watch",
 ];
 
 /// The standard setup: two regions with members, and the witness.
@@ -71,7 +74,7 @@ impl World {
     /// The standard setup for all tests that break nothing that others need. Each test has its own service.
     pub async fn shared() -> &'static Self {
         let start = async || {
-            let world = Self::start(&REGIONS, &SHARED_NAMESPACES).await;
+            let world = Self::start(&REGIONS, SHARED_NAMESPACES).await;
             world.apply(&world.ballast());
             world
         };

@@ -17,7 +17,8 @@ const READABLE_MAX: usize = 100;
 ///
 /// `record/gpki/gpki-verify` becomes `record.gpki.gpki-verify`. A key that has no such name (upper case, dots, too long,
 /// …) gets a readable part, two hyphens and a hash; no other name has two hyphens.
-pub(super) fn object_name(key: &str) -> String {
+#[must_use]
+pub fn object_name(key: &str) -> String {
     if is_plain(key) { key.replace('/', ".") } else { format!("{}--{}", readable(key), hash(key)) }
 }
 
