@@ -2,6 +2,7 @@
 //! out its orders as requests for moves, and looks again. See `docs/adr/0009-drills.md`.
 
 mod advance;
+mod passed;
 mod verdict;
 
 use std::{
@@ -12,6 +13,8 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+
+pub use passed::{LastPassed, Passed, is_fresh};
 
 use super::{Identity, MemberHealth, RegionName, RuleOutcome, RunId, RunState, ServiceKey, Timestamp};
 
@@ -389,6 +392,10 @@ impl DrillPhase {
 }
 
 impl DrillVerdict {
+    /// Every verdict, for metrics.
+    pub const ALL: [Self; 5] =
+        [Self::Passed, Self::PassedWithFindings, Self::Failed, Self::Aborted, Self::NotStarted];
+
     /// The word in status, report and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

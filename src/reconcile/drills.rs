@@ -3,6 +3,7 @@
 
 mod bring;
 mod file;
+mod fresh;
 mod make;
 mod report;
 mod schedule;
@@ -83,11 +84,21 @@ impl Agent {
                 info!(drill_run = %next.id, phase = next.phase.as_str(), message = next.message, "drill");
             }
             self.write_drill(&next, Expect::Version(version)).await?;
+            if let Some((verdict, _)) = next.verdict {
+                self.ports.metrics.count_drill_run(&next.namespace, &next.drill, verdict);
+                self.look_again_at(&next);
+            }
         }
         for order in next.orders(&seen) {
             self.give(&next, order).await?;
         }
         Ok(())
+    }
+
+    /// How fresh its services are has changed.
+    fn look_again_at(&self, run: &DrillRun) {
+        let now = self.ports.clock.tick();
+        run.services.iter().for_each(|drilled| self.queue.push(drilled.service.clone(), now));
     }
 
     async fn write_drill(&self, run: &DrillRun, expect: Expect) -> Result<(), LedgerError> {

@@ -1,6 +1,7 @@
 //! What one process does over time. A table over pure code cannot fail here: each of these rests on several tasks.
 
 mod bench;
+mod fresh;
 mod reports;
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};

@@ -138,7 +138,8 @@ impl Agent {
         let due = run.services.iter().filter_map(|drilled| {
             let age = catalog.parsed(&drilled.service)?.service.failover.max_drill_age?;
             let age = i64::try_from(age.as_millis()).ok()?;
-            Some(Timestamp(self.last_drill(&drilled.service)?.0.saturating_add(age)))
+            let last = self.mirror.with_passed(|passed| passed.last(&drilled.service))?;
+            Some(Timestamp(last.0.saturating_add(age)))
         });
         due.min()
     }

@@ -24,6 +24,7 @@ const NEXT_RUNS: usize = 5;
 impl Agent {
     /// Shows what is known of drills, calendars and approvals.
     pub(in crate::reconcile) async fn report_drills(&self, catalog: &Catalog) {
+        self.measure_drills(catalog);
         for ((namespace, name), drill) in &catalog.snapshot.drills {
             let status = self.drill_status(namespace, name, drill, catalog);
             self.write(StatusUpdate::Drill(namespace.clone(), name.clone(), Box::new(status))).await;

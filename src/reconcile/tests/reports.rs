@@ -22,7 +22,7 @@ spec:
   historyLimit: 2
 ";
 
-fn wish(number: u32) -> String {
+pub(super) fn wish(number: u32) -> String {
     format!(
         "
 apiVersion: bongsu.io/v1alpha1
@@ -41,7 +41,7 @@ async fn bench() -> Bench {
     bench
 }
 
-async fn drilled(bench: &Bench, number: u32) -> DrillRun {
+pub(super) async fn drilled(bench: &Bench, number: u32) -> DrillRun {
     let id = format!("monthly-{number}");
     bench.edit(&id, Some(&wish(number))).await;
     let over = || drill(bench, &id).filter(|run| run.phase == DrillPhase::Over);
