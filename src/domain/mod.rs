@@ -27,7 +27,7 @@ pub use budget::{BudgetLimits, BudgetUse};
 pub use decide::{Action, Decision, decide, suppose_lost};
 pub use drill::{
     DrillLimits, DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState,
-    LastPassed, MoveSight, Order, Passed, PreCheck, ServiceSight, Stop, StopCause, Words, is_fresh,
+    LastPassed, MoveSight, Order, Passed, PreCheck, ServiceSight, Stop, StopCause, Words, Yes, is_fresh,
 };
 pub use fleet::{Fleet, RegionState, ServiceReports, survey};
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};

@@ -6,6 +6,7 @@ mod file;
 mod fresh;
 mod make;
 mod report;
+mod samples;
 mod schedule;
 mod show;
 mod sight;
@@ -16,6 +17,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tracing::{info, warn};
 
 pub use file::Sealing;
+pub use samples::Samples;
 
 use super::{
     agent::Agent,
@@ -42,24 +44,29 @@ impl Agent {
             if !self.mirror.is_ready() || !self.shared().resources_read {
                 continue;
             }
-            let catalog = self.catalog();
-            if self.speaks() {
-                self.bring_drills(&catalog).await;
-                self.show_drills(&catalog).await;
-            }
-            if self.is_leader() {
-                self.schedule_drills(&catalog).await;
-                self.prune_drills(&catalog).await;
-            }
-            for (version, run) in self.mirror.drills() {
-                if run.phase != DrillPhase::Over
-                    && self.is_leader()
-                    && let Err(error) = self.advance_drill(version, (*run).clone(), &catalog).await
-                {
-                    warn!(drill_run = %run.id, %error, "the drill could not be written to the ledger, trying again");
-                }
+            self.look_at_drills(&self.catalog()).await;
+        }
+    }
+
+    /// One look at all drills.
+    pub(super) async fn look_at_drills(&self, catalog: &Catalog) {
+        if self.speaks() {
+            self.bring_drills(catalog).await;
+            self.show_drills(catalog).await;
+        }
+        if self.is_leader() {
+            self.schedule_drills(catalog).await;
+            self.prune_drills(catalog).await;
+        }
+        for (version, run) in self.mirror.drills() {
+            if run.phase != DrillPhase::Over
+                && self.is_leader()
+                && let Err(error) = self.advance_drill(version, (*run).clone(), catalog).await
+            {
+                warn!(drill_run = %run.id, %error, "the drill could not be written to the ledger, trying again");
             }
         }
+        self.follow_samples();
     }
 
     /// The run is written before its orders are given: whoever leads next gives them again.

@@ -3,6 +3,7 @@
 mod bench;
 mod fresh;
 mod reports;
+mod year;
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 

@@ -25,7 +25,7 @@ impl Agent {
     }
 
     /// Tells Prometheus the age of every drill, and which are overdue.
-    pub(super) fn measure_drills(&self, catalog: &Catalog) {
+    pub(in crate::reconcile) fn measure_drills(&self, catalog: &Catalog) {
         let now = self.ports.clock.wall();
         let services = catalog.services.values().filter_map(|entry| entry.parsed.as_ref().ok());
         let (mut automatic, mut covered) = (0_u32, 0_u32);

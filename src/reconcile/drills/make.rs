@@ -1,9 +1,6 @@
 //! From a SwitchoverDrill to a run: which services, which way, within what limits.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::bring::instant;
 use crate::{
@@ -45,7 +42,7 @@ impl Agent {
         Ok(self.new_drill_run(namespace, id, drill, spec, starts_at, catalog))
     }
 
-    pub(super) fn new_drill_run(
+    pub(in crate::reconcile) fn new_drill_run(
         &self,
         namespace: &str,
         id: RunId,
@@ -68,7 +65,7 @@ impl Agent {
             phase: DrillPhase::Announced,
             services: Vec::new(),
             pre_checks: Vec::new(),
-            approved_by: BTreeSet::new(),
+            approved_by: BTreeMap::new(),
             started_at: None,
             held_since: None,
             stop: None,
