@@ -406,7 +406,7 @@ impl Year {
             let now = self.now();
             let down = (at(begin)..at(begin) + 2 * DAY).contains(&now);
             for index in first..first + 50 {
-                let key = ServiceKey::new("gpki", &country::service(index));
+                let key = ServiceKey::new("gpki", country::service(index));
                 let member = (key.clone(), RegionName::new("gwangju"));
                 let changed = if down { self.down.insert(member) } else { self.down.remove(&member) };
                 if changed {
