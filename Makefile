@@ -18,9 +18,9 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: ## Run three simulated data centers; options by ARGS="..."
+demo: ## Run three simulated data centers: a failover, then a drill with its report; options by ARGS="..."
 	@hack/parts.sh -q compiler rust
-	@cargo run --release -q -- demo $(ARGS)
+	@cargo run --release -q -- demo --report-dir "$$(mktemp -d)" $(ARGS)
 
 .PHONY: demo-drill
 demo-drill: ## Run a live drill in three simulated data centers

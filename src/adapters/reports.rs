@@ -83,6 +83,19 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
+    /// Where nothing more fits, as on a volume that is full.
+    #[tokio::test]
+    async fn a_disk_that_is_full_leaves_no_half_report_and_takes_it_when_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let reports = DirectoryReports::new(dir.path());
+        std::os::unix::fs::symlink("/dev/full", dir.path().join(".a.json.part")).unwrap();
+        let stored = reports.store("a.json", b"one").await;
+        let Err(ReportsError::Unavailable { cause, .. }) = stored else { panic!("{stored:?}") };
+        assert!(cause.contains("No space left"), "{cause}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing half is left");
+        assert_eq!(reports.store("a.json", b"one").await, Ok(()));
+    }
+
     #[tokio::test]
     async fn a_directory_that_is_not_there_is_not_made() {
         let dir = tempfile::tempdir().unwrap();

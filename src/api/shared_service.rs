@@ -26,6 +26,7 @@ use super::{Duration, Health, RuleStatus, Traffic, TrafficStatus};
     printcolumn(name = "Epoch", type_ = "integer", json_path = ".status.epoch"),
     printcolumn(name = "RTO", type_ = "string", json_path = ".status.predictedRto", priority = 1),
     printcolumn(name = "Run", type_ = "string", json_path = ".status.run", priority = 1),
+    printcolumn(name = "Drilled", type_ = "date", json_path = ".status.lastPassedDrill[0].at", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -267,10 +268,30 @@ pub struct SharedServiceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
 
+    /// The last live drill that passed away from each region, the newest first. `spec.failover.maxDrillAge` is about the
+    /// newest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["awayFrom".into()]))]
+    pub last_passed_drill: Vec<PassedDrill>,
+
     /// `Ready`, `Reconciling`, `Stalled`, `Accepted`, `ObjectivesFeasible`, `FailoverReady`, `TrafficInSync`.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// A live drill that passed.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PassedDrill {
+    /// Region that the service left, and came back to.
+    pub away_from: String,
+
+    /// When the drill was over (RFC 3339).
+    pub at: String,
+
+    /// Name of its DrillRun.
+    pub run: String,
 }
 
 /// One member as all vantages together see it.

@@ -1,5 +1,5 @@
 //! `bongsu demo`: the main job on embedded parts. Three Bongsus, two services, two name servers and a citizen, all real
-//! and all in this process; one data center is lost.
+//! and all in this process; one data center is lost, comes back, and a drill is held.
 
 mod center;
 mod citizen;
@@ -33,14 +33,16 @@ Examples:
 
 What happens: Daejeon (127.0.0.2) serves gpki-verify and its Bongsu decides, Gwangju (127.0.0.3)
 stands by, Daegu watches. A citizen resolves the name and verifies 4 KB five times a second.
-Then Daejeon loses power: service, name server and Bongsu. All times are measured.
+Then Daejeon loses power: service, name server and Bongsu. When the citizen is served again the
+power comes back, and a drill moves the service to Daejeon, holds it there for five seconds and
+brings it back. All times are measured.
 
 Keys on the terminal: q or Ctrl-C stops.
 
 Exit codes:
-  0  the citizen was served again within the time that Bongsu predicted before the fault;
-     the drill has passed
-  1  the citizen was not; it has not
+  0  the citizen was served again within the time that Bongsu predicted before the fault,
+     and the drill has passed
+  1  the citizen was not, or it has not
   2  it could not be shown, or was stopped";
 
 /// Arguments of `bongsu demo`.
@@ -64,7 +66,7 @@ pub(super) struct Args {
     drill: bool,
 
     /// Write the report of the drill into this directory, which is made if need be
-    #[arg(long, value_name = "DIR", requires = "drill")]
+    #[arg(long, value_name = "DIR", overrides_with = "report_dir")]
     report_dir: Option<PathBuf>,
 
     /// How long to go on watching after the end

@@ -2,6 +2,7 @@
 //! out its orders as requests for moves, and looks again. See `docs/adr/0009-drills.md`.
 
 mod advance;
+mod passed;
 mod verdict;
 mod watch;
 
@@ -13,6 +14,8 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+
+pub use passed::{LastPassed, Passed, is_fresh};
 
 use super::{Identity, MemberHealth, RegionName, RuleOutcome, RunId, RunState, ServiceKey, Timestamp};
 
@@ -63,8 +66,8 @@ pub struct DrillRun {
     pub services: Vec<DrilledService>,
     /// What was asked before the start.
     pub pre_checks: Vec<PreCheck>,
-    /// Who said yes, when it started.
-    pub approved_by: BTreeSet<String>,
+    /// Who had said yes when it started, and when each did.
+    pub approved_by: BTreeMap<String, Timestamp>,
     /// When it began to move.
     pub started_at: Option<Timestamp>,
     /// When the last service had arrived.
@@ -97,8 +100,17 @@ pub struct DrillRun {
 pub struct Words {
     /// It shall stop.
     pub abort: bool,
-    /// Who says yes, and until when that counts.
-    pub approvals: BTreeMap<String, Option<Timestamp>>,
+    /// Who says yes.
+    pub approvals: BTreeMap<String, Yes>,
+}
+
+/// One person's yes.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Yes {
+    /// When it was said.
+    pub at: Timestamp,
+    /// Until when it counts; `None`: until the run has started.
+    pub until: Option<Timestamp>,
 }
 
 /// What a run must keep to.
@@ -437,6 +449,10 @@ impl DrillPhase {
 }
 
 impl DrillVerdict {
+    /// Every verdict, for metrics.
+    pub const ALL: [Self; 5] =
+        [Self::Passed, Self::PassedWithFindings, Self::Failed, Self::Aborted, Self::NotStarted];
+
     /// The word in status, report and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -457,6 +473,24 @@ impl DrillVerdict {
 }
 
 impl DrillRule {
+    /// Every rule, in the order in which they are asked.
+    pub const ALL: [Self; 14] = [
+        Self::AbortedBeforeStart,
+        Self::AnotherRun,
+        Self::ApprovalsMissing,
+        Self::NothingToMove,
+        Self::PreCheckBlocked,
+        Self::ReturnFailed,
+        Self::RealIncident,
+        Self::AbortedByPerson,
+        Self::GuardrailTripped,
+        Self::OverTime,
+        Self::MoveFailed,
+        Self::RtoMissed,
+        Self::FindingsOpen,
+        Self::AllLimitsKept,
+    ];
+
     /// The name in status, report and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

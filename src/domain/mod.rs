@@ -27,8 +27,8 @@ pub use budget::{BudgetLimits, BudgetUse};
 pub use decide::{Action, Decision, decide, detection, suppose_lost};
 pub use drill::{
     Condition, DrillLimits, DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService,
-    DrilledState, Measured, MoveSight, Order, PreCheck, RampStep, SampleLimits, ServiceSight, Stop,
-    StopCause, Words,
+    DrilledState, LastPassed, Measured, MoveSight, Order, Passed, PreCheck, RampStep, SampleLimits,
+    ServiceSight, Stop, StopCause, Words, Yes, is_fresh,
 };
 pub use fleet::{Fleet, RegionState, ServiceReports, survey};
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
     core::{Collector, MetricVec, MetricVecBuilder},
 };
 
@@ -30,6 +30,14 @@ pub(super) trait Vector: Collector + Clone + Sized + 'static {
 }
 
 impl Vector for IntGaugeVec {
+    const KIND: &str = "gauge";
+
+    fn create(description: &Description) -> Result<Self, prometheus::Error> {
+        Self::new(Opts::new(description.name, description.help), description.labels)
+    }
+}
+
+impl Vector for GaugeVec {
     const KIND: &str = "gauge";
 
     fn create(description: &Description) -> Result<Self, prometheus::Error> {
@@ -78,6 +86,12 @@ impl<B: MetricVecBuilder, const N: usize> Family<MetricVec<B>, N> {
     /// Removes every series.
     pub(super) fn forget_all(&self) {
         self.0.reset();
+    }
+
+    /// Removes the series with these label values, if it is there.
+    pub(super) fn forget_one(&self, values: [&str; N]) {
+        // The only error is that it is not there.
+        let _ = self.0.remove_label_values(&values);
     }
 
     /// Removes every series that carries all of these labels. A label that the metric does not have matches nothing.

@@ -12,7 +12,7 @@ use super::{
     CallResult, DecisionOutcome, LedgerOperation, NextMoveOutcome, PassOutcome, Phase, SkipReason,
     StepResult, family::families,
 };
-use crate::domain::{Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Verdict};
+use crate::domain::{DrillVerdict, Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Verdict};
 
 /// Within a data center a good answer takes 1 to 20 ms, between data centers 5 to 60 ms; latency limits and timeouts
 /// are mostly 0.5, 1 or 2 s. Eight bounds, because there are three histograms for each service with three members.
@@ -51,6 +51,14 @@ families! {
         service_condition: IntGaugeVec = "bongsu_service_condition" [namespace, service, condition];
         /// 1 while a Failover of the service waits for a person, 0 otherwise.
         failover_paused: IntGaugeVec = "bongsu_failover_paused" [namespace, service];
+        /// Time since the last live drill of the service away from the region passed; no series if none ever did.
+        drill_age: IntGaugeVec = "bongsu_drill_age_seconds" [namespace, service, region];
+        /// 1 if no live drill of the service passed within its maxDrillAge, 0 if one did; no series without maxDrillAge.
+        drill_overdue: IntGaugeVec = "bongsu_drill_overdue" [namespace, service];
+        /// Share of the automatic services whose drill is fresh, 0 to 1; without maxDrillAge, of which one ever passed.
+        drill_coverage: GaugeVec = "bongsu_drill_coverage_ratio" [];
+        /// Runs of drills that this process saw to their end as the leader, by verdict.
+        drill_runs: IntCounterVec = "bongsu_drill_runs_total" [namespace, drill, verdict];
         /// Decisions, by outcome.
         decisions: IntCounterVec = "bongsu_decisions_total" [outcome];
         /// Evaluations of rules that did not let a move pass, by rule and outcome.
@@ -175,6 +183,44 @@ impl Metrics {
         self.failover_paused.with([&service.namespace, &service.name]).set(i64::from(paused));
     }
 
+    /// Age of the last drill of a service away from a region; `None`: none passed.
+    pub fn set_drill_age(&self, service: &ServiceKey, region: &RegionName, age: Option<Duration>) {
+        let labels = [&*service.namespace, &*service.name, region.as_str()];
+        match age {
+            Some(age) => self.drill_age.with(labels).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX)),
+            None => self.drill_age.forget_one(labels),
+        }
+    }
+
+    /// Whether a service has gone without a drill for too long; `None`: it states no limit.
+    pub fn set_drill_overdue(&self, service: &ServiceKey, overdue: Option<bool>) {
+        let labels = [&*service.namespace, &*service.name];
+        match overdue {
+            Some(overdue) => self.drill_overdue.with(labels).set(i64::from(overdue)),
+            None => self.drill_overdue.forget_one(labels),
+        }
+    }
+
+    /// Share of the automatic services whose drill is fresh; `None`: there is no such service.
+    pub fn set_drill_coverage(&self, share: Option<f64>) {
+        match share {
+            Some(share) => self.drill_coverage.with([]).set(share),
+            None => self.drill_coverage.forget_all(),
+        }
+    }
+
+    /// A drill is there: its counts begin at 0, because `increase()` does not see a first count.
+    pub fn show_drill(&self, namespace: &str, drill: &str) {
+        DrillVerdict::ALL.iter().for_each(|verdict| {
+            drop(self.drill_runs.with([namespace, drill, verdict.as_str()]));
+        });
+    }
+
+    /// A run of a drill is over.
+    pub fn count_drill_run(&self, namespace: &str, drill: &str, verdict: DrillVerdict) {
+        self.drill_runs.with([namespace, drill, verdict.as_str()]).inc();
+    }
+
     /// One decision was made.
     pub fn count_decision(&self, outcome: DecisionOutcome) {
         self.decisions.with([outcome.as_str()]).inc();
@@ -229,17 +275,27 @@ impl Metrics {
         self.next_move.forget_all();
         self.service_condition.forget_all();
         self.failover_paused.forget_all();
+        self.drill_age.forget_all();
+        self.drill_overdue.forget_all();
+        self.drill_coverage.forget_all();
+    }
+
+    /// The SwitchoverDrill is gone.
+    pub fn forget_drill(&self, namespace: &str, drill: &str) {
+        self.drill_runs.forget(&[("namespace", namespace), ("drill", drill)]);
     }
 
     /// The member is gone from the service's spec.
     pub fn forget_member(&self, service: &ServiceKey, member: &RegionName) {
-        let Self { verdict, samples, probe_duration, serving, .. } = self;
+        let Self { verdict, samples, probe_duration, serving, drill_age, .. } = self;
         let wanted =
             [("namespace", &*service.namespace), ("service", &*service.name), ("member", member.as_str())];
         verdict.forget(&wanted);
         samples.forget(&wanted);
         probe_duration.forget(&wanted);
         serving.forget(&wanted);
+        let [namespace, service, _] = wanted;
+        drill_age.forget(&[namespace, service, ("region", member.as_str())]);
     }
 
     /// The check is gone from the service's spec.

@@ -7,8 +7,16 @@ use std::{
 };
 
 use super::{
-    catalog::Catalog, drills::Sealing, line::Line, mirror::Mirror, parse::RouteSpec, queue::Queue,
-    survey::Surveyed, tenure::Tenures, traffic::RouteSeen, vantage::Vantage,
+    catalog::Catalog,
+    drills::{Samples, Sealing},
+    line::Line,
+    mirror::Mirror,
+    parse::RouteSpec,
+    queue::Queue,
+    survey::Surveyed,
+    tenure::Tenures,
+    traffic::RouteSeen,
+    vantage::Vantage,
 };
 use crate::{
     api::{FailoverStatus, SharedServiceStatus},
@@ -66,6 +74,8 @@ pub struct Agent {
     pub(super) unshown: Queue,
     pub(super) line: Line,
     pub(super) vantage: Vantage,
+    /// What the vantage sees of services that are drilled.
+    pub(super) samples: Arc<Samples>,
     pub(super) tenures: Tenures,
     /// Held while a decision is made and counted in the budgets.
     pub(super) deciding: Mutex<()>,
@@ -116,7 +126,8 @@ impl Agent {
     /// A process that has not begun. Call [`Agent::run`].
     #[must_use]
     pub fn new(settings: Settings, ports: Ports) -> Arc<Self> {
-        let vantage = Vantage::new(ports.clock.clone(), ports.prober.clone(), ports.metrics.clone());
+        let samples = Arc::new(Samples::new(ports.clock.clone(), ports.metrics.clone()));
+        let vantage = Vantage::new(ports.clock.clone(), ports.prober.clone(), samples.clone());
         let tenures = Tenures::new(ports.clock.clone(), settings.lease_ttl);
         Arc::new(Self {
             settings,
@@ -126,6 +137,7 @@ impl Agent {
             unshown: Queue::default(),
             line: Line::default(),
             vantage,
+            samples,
             tenures,
             ports,
             deciding: Mutex::default(),

@@ -1,6 +1,9 @@
 //! The resources, parsed: what this process knows of the wishes of the users.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::parse::{Parsed, Policies, Violation, parse};
 use crate::{
@@ -111,10 +114,31 @@ impl Catalog {
         parsed.service.members.keys().filter(move |region| !known(region))
     }
 
+    /// A service with all that it needs and all that need it, directly or through others.
+    #[must_use]
+    pub fn chain(&self, service: &ServiceKey) -> BTreeSet<ServiceKey> {
+        let needed = |key: &ServiceKey| {
+            self.parsed(key).map(|parsed| parsed.service.depends_on.to_vec()).unwrap_or_default()
+        };
+        let mut chain = closure(service, needed);
+        chain.extend(closure(service, |key| self.dependents(key).cloned().collect()));
+        chain
+    }
+
     /// Services whose decision may change when this one does: those that need it.
     pub fn dependents(&self, service: &ServiceKey) -> impl Iterator<Item = &ServiceKey> {
         self.dependents.get(service).into_iter().flatten()
     }
+}
+
+/// All that is reached from a service, and itself.
+fn closure(service: &ServiceKey, next: impl Fn(&ServiceKey) -> Vec<ServiceKey>) -> BTreeSet<ServiceKey> {
+    let mut found = BTreeSet::from([service.clone()]);
+    let mut left = vec![service.clone()];
+    while let Some(key) = left.pop() {
+        left.extend(next(&key).into_iter().filter(|other| found.insert(other.clone())));
+    }
+    found
 }
 
 /// The same spec under the same generation; status and labels may differ.

@@ -3,10 +3,12 @@
 
 mod bring;
 mod file;
+mod fresh;
 mod make;
 mod measure;
 mod policy;
 mod report;
+mod samples;
 mod schedule;
 mod show;
 mod sight;
@@ -17,6 +19,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tracing::{info, warn};
 
 pub use file::Sealing;
+pub use samples::Samples;
 
 use super::{
     agent::Agent,
@@ -43,25 +46,30 @@ impl Agent {
             if !self.mirror.is_ready() || !self.shared().resources_read {
                 continue;
             }
-            let catalog = self.catalog();
-            if self.speaks() {
-                self.limit_samples();
-                self.bring_drills(&catalog).await;
-                self.show_drills(&catalog).await;
-            }
-            if self.is_leader() {
-                self.schedule_drills(&catalog).await;
-                self.prune_drills(&catalog).await;
-            }
-            for (version, run) in self.mirror.drills() {
-                if run.phase != DrillPhase::Over
-                    && self.is_leader()
-                    && let Err(error) = self.advance_drill(version, (*run).clone(), &catalog).await
-                {
-                    warn!(drill_run = %run.id, %error, "the drill could not be written to the ledger, trying again");
-                }
+            self.look_at_drills(&self.catalog()).await;
+        }
+    }
+
+    /// One look at all drills.
+    pub(super) async fn look_at_drills(&self, catalog: &Catalog) {
+        if self.speaks() {
+            self.limit_samples();
+            self.bring_drills(catalog).await;
+            self.show_drills(catalog).await;
+        }
+        if self.is_leader() {
+            self.schedule_drills(catalog).await;
+            self.prune_drills(catalog).await;
+        }
+        for (version, run) in self.mirror.drills() {
+            if run.phase != DrillPhase::Over
+                && self.is_leader()
+                && let Err(error) = self.advance_drill(version, (*run).clone(), catalog).await
+            {
+                warn!(drill_run = %run.id, %error, "the drill could not be written to the ledger, trying again");
             }
         }
+        self.follow_samples();
     }
 
     /// The run is written before its orders are given: whoever leads next gives them again.
@@ -86,11 +94,21 @@ impl Agent {
                 info!(drill_run = %next.id, phase = next.phase.as_str(), message = next.message, "drill");
             }
             self.write_drill(&next, Expect::Version(version)).await?;
+            if let Some((verdict, _)) = next.verdict {
+                self.ports.metrics.count_drill_run(&next.namespace, &next.drill, verdict);
+                self.look_again_at(&next);
+            }
         }
         for order in next.orders(&seen) {
             self.give(&next, order).await?;
         }
         Ok(())
+    }
+
+    /// How fresh its services are has changed.
+    fn look_again_at(&self, run: &DrillRun) {
+        let now = self.ports.clock.tick();
+        run.services.iter().for_each(|drilled| self.queue.push(drilled.service.clone(), now));
     }
 
     async fn write_drill(&self, run: &DrillRun, expect: Expect) -> Result<(), LedgerError> {

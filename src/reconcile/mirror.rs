@@ -14,7 +14,10 @@ use super::{
     moves::Moves,
 };
 use crate::{
-    domain::{DrillRun, Identity, Record, RegionName, Run, RunId, RunState, ServiceKey, VantageView},
+    domain::{
+        DrillPhase, DrillRun, Identity, LastPassed, Record, RegionName, Run, RunId, RunState, ServiceKey,
+        VantageView,
+    },
     planted::planted,
     ports::{Change, Key, LeaseState, Version, Versioned},
 };
@@ -39,6 +42,7 @@ struct State {
     moves: Moves,
     requests: BTreeMap<(Arc<str>, RunId), Seen<RequestEntry>>,
     drills: BTreeMap<(Arc<str>, RunId), Seen<DrillRun>>,
+    passed: LastPassed,
     /// Versions only: a report may be a megabyte, and is read once.
     reports: BTreeMap<(Arc<str>, RunId), Version>,
     draws: BTreeMap<(Arc<str>, Arc<str>), Seen<DrawEntry>>,
@@ -248,6 +252,11 @@ impl Mirror {
         self.state().drills.get(&(Arc::from(namespace), id.clone())).cloned()
     }
 
+    /// Looks at the last drills that passed.
+    pub fn with_passed<T>(&self, look: impl FnOnce(&LastPassed) -> T) -> T {
+        look(&self.state().passed)
+    }
+
     /// The version of the report of a run of a drill, if there is one.
     pub fn report(&self, namespace: &str, id: &RunId) -> Option<Version> {
         self.state().reports.get(&(Arc::from(namespace), id.clone())).copied()
@@ -361,11 +370,13 @@ impl State {
                 (service, newer)
             }),
             Entry::Drill(namespace, id) => {
-                // Touches no service by itself: what it wants done comes as requests.
-                if let Some(run) = self.read(key, value) {
-                    keep_newer(&mut self.drills, (namespace, id), run);
-                }
-                None
+                let Some(run) = self.read::<DrillRun>(key, value) else { return BTreeSet::new() };
+                self.passed.take(&run.1);
+                // What it wants done comes as requests; when it is over, its services are fresher than before.
+                let over = run.1.phase == DrillPhase::Over;
+                let services = run.1.services.iter().map(|drilled| drilled.service.clone()).collect();
+                let newer = keep_newer(&mut self.drills, (namespace, id), run);
+                return if newer && over { services } else { BTreeSet::new() };
             }
             Entry::Report(namespace, id) => {
                 let kept = self.reports.entry((namespace, id)).or_insert(value.version);
@@ -421,6 +432,7 @@ impl State {
             }
             Some(Entry::Drill(namespace, id)) => {
                 self.drills.remove(&(namespace, id));
+                self.passed = LastPassed::of(self.drills.values().map(|(_, run)| &**run));
                 None
             }
             Some(Entry::Report(namespace, id)) => {

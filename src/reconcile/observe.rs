@@ -34,7 +34,7 @@ impl Agent {
                 global_stop: catalog.global_stop.clone(),
                 name_claimed_by: catalog.claimed.get(&service.key).cloned(),
             },
-            last_drill: self.last_drill(&service.key),
+            last_drill: self.mirror.with_passed(|passed| passed.last(&service.key)),
             request: self.open_request(&service.key),
             in_drill: self.mirror.is_in_drill(&service.key),
             timings: self.timings(&service.key),

@@ -120,6 +120,12 @@ impl Agent {
                     true => before.clone(),
                     false => Arc::new(Catalog::new(snapshot, &before)),
                 };
+                let drills = &catalog.snapshot.drills;
+                for (namespace, gone) in
+                    before.snapshot.drills.keys().filter(|key| !drills.contains_key(*key))
+                {
+                    self.ports.metrics.forget_drill(namespace, gone);
+                }
                 let touched = catalog.touched_since(&before);
                 if !touched.is_empty() || catalog.services.len() != before.services.len() {
                     self.vantage.watch(watched(&catalog));

@@ -2,7 +2,9 @@
 
 mod bench;
 mod drills;
+mod fresh;
 mod reports;
+mod year;
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 

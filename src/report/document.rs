@@ -7,7 +7,7 @@ mod services;
 use super::{
     Lang, Outcome, Sealed,
     human::Human,
-    words::{Says, Words},
+    words::{Says, Words, codes},
 };
 
 pub(super) use pictures::{Samples, Segment, Shade, Times};
@@ -27,6 +27,8 @@ pub(super) struct Banner {
     pub(super) outcome: &'static str,
     pub(super) meaning: &'static str,
     pub(super) rule: String,
+    /// What the rule says; empty: this version does not know it.
+    pub(super) says: &'static str,
     pub(super) message: String,
     pub(super) tone: Tone,
 }
@@ -101,6 +103,7 @@ pub(super) fn document(sealed: &Sealed, lang: Lang) -> Document {
             outcome: (words.outcome)(verdict.outcome),
             meaning: (words.meaning)(verdict.outcome),
             rule: verdict.rule.clone(),
+            says: codes::rule(&verdict.rule, lang).unwrap_or_default(),
             message: verdict.message.clone(),
             tone: tone(verdict.outcome),
         },

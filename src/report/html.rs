@@ -35,11 +35,12 @@ pub(super) fn render(document: &Document, lang: Lang) -> String {
 fn banner(verdict: &Banner, rule: &str) -> String {
     format!(
         "<div class=\"verdict {}\">\n<p class=\"outcome\">{}</p>\n<p>{}</p>\n\
-         <p class=\"rule\"><span>{rule}</span> <b>{}</b> {}</p>\n</div>\n",
+         <p class=\"rule\"><span>{rule}</span> <b>{}</b> {}</p>\n<p class=\"saw\">{}</p>\n</div>\n",
         class(verdict.tone),
         verdict.outcome,
         verdict.meaning,
         escaped(&verdict.rule),
+        verdict.says,
         escaped(&verdict.message),
     )
 }

@@ -20,9 +20,10 @@ pub(super) fn render(document: &Document) -> String {
 }
 
 fn banner(verdict: &Banner, rule: &str) -> String {
-    let Banner { outcome, meaning, message, .. } = verdict;
-    let message = escaped(message);
-    format!("> **{outcome}** – {meaning}\n>\n> {rule}: **{}** – {message}", escaped(&verdict.rule))
+    let Banner { outcome, meaning, says, .. } = verdict;
+    let (name, message) = (escaped(&verdict.rule), escaped(&verdict.message));
+    let name = [&*format!("**{name}**"), says].join(" ");
+    format!("> **{outcome}** – {meaning}\n>\n> {rule}: {}\n>\n> {message}", name.trim_end())
 }
 
 /// Pictures are left out: their numbers stand in the tables.

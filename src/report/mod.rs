@@ -22,9 +22,9 @@ pub use keys::{KeyError, PublicKey, SigningKey};
 pub use model::{
     Approver, Bucket, CheckOutcome, Clocks, Deviation, DeviationKind, DrillReport, Finding, FollowUp,
     Guardrail, Identity, Integrity, Kind, Moment, Move, Notice, Objective, Outcome, People, PreCheck,
-    PreviousDrill, Rto, Schema, Scope, ServiceResult, Severity, Verdict,
+    PreviousDrill, Rto, Schema, Scope, ServiceResult, Severity, Task, Verdict,
 };
-pub use samples::{Sample, buckets};
+pub use samples::{Sample, Tally};
 pub use schema::schema;
 pub use seal::{Algorithm, SealError, Sealed, Signature, fingerprint};
 pub use verify::{Checked, Status, verify};

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use course::{
-    Deviation, DeviationKind, Finding, FollowUp, Guardrail, Moment, Outcome, Severity, Verdict,
+    Deviation, DeviationKind, Finding, FollowUp, Guardrail, Moment, Outcome, Severity, Task, Verdict,
 };
 pub use service::{Bucket, Clocks, Move, Rto, ServiceResult};
 

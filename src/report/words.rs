@@ -1,9 +1,10 @@
 //! What the forms for people say, in each language. A text that one language lacks does not compile.
 
+pub(super) mod codes;
 mod en;
 mod ko;
 
-use super::{CheckOutcome, DeviationKind, Kind, Outcome, Severity};
+use super::{CheckOutcome, DeviationKind, Kind, Outcome, Severity, Task};
 
 /// The language of a form for people. What people and rules wrote stays as it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -16,6 +17,7 @@ pub enum Lang {
 
 /// All texts of one language.
 pub(super) struct Words {
+    pub(super) lang: Lang,
     /// The language, as HTML names it.
     pub(super) code: &'static str,
     pub(super) title: &'static str,
@@ -30,6 +32,7 @@ pub(super) struct Words {
     pub(super) check: fn(CheckOutcome) -> &'static str,
     pub(super) deviation: fn(DeviationKind) -> &'static str,
     pub(super) severity: fn(Severity) -> &'static str,
+    pub(super) task: fn(Task) -> &'static str,
 }
 
 impl Words {

@@ -22,6 +22,7 @@ mod e2e_guardrails;
 mod e2e_ledger_lost;
 mod e2e_manual;
 mod e2e_replicas;
+mod e2e_report;
 mod e2e_trouble;
 mod health_pages;
 mod kube_ledger;

@@ -3,7 +3,7 @@
 use std::{fmt::Write, process::Command, time::Duration};
 
 use bongsu::{
-    domain::{Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Verdict},
+    domain::{DrillVerdict, Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Verdict},
     observability::{
         Build, CallResult, DecisionOutcome, LedgerOperation, Metrics, NextMoveOutcome, PassOutcome, Phase,
         SkipReason, StepResult,
@@ -30,6 +30,10 @@ fn fill_service(metrics: &Metrics, service: &ServiceKey) {
     metrics.set_next_move(service, NextMoveOutcome::Ready);
     metrics.set_service_condition(service, "TrafficInSync", Some(true));
     metrics.set_failover_paused(service, false);
+    for member in ["daejeon", "gwangju"].map(RegionName::new) {
+        metrics.set_drill_age(service, &member, Some(Duration::from_secs(86_400)));
+    }
+    metrics.set_drill_overdue(service, Some(false));
 }
 
 /// Gives every other metric a value.
@@ -41,6 +45,9 @@ fn fill_process(metrics: &Metrics) {
     metrics.observe_phase(Phase::Detect, Duration::from_secs(6));
     metrics.observe_ledger_call(LedgerOperation::Put, CallResult::Conflict, Duration::from_millis(3));
     metrics.observe_pass(PassOutcome::Unchanged, Duration::from_micros(80));
+    metrics.set_drill_coverage(Some(0.75));
+    metrics.show_drill("gpki", "monthly");
+    metrics.count_drill_run("gpki", "monthly", DrillVerdict::Passed);
     metrics.set_leader(true);
     metrics.set_vantage_alive(&RegionName::new("gwangju"), false);
 }
@@ -82,6 +89,7 @@ fn every_series_of_a_service_goes_with_it_and_those_of_others_stay() {
     fill_service(&metrics, &namesake);
     let of_the_other = lines_with(&metrics, r#"namespace="mobile-id""#);
     metrics.forget_service(&service);
+    metrics.forget_drill("gpki", "monthly");
     assert_eq!(lines_with(&metrics, r#"namespace="gpki""#), Vec::<String>::new());
     assert_eq!(lines_with(&metrics, r#"namespace="mobile-id""#), of_the_other);
 }
@@ -91,6 +99,7 @@ fn a_member_a_check_and_a_vantage_can_go_alone() {
     let (metrics, service) = full();
     metrics.forget_member(&service, &RegionName::new("gwangju"));
     assert_eq!(lines_with(&metrics, r#"member="gwangju""#), Vec::<String>::new());
+    assert_eq!(lines_with(&metrics, "bongsu_drill_age_seconds{").len(), 1);
     assert!(!lines_with(&metrics, r#"member="daejeon""#).is_empty());
     metrics.forget_check(&service, "crl");
     assert_eq!(lines_with(&metrics, r#"check="crl""#), Vec::<String>::new());
@@ -157,6 +166,7 @@ fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ),
         ("health", "bongsu_service_health", MemberHealth::ALL.iter().map(|word| word.as_str()).collect()),
         ("outcome", "bongsu_next_move", NextMoveOutcome::ALL.iter().map(|word| word.as_str()).collect()),
+        ("verdict", "bongsu_drill_runs_total", DrillVerdict::ALL.iter().map(|word| word.as_str()).collect()),
         (
             "outcome",
             "bongsu_decisions_total",

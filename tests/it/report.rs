@@ -8,7 +8,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use bongsu::report::{DrillReport, Lang, PublicKey, Sealed, Status, html, markdown, schema, verify};
+use bongsu::{
+    domain::{DrillRule, Rule},
+    report::{DrillReport, Lang, PublicKey, Sealed, Status, html, markdown, schema, verify},
+};
 use serde_json::Value;
 
 use crate::support::programs::{assert_committed, program, run};
@@ -75,6 +78,34 @@ fn what_others_wrote_is_never_markup_in_the_page() {
                 names.iter().find(|name| !attributes.split_whitespace().any(|known| known == *name));
             assert_eq!(unknown, None, "{element}");
         }
+    }
+}
+
+/// Hangul syllables.
+fn is_korean(text: &str) -> bool {
+    text.chars().any(|letter| ('가'..='힣').contains(&letter))
+}
+
+#[test]
+fn every_rule_and_check_of_the_core_says_what_it_means_in_both_languages() {
+    let line = |report: &DrillReport, lang: Lang, has: &str| {
+        let text = markdown(&sealed(report.clone()), lang);
+        text.lines().find(|line| line.contains(has)).unwrap().to_owned()
+    };
+    let mut report = live();
+    for rule in DrillRule::ALL {
+        report.verdict.rule = rule.to_string();
+        let said = BOTH.map(|(lang, _)| {
+            let line = line(&report, lang, &format!("**{rule}**"));
+            line.split_once("** ").map(|(_, said)| said.to_owned()).unwrap_or_default()
+        });
+        assert!(said[0].len() > 10 && !is_korean(&said[0]) && is_korean(&said[1]), "{rule}: {said:?}");
+    }
+    for rule in Rule::ALL {
+        report.pre_checks[0].name = rule.as_str().to_owned();
+        let [en, ko] = BOTH.map(|(lang, _)| line(&report, lang, &format!("| {}: ", rule.as_str())));
+        let [en, ko] = [&en, &ko].map(|line| line.split('|').nth(1).unwrap());
+        assert!(!is_korean(en) && is_korean(ko), "{en} {ko}");
     }
 }
 
@@ -281,4 +312,42 @@ fn show_prints_every_form_and_refuses_what_was_changed() {
     let (code, out, err) = bongsu(dir.path(), "show changed.json");
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(err.contains("changed.json: it was changed after it was sealed"), "{err}");
+}
+
+/// Every way to print it in a real browser, without a sandbox because tests may run as root.
+fn printed(page: &Path, home: &Path) -> (Vec<u8>, String) {
+    let pdf = home.join("page.pdf");
+    let out = Command::new(program("chromium"))
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-pdf-header-footer",
+            "--enable-logging=stderr",
+        ])
+        .arg(format!("--user-data-dir={}", home.join("profile").display()))
+        .arg(format!("--print-to-pdf={}", pdf.display()))
+        .arg(format!("file://{}", page.display()))
+        .env("HOME", home)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    (fs::read(&pdf).unwrap_or_else(|error| panic!("{error}\n{said}")), said)
+}
+
+#[test]
+fn a_browser_prints_the_page_on_some_sheets_and_refuses_none_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, report, sheets) in [("live", live(), 3..=8), ("not-started", not_started(), 1..=3)] {
+        for (lang, code) in BOTH {
+            let page = dir.path().join(format!("{name}.{code}.html"));
+            fs::write(&page, html(&sealed(report.clone()), lang)).unwrap();
+            let (pdf, said) = printed(&page, dir.path());
+            let text = String::from_utf8_lossy(&pdf);
+            let count = text.matches("/Type /Page\n").count();
+            assert!(sheets.contains(&count), "{name} {code}: {count} sheets of {} bytes", pdf.len());
+            assert!(!said.contains("CONSOLE"), "{name} {code}: {said}");
+        }
+    }
 }

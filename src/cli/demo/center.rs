@@ -53,16 +53,28 @@ impl Center {
         ledger: Arc<dyn Ledger>,
     ) -> anyhow::Result<()> {
         let address = listener.local_addr()?;
-        let listener = Arc::new(listener);
-        self.tasks.spawn(service::serve(listener.clone(), self.region.clone()));
-        self.listener = Some(listener);
+        self.listener = Some(Arc::new(listener));
         self.service = Some(address);
-        let (server, names) = NameServer::bind(SocketAddr::new(address.ip(), 0), ledger).await?;
+        self.names = Some(SocketAddr::new(address.ip(), 0));
+        self.power_up(ledger).await
+    }
+
+    /// Service and name server run, at the addresses that they had.
+    async fn power_up(&mut self, ledger: Arc<dyn Ledger>) -> anyhow::Result<()> {
+        let (Some(listener), Some(names)) = (&self.listener, self.names) else { return Ok(()) };
+        self.tasks.spawn(service::serve(listener.clone(), self.region.clone()));
+        let (server, names) = NameServer::bind(names, ledger).await?;
         self.names = Some(names);
         self.tasks.spawn(async move {
             let _ended = server.run(std::future::pending()).await;
         });
         Ok(())
+    }
+
+    /// The power is back: nothing of what was held is held any more.
+    pub(super) async fn restore(&mut self, ledger: Arc<dyn Ledger>) -> anyhow::Result<()> {
+        self.tasks.shutdown().await;
+        self.power_up(ledger).await
     }
 
     /// Starts Bongsu.

@@ -23,8 +23,8 @@ pub(super) fn wish() -> DrillRun {
     let spec = DrillRunSpec {
         drill_name: NAME.to_owned(),
         starts_at: None,
-        reason: "Daejeon is to be maintained".to_owned(),
-        requested_by: None,
+        reason: "whoever serves is to be maintained".to_owned(),
+        requested_by: Some("the demo".to_owned()),
         abort: false,
     };
     let mut wish = DrillRun::new(RUN, spec);
@@ -50,7 +50,7 @@ pub(super) struct DrillSummary {
     /// The file with the sealed report; `None`: none was asked for, or it is not there.
     pub(super) report: Option<PathBuf>,
     pub(super) report_digest: Option<String>,
-    /// Verifications that the citizen tried since the beginning, and how many failed since the drill began.
+    /// Verifications that the citizen tried while it went on, and how many of them failed.
     pub(super) requests: usize,
     pub(super) errors: usize,
 }
@@ -83,7 +83,7 @@ impl DrillSummary {
         let rto =
             self.rto_millis.map_or_else(|| "nowhere".to_owned(), |rto| format!("after {}", seconds(rto)));
         let report = match &self.report {
-            Some(file) => format!("Its report is {}.\n", file.display()),
+            Some(file) => format!("Its report is {}; beside it is a page for people.\n", file.display()),
             None => String::new(),
         };
         let (requests, errors) = (self.requests, self.errors);

@@ -29,6 +29,8 @@ pub(super) enum Event {
     Steady { requests: usize, median_latency_millis: u64, predicted_rto_millis: u64, arithmetic: String },
     /// The power of data centers was cut.
     Fault { lost: Vec<String> },
+    /// The power of a data center is back.
+    Restored { region: RegionName },
     /// The citizen gets another answer, or from another name server.
     Answer { name: String, address: IpAddr, server: SocketAddr, ttl_seconds: u64 },
     /// The citizen did one verification.
@@ -120,6 +122,9 @@ impl Event {
             ),
             Self::Fault { lost } => {
                 format!("POWER CUT in {}: service, name server and Bongsu are gone", list(lost))
+            }
+            Self::Restored { region } => {
+                format!("POWER IS BACK in {region}: service, name server and Bongsu start again")
             }
             Self::Answer { name, address, server, ttl_seconds } => {
                 format!("DNS: {name} is {address} (TTL {ttl_seconds} s, from {server})")

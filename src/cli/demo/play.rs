@@ -24,7 +24,7 @@ use super::{
     world::{FROM, TO, WITNESS, World},
 };
 use crate::{
-    domain::{DrillRun, Run, Tick},
+    domain::{DrillRun, RegionName, Run, Tick},
     ports::Clock,
 };
 
@@ -97,16 +97,54 @@ impl Play {
             let settled = |story: &Story| story.over.is_some() && story.good_in_a_row >= GOOD_IN_A_ROW;
             self.watch_until(limit, settled).await?;
         }
+        let mut summary = self.summary();
+        if summary.outcome == Ending::Served {
+            self.restore(lost).await?;
+            let drill = self.drill_once().await?;
+            if !drill.passed() {
+                summary.outcome = Ending::Failed;
+            }
+            summary.drill = Some(drill);
+        }
         self.watch_until(self.clock.tick().plus(hold), |_| false).await?;
-        self.sum_up()
+        let ending = summary.outcome;
+        let event = Event::Summary(Box::new(summary));
+        self.view.tell(self.clock.tick(), &event, true, &self.story)?;
+        Ok(ending)
     }
 
     /// Shows a drill: away, five seconds there, and back.
     pub(super) async fn show_drill(mut self, hold: Duration) -> anyhow::Result<Ending> {
         self.set_up().await?;
         self.all_is_well().await?;
-        // Of what fails from here on the drill is the cause.
-        self.story.fault = Some((self.clock.tick(), self.clock.wall()));
+        let summary = self.drill_once().await?;
+        self.watch_until(self.clock.tick().plus(hold), |_| false).await?;
+        let ending = if summary.passed() { Ending::Served } else { Ending::Failed };
+        let event = Event::DrillSummary(Box::new(summary));
+        self.view.tell(self.clock.tick(), &event, true, &self.story)?;
+        Ok(ending)
+    }
+
+    /// The power is back, and all is well again.
+    async fn restore(&mut self, lost: &[&str]) -> anyhow::Result<()> {
+        for region in lost {
+            self.world.restore(region).await?;
+            self.tell(Event::Restored { region: RegionName::new(region) });
+        }
+        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = self.world.agents();
+        let limit = self.clock.tick().plus(SETUP_LIMIT);
+        let well = |story: &Story| story.all_agree() && story.good_in_a_row >= GOOD_IN_A_ROW;
+        if !self.watch_until(limit, well).await? {
+            bail!(
+                "not well again within {SETUP_LIMIT:?} after the power was back: is this machine overloaded?"
+            );
+        }
+        Ok(())
+    }
+
+    async fn drill_once(&mut self) -> anyhow::Result<DrillSummary> {
+        let before = (self.story.requests, self.story.error_count());
+        self.story.drill = Some(self.clock.tick());
         self.world.ask(drill::wish()).await?;
         let limit = self.clock.tick().plus(DRILL_LIMIT);
         let run = self.drill.clone();
@@ -115,14 +153,11 @@ impl Play {
         if let Some(file) = &report {
             self.watch_until(self.clock.tick().plus(REPORT_LIMIT), |_| file.exists()).await?;
         }
-        self.watch_until(self.clock.tick().plus(hold), |_| false).await?;
         let report = report.filter(|file| file.exists());
         let mut summary = DrillSummary::of(run.borrow().as_ref(), report);
-        (summary.requests, summary.errors) = (self.story.requests, self.story.error_count());
-        let ending = if summary.passed() { Ending::Served } else { Ending::Failed };
-        let event = Event::DrillSummary(Box::new(summary));
-        self.view.tell(self.clock.tick(), &event, true, &self.story)?;
-        Ok(ending)
+        summary.requests = self.story.requests - before.0;
+        summary.errors = self.story.error_count() - before.1;
+        Ok(summary)
     }
 
     async fn set_up(&mut self) -> anyhow::Result<()> {
@@ -195,13 +230,9 @@ impl Play {
         Ok(())
     }
 
-    fn sum_up(mut self) -> anyhow::Result<Ending> {
-        let rules = observer::rules(&self.world.agents());
-        let summary = Summary::of(&self.story, rules);
-        let ending = summary.outcome;
-        let event = Event::Summary(Box::new(summary));
-        self.view.tell(self.clock.tick(), &event, true, &self.story)?;
-        Ok(ending)
+    /// How the failover ended.
+    fn summary(&self) -> Summary {
+        Summary::of(&self.story, observer::rules(&self.world.agents()))
     }
 
     fn tell(&self, event: Event) {

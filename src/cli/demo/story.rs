@@ -82,6 +82,8 @@ pub(super) struct Story {
     pub(super) begun: Tick,
     pub(super) now: Tick,
     pub(super) fault: Option<(Tick, Timestamp)>,
+    /// When the drill began. What happens from then on is no part of the failover.
+    pub(super) drill: Option<Tick>,
     pub(super) places: Vec<Place>,
     pub(super) leader: Option<RegionName>,
     pub(super) epoch: Epoch,
@@ -90,7 +92,7 @@ pub(super) struct Story {
     pub(super) strip: VecDeque<Mark>,
     pub(super) good_in_a_row: usize,
     pub(super) requests: usize,
-    /// Errors since the fault, by reason.
+    /// Errors since the fault or the drill, by reason.
     pub(super) errors: BTreeMap<String, usize>,
     /// Errors after the citizen was served again.
     pub(super) errors_after: usize,
@@ -105,13 +107,11 @@ pub(super) struct Story {
 }
 
 impl Story {
-    /// Time that is shown beside what happened at `at`: since the fault, or before it since the start.
+    /// Time that is shown beside what happened at `at`: since the drill began, else since the fault, else since the start.
     pub(super) fn shown(&self, at: Tick) -> u64 {
-        let zero = match self.fault {
-            Some((fault, _)) if at >= fault => fault,
-            _ => self.begun,
-        };
-        millis(at, zero)
+        let zeros = [self.drill, self.fault.map(|(fault, _)| fault)];
+        let zero = zeros.into_iter().flatten().find(|zero| at >= *zero);
+        millis(at, zero.unwrap_or(self.begun))
     }
 
     /// Takes in what happened. `true`: with it, the citizen is served again.
@@ -168,6 +168,7 @@ impl Story {
                 lost.iter().for_each(|region| self.place(region, |place| place.lost = true));
                 (self.good_in_a_row, self.clocks.fault) = (0, Some(0));
             }
+            Event::Restored { region } => self.place(region.as_str(), |place| place.lost = false),
             Event::Answer { address, ttl_seconds, .. } => self.answer = Some((*address, *ttl_seconds)),
             Event::Request { ok, begun, address, latency_millis, error } => {
                 self.request(at, *begun, *ok, *address, *latency_millis, error.as_deref());
@@ -218,7 +219,7 @@ impl Story {
         if ok {
             self.latencies.push(latency);
         }
-        if let (Some(error), true) = (error, self.fault.is_some()) {
+        if let (Some(error), true) = (error, self.fault.is_some() || self.drill.is_some()) {
             *self.errors.entry(error.to_owned()).or_default() += 1;
             self.errors_after += usize::from(self.clocks.served.is_some());
         }
@@ -237,7 +238,7 @@ impl Story {
 
     /// Takes the times over that the ledger keeps of the move.
     pub(super) fn take_run(&mut self, run: &Run) {
-        let Some((_, fault)) = self.fault else { return };
+        let (Some((_, fault)), None) = (self.fault, self.drill) else { return };
         let since = |at: Option<Timestamp>| {
             at.map(|at| u64::try_from(at.since(fault).as_millis()).unwrap_or(u64::MAX))
         };
@@ -256,7 +257,7 @@ impl Story {
         }
     }
 
-    /// Errors since the fault.
+    /// Errors since the fault or the drill.
     pub(super) fn error_count(&self) -> usize {
         self.errors.values().sum()
     }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{
+    drill::DrillSummary,
     event::{RuleSaid, list, seconds},
     story::{Clocks, Story},
     world::{FROM, service_key},
@@ -45,6 +46,8 @@ pub(super) struct Summary {
     pub(super) errors_after_served: usize,
     /// What stood against a move; empty if there was one.
     pub(super) blocked_by: Vec<RuleSaid>,
+    /// The drill that came afterwards; `None`: there was none, because nobody served.
+    pub(super) drill: Option<DrillSummary>,
 }
 
 impl Summary {
@@ -75,6 +78,7 @@ impl Summary {
             errors: story.error_count(),
             errors_after_served: story.errors_after,
             blocked_by,
+            drill: None,
         }
     }
 
@@ -100,6 +104,10 @@ impl Summary {
         text.push_str("\nTime since the fault:\n");
         for line in bars(&self.clocks, self.predicted_rto_millis) {
             let _written = writeln!(text, "{line}");
+        }
+        if let Some(drill) = &self.drill {
+            let _written =
+                write!(text, "\nThen the power was back, and a drill went the other way.\n{}", drill.text());
         }
         text
     }

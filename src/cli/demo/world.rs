@@ -138,6 +138,15 @@ impl World {
         }
     }
 
+    /// The power is back in a data center: service, name server and Bongsu start again.
+    pub(super) async fn restore(&mut self, region: &str) -> anyhow::Result<()> {
+        let ledger = self.ledger.clone();
+        if let Some(center) = self.centers.iter_mut().find(|center| center.region.as_str() == region) {
+            center.restore(ledger).await?;
+        }
+        self.start(region)
+    }
+
     /// Every Bongsu that lives.
     pub(super) fn agents(&self) -> Vec<(RegionName, Arc<Agent>)> {
         let centers = self.centers.iter();

@@ -3,6 +3,7 @@
 use super::wanted::Wanted;
 use crate::domain::{
     Evaluation, Mode, Move, Observation, Published, RegionName, Rule, RuleOutcome, Topology, Trigger, Why,
+    is_fresh,
 };
 use crate::planted::planted;
 
@@ -191,7 +192,7 @@ fn cooldown(seen: &Observation, change: Option<&Move>, trigger: Trigger) -> Said
 fn drill_fresh(seen: &Observation) -> Said {
     let Some(limit) = seen.service.failover.max_drill_age else { return FINE };
     let age = seen.last_drill.map(|last| seen.wall.since(last));
-    let fresh = age.is_some_and(|age| age <= limit);
+    let fresh = is_fresh(seen.last_drill, limit, seen.wall);
     (if fresh { RuleOutcome::Pass } else { RuleOutcome::Recommend }, Why::Drill { age, limit })
 }
 

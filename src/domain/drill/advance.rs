@@ -1,10 +1,13 @@
 //! The next state of a run, and what it wants done.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState, Measured,
-    MoveSight, Order, PreCheck, ServiceSight, Stop, StopCause, verdict::verdict,
+    MoveSight, Order, PreCheck, ServiceSight, Stop, StopCause, Yes, verdict::verdict,
 };
 use crate::{
     domain::{MemberHealth, RegionName, RuleOutcome, RunId, RunState, Timestamp},
@@ -497,14 +500,19 @@ impl DrillRun {
         }
     }
 
-    /// Distinct people whose yes counts: not the one who asked for the run, and not for longer than they said.
+    /// Distinct people whose yes counts, and when each said so first: not the one who asked for the run, and not for longer
+    /// than they said.
     #[must_use]
-    pub fn approved_by_at(&self, now: Timestamp) -> BTreeSet<String> {
+    pub fn approved_by_at(&self, now: Timestamp) -> BTreeMap<String, Timestamp> {
         let said = self.words.values().flat_map(|words| &words.approvals);
-        let counts = |(who, until): &(&String, &Option<Timestamp>)| {
-            self.requested_by.as_ref() != Some(who) && until.is_none_or(|until| now < until)
+        let counts = |(who, yes): &(&String, &Yes)| {
+            self.requested_by.as_ref() != Some(who) && yes.until.is_none_or(|until| now < until)
         };
-        said.filter(counts).map(|(who, _)| who.clone()).collect()
+        said.filter(counts).fold(BTreeMap::new(), |mut all, (who, yes)| {
+            let first = all.entry(who.clone()).or_insert(yes.at);
+            *first = yes.at.min(*first);
+            all
+        })
     }
 
     /// The region in which a person said that it shall stop.

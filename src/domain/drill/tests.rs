@@ -64,7 +64,7 @@ impl Story {
             phase: DrillPhase::Announced,
             services: vec![drilled("needed"), drilled("needs")],
             pre_checks: Vec::new(),
-            approved_by: BTreeSet::new(),
+            approved_by: BTreeMap::new(),
             started_at: None,
             held_since: None,
             stop: None,
@@ -130,7 +130,12 @@ impl Story {
     }
 
     fn approve(&mut self, who: &str, until: Option<Timestamp>) -> &mut Self {
-        self.run.words.entry("a".into()).or_default().approvals.insert(who.to_owned(), until);
+        self.run
+            .words
+            .entry("a".into())
+            .or_default()
+            .approvals
+            .insert(who.to_owned(), Yes { at: at(-30), until });
         self
     }
 

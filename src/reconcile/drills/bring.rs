@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use crate::{
     api,
-    domain::{DrillPhase, DrillRun, RunId, Timestamp, Words},
+    domain::{DrillPhase, DrillRun, RunId, Timestamp, Words, Yes},
     ports::Expect,
     reconcile::{agent::Agent, catalog::Catalog},
 };
@@ -49,14 +49,21 @@ impl Agent {
         let said = catalog.snapshot.approvals.iter().filter(|((namespace, _), approval)| {
             **namespace == *run.namespace && approval.spec.drill_run_name == run.id.as_str()
         });
-        let approvals: BTreeMap<String, Option<Timestamp>> = said
+        let now = self.ports.clock.wall();
+        let approvals: BTreeMap<String, Yes> = said
             .filter_map(|(_, approval)| {
                 let until = match &approval.spec.expires_at {
                     // One that cannot be read counts for nobody: said on the object.
                     Some(text) => Some(instant(text)?),
                     None => None,
                 };
-                Some((approval.spec.approver.clone(), until))
+                // Files have no such time; what was said in them is new when it is seen first.
+                let known = run.words.get(&self.settings.region);
+                let known = known.and_then(|words| words.approvals.get(&approval.spec.approver));
+                let created = approval.metadata.creation_timestamp.as_ref();
+                let created = created.map(|time| Timestamp(time.0.as_millisecond()));
+                let at = created.unwrap_or_else(|| known.map_or(now, |yes| yes.at));
+                Some((approval.spec.approver.clone(), Yes { at, until }))
             })
             .collect();
         Words { abort: object.spec.abort, approvals }

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::{
     DRILL_LOOK,
     report::{Sources, moves_of},
+    schedule::moment,
 };
 use crate::{
     domain::{DrillPhase, DrillRun, RunId, Timestamp},
@@ -102,6 +103,8 @@ impl Agent {
         let moves = ids.filter_map(|(service, id)| Some((id.clone(), self.mirror.run(&service, &id)?.1)));
         let sources = Sources {
             moves: moves.collect(),
+            samples: self.samples_of(run),
+            next: self.next_run_of(run, catalog),
             previous: self.reported_before(run),
             due_by: self.drill_due_by(run, catalog),
             region: &self.settings.region,
@@ -133,12 +136,20 @@ impl Agent {
         runs.into_iter().max_by_key(|(version, other)| (other.ended_at, *version)).map(|(_, other)| other)
     }
 
+    fn next_run_of(&self, run: &DrillRun, catalog: &Catalog) -> Option<Timestamp> {
+        let key = (run.namespace.to_string(), run.drill.to_string());
+        let table = catalog.timetables.get(&key)?.as_ref().as_ref().ok()?;
+        let slot = table.next_free(moment(self.ports.clock.wall()))?;
+        Some(Timestamp(slot.at.as_millisecond()))
+    }
+
     /// Until when the first of its services had to be drilled.
     fn drill_due_by(&self, run: &DrillRun, catalog: &Catalog) -> Option<Timestamp> {
         let due = run.services.iter().filter_map(|drilled| {
             let age = catalog.parsed(&drilled.service)?.service.failover.max_drill_age?;
             let age = i64::try_from(age.as_millis()).ok()?;
-            Some(Timestamp(self.last_drill(&drilled.service)?.0.saturating_add(age)))
+            let last = self.mirror.with_passed(|passed| passed.last(&drilled.service))?;
+            Some(Timestamp(last.0.saturating_add(age)))
         });
         due.min()
     }

@@ -1,9 +1,6 @@
 //! From a SwitchoverDrill to a run: which services, which way, within what limits.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     bring::instant,
@@ -48,7 +45,7 @@ impl Agent {
         Ok(self.new_drill_run(namespace, id, drill, spec, starts_at, catalog))
     }
 
-    pub(super) fn new_drill_run(
+    pub(in crate::reconcile) fn new_drill_run(
         &self,
         namespace: &str,
         id: RunId,
@@ -76,7 +73,7 @@ impl Agent {
             phase: DrillPhase::Announced,
             services: Vec::new(),
             pre_checks: Vec::new(),
-            approved_by: BTreeSet::new(),
+            approved_by: BTreeMap::new(),
             started_at: None,
             held_since: None,
             stop: None,
@@ -121,27 +118,11 @@ impl Agent {
                 && !record.serving.contains(&region);
             return concerned.then(|| Some((record.serving.first()?.clone(), Some(region))))?;
         }
-        let longest_ago =
-            record.serving.iter().min_by_key(|region| self.last_drilled(&service.key, region))?;
+        let longest_ago = self.mirror.with_passed(|passed| {
+            let last = |region: &&RegionName| passed.away_from(&service.key, region).map(|passed| passed.at);
+            record.serving.iter().min_by_key(last)
+        })?;
         Some((longest_ago.clone(), None))
-    }
-
-    /// When the last drill of a service away from a region passed.
-    fn last_drilled(&self, service: &ServiceKey, region: &RegionName) -> Option<Timestamp> {
-        let runs = self.mirror.drills();
-        let passed =
-            runs.iter().filter(|(_, run)| run.live && run.verdict.is_some_and(|(v, _)| v.is_passed()));
-        let this = passed.filter(|(_, run)| {
-            run.services.iter().any(|drilled| drilled.service == *service && drilled.leaves == *region)
-        });
-        this.filter_map(|(_, run)| run.ended_at).max()
-    }
-
-    /// When the last live drill of a service passed, whichever way it went.
-    pub(in crate::reconcile) fn last_drill(&self, service: &ServiceKey) -> Option<Timestamp> {
-        let (_, record) = self.mirror.record(service)?;
-        let regions = record.serving.iter().chain(record.away.keys());
-        regions.filter_map(|region| self.last_drilled(service, region)).max()
     }
 }
 

@@ -1,5 +1,4 @@
-//! What the report of a run says, from what the ledger and the objects say of it. Pure. Absent: samples, since no vantage
-//! keeps those of a whole drill; and when somebody approved, since an Approval counts without a time.
+//! What the report of a run says, from what the ledger and the objects say of it, and this place's vantage. Pure.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,19 +7,23 @@ use serde_json::json;
 use crate::{
     api,
     domain::{
-        DrillRun, DrillVerdict, DrilledService, RegionName, RuleOutcome, Run, RunId, StepRecord, StepState,
-        StopCause, Timestamp,
+        DrillRule, DrillRun, DrillVerdict, DrilledService, DrilledState, RegionName, RuleOutcome, Run, RunId,
+        ServiceKey, StepRecord, StepState, StopCause, Timestamp,
     },
     reconcile::catalog::Catalog,
     report::{
-        Approver, CanonicalError, CheckOutcome, Clocks, Deviation, DeviationKind, DrillReport, Finding,
-        Guardrail, Identity, Integrity, Kind, Moment, Move, Notice, Objective, Outcome, People, PreCheck,
-        PreviousDrill, Rto, Schema, Scope, ServiceResult, Severity, Verdict, fingerprint,
+        Approver, Bucket, CanonicalError, CheckOutcome, Clocks, Deviation, DeviationKind, DrillReport,
+        Finding, FollowUp, Guardrail, Identity, Integrity, Kind, Moment, Move, Notice, Objective, Outcome,
+        People, PreCheck, PreviousDrill, Rto, Schema, Scope, ServiceResult, Severity, Task, Verdict,
+        fingerprint,
     },
 };
 
 /// Whose clock and which program a report names.
 const TOOL: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BONGSU_COMMIT"), ")");
+
+/// Annotation of a SwitchoverDrill: who sees to what its runs leave to be done.
+const OWNER: &str = "bongsu.io/owner";
 
 /// What a report is made of.
 pub(super) struct Sources<'a> {
@@ -28,10 +31,14 @@ pub(super) struct Sources<'a> {
     pub catalog: &'a Catalog,
     /// The Failovers of the run, as far as the ledger has them.
     pub moves: BTreeMap<RunId, Arc<Run>>,
+    /// What this place's vantage saw of the services during the run.
+    pub samples: BTreeMap<ServiceKey, Vec<Bucket>>,
     /// The run of the same drill whose report was sealed last.
     pub previous: Option<Arc<DrillRun>>,
     /// Until when the grade of a service wanted a drill.
     pub due_by: Option<Timestamp>,
+    /// The next start of the drill that nothing blocks.
+    pub next: Option<Timestamp>,
     /// Where the leader runs, whose clock it is.
     pub region: &'a RegionName,
     pub now: Timestamp,
@@ -55,7 +62,7 @@ impl Sources<'_> {
                 approvers: run
                     .approved_by
                     .iter()
-                    .map(|name| Approver { name: name.clone(), at: None })
+                    .map(|(name, at)| Approver { name: name.clone(), at: Some(at.0) })
                     .collect(),
             },
             pre_checks: run.pre_checks.iter().map(pre_check).collect(),
@@ -70,7 +77,7 @@ impl Sources<'_> {
                 rule: run.verdict.map(|(_, rule)| rule.to_string()).unwrap_or_default(),
                 message: run.message.clone(),
             },
-            follow_ups: Vec::new(),
+            follow_ups: self.follow_ups(),
             integrity: Integrity {
                 previous_digest: previous.and_then(|run| run.report_digest.clone()),
                 sealed_at: self.now.0,
@@ -78,6 +85,39 @@ impl Sources<'_> {
                 clock_source: format!("the leader in {}", self.region),
             },
         })
+    }
+
+    /// What the verdict and each finding ask for, of whom, and until when: the next run of the drill must not meet it again,
+    /// and what is still away is not to wait for that.
+    fn follow_ups(&self) -> Vec<FollowUp> {
+        let run = self.run;
+        let follow_up = |task: Task, service: Option<String>, finding: Option<String>| FollowUp {
+            task,
+            service,
+            finding,
+            owner: self.owner(),
+            due: match task {
+                Task::BringBack => Some(run.ended_at.unwrap_or(self.now).0),
+                Task::DrillAgain => self.due_by.or(self.next).map(|due| due.0),
+                _ => self.next.map(|next| next.0),
+            },
+        };
+        let kept = run.services.iter().filter(|drilled| drilled.state == DrilledState::Kept);
+        let kept =
+            kept.map(|drilled| follow_up(Task::BringBack, Some(drilled.service.name.to_string()), None));
+        let (_, rule) = run.verdict.unwrap_or((DrillVerdict::NotStarted, DrillRule::NothingToMove));
+        let of_rule = tasks(rule).iter().map(|task| follow_up(*task, None, None));
+        let found = findings(run).into_iter();
+        let of_findings =
+            found.map(|finding| follow_up(Task::FindCause, finding.service.clone(), Some(finding.id)));
+        kept.chain(of_rule).chain(of_findings).collect()
+    }
+
+    /// Whoever the drill names as its owner, or who asked for the run.
+    fn owner(&self) -> Option<String> {
+        let annotations = self.drill().and_then(|drill| drill.metadata.annotations.as_ref());
+        let owner = annotations.and_then(|annotations| annotations.get(OWNER).cloned());
+        owner.or_else(|| self.run.requested_by.clone())
     }
 
     fn drill(&self) -> Option<&Arc<api::SwitchoverDrill>> {
@@ -190,7 +230,7 @@ impl Sources<'_> {
                 real: drilled.rto.map(millis),
             },
             return_time: drilled.return_time.map(millis),
-            samples: Vec::new(),
+            samples: self.samples.get(&drilled.service).cloned().unwrap_or_default(),
         }
     }
 
@@ -231,6 +271,25 @@ pub(super) fn moves_of(run: &DrillRun, drilled: &DrilledService) -> Vec<RunId> {
     let back =
         (1..=drilled.returns).map(|returns| run.back_id(&DrilledService { returns, ..drilled.clone() }));
     away.into_iter().chain(back).collect()
+}
+
+/// What the rule of a verdict asks for.
+const fn tasks(rule: DrillRule) -> &'static [Task] {
+    match rule {
+        DrillRule::AllLimitsKept | DrillRule::FindingsOpen => &[],
+        DrillRule::ApprovalsMissing => &[Task::GetApprovals, Task::DrillAgain],
+        DrillRule::PreCheckBlocked => &[Task::Unblock, Task::DrillAgain],
+        DrillRule::NothingToMove | DrillRule::AnotherRun => &[Task::CorrectDrill, Task::DrillAgain],
+        DrillRule::AbortedBeforeStart | DrillRule::AbortedByPerson | DrillRule::RealIncident => {
+            &[Task::DrillAgain]
+        }
+        DrillRule::OverTime => &[Task::ShortenDrill, Task::DrillAgain],
+        DrillRule::RtoMissed => &[Task::ShortenMove, Task::DrillAgain],
+        DrillRule::ReturnFailed
+        | DrillRule::GuardrailTripped
+        | DrillRule::MoveFailed
+        | DrillRule::LossUnnoticed => &[Task::FindCause, Task::DrillAgain],
+    }
 }
 
 fn number(run: &DrillRun) -> String {

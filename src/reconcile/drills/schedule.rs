@@ -137,16 +137,16 @@ impl Agent {
         }
     }
 
-    /// Forgets the oldest runs that are over. The last that passed of each drill stays: it says how fresh its services are.
+    /// Forgets the oldest runs that are over. One that passed last for a service stays: it says how fresh that service is.
     pub(super) async fn prune_drills(&self, catalog: &Catalog) {
         for ((namespace, name), drill) in &catalog.snapshot.drills {
             let kept = usize::try_from(drill.spec.history_limit).unwrap_or(1);
             let runs = self.mirror.drills_of(namespace, name).into_iter().map(|(_, run)| run);
             let mut over: Vec<Arc<DrillRun>> = runs.filter(|run| run.phase == DrillPhase::Over).collect();
             over.sort_by_key(|run| std::cmp::Reverse(run.ended_at));
-            let passed = |run: &Arc<DrillRun>| run.verdict.is_some_and(|(verdict, _)| verdict.is_passed());
-            let last_passed = over.iter().find(|run| passed(run)).map(|run| run.id.clone());
-            for run in over.iter().skip(kept).filter(|run| Some(&run.id) != last_passed.as_ref()) {
+            let forgotten = over.split_off(kept.min(over.len()));
+            let goes = |run: &&Arc<DrillRun>| !self.mirror.with_passed(|passed| passed.rest_on(run));
+            for run in forgotten.iter().filter(goes) {
                 let entry = Entry::Drill(run.namespace.clone(), run.id.clone());
                 let Some((version, _)) = self.mirror.drill(namespace, &run.id) else { continue };
                 // First: without its run nobody would look for it again.

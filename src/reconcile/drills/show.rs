@@ -193,8 +193,8 @@ fn drilled_service(run: &DrillRun, drilled: &DrilledService) -> api::DrilledServ
 /// Before the start those whose yes was heard; afterwards those whose yes counted.
 fn approved_by(run: &DrillRun) -> Vec<String> {
     match run.started_at {
-        Some(_) => run.approved_by.iter().cloned().collect(),
-        None => run.approved_by_at(run.starts_at).into_iter().collect(),
+        Some(_) => run.approved_by.keys().cloned().collect(),
+        None => run.approved_by_at(run.starts_at).into_keys().collect(),
     }
 }
 

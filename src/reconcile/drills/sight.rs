@@ -145,13 +145,10 @@ impl Agent {
     /// Another move, or another drill, in the same group or chain of dependencies.
     fn other_move(&self, parsed: &Parsed, run: &DrillRun, catalog: &Catalog) -> Option<String> {
         let service = &parsed.service;
+        let chain = catalog.chain(&service.key);
         let related = |other: &ServiceKey| {
-            let theirs = catalog.parsed(other);
-            let same_group = service.part_of.is_some()
-                && theirs.is_some_and(|theirs| theirs.service.part_of == service.part_of);
-            let needed = service.depends_on.contains(other)
-                || theirs.is_some_and(|theirs| theirs.service.depends_on.contains(&service.key));
-            *other == service.key || same_group || needed
+            let group = || catalog.parsed(other).and_then(|theirs| theirs.service.part_of.clone());
+            chain.contains(other) || (service.part_of.is_some() && group() == service.part_of)
         };
         let drills = self.mirror.drills();
         // One that only asks whether a loss would be noticed moves nothing.

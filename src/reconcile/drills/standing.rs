@@ -31,6 +31,7 @@ const NEXT_RUNS: usize = 5;
 impl Agent {
     /// Shows what is known of drills, calendars and approvals.
     pub(in crate::reconcile) async fn report_drills(&self, catalog: &Catalog) {
+        self.measure_drills(catalog);
         for ((namespace, name), drill) in &catalog.snapshot.drills {
             let status = self.drill_status(namespace, name, drill, catalog);
             self.write(StatusUpdate::Drill(namespace.clone(), name.clone(), Box::new(status))).await;
@@ -112,7 +113,7 @@ impl Agent {
                 (false, "OwnRequest", "who asked for a run cannot approve it: ask somebody else".to_owned())
             }
             _ if run.phase == DrillPhase::Over => (false, "TooLate", format!("DrillRun {name} is over")),
-            _ if run.started_at.is_some() && !run.approved_by.contains(&spec.approver) => {
+            _ if run.started_at.is_some() && !run.approved_by.contains_key(&spec.approver) => {
                 (false, "TooLate", format!("DrillRun {name} had started before this was read"))
             }
             _ if expired => (false, "Expired", "it has expired: create another one".to_owned()),

@@ -48,6 +48,7 @@ impl Agent {
             predicted_rto: Some(seconds(prediction.total())),
             rules: self.told_rules(&seen, &decision).iter().map(rule).collect(),
             run: run.as_ref().map(|run| run.id.to_string()),
+            last_passed_drill: self.passed_drills(key),
             traffic,
             next_move: next,
             conditions: Vec::new(),

@@ -431,7 +431,7 @@ pub struct NameServers {
 }
 
 impl NameServers {
-    fn new(clock: Arc<TestClock>) -> Self {
+    pub fn new(clock: Arc<TestClock>) -> Self {
         let [refuse, refuse_key] = [false, false].map(AtomicBool::new);
         Self { clock, refuse, refuse_key, tries: Mutex::default(), holds: Mutex::default() }
     }

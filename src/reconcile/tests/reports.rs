@@ -1,13 +1,13 @@
 //! The report of a drill, from its last moment to the file.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs, sync::atomic::Ordering, time::Duration};
 
 use super::bench::{Bench, service};
 use crate::{
     api::DrillVerdict,
     domain::{DrillPhase, DrillRun},
     reconcile::book::Entry,
-    report::{DrillReport, Kind, Outcome, Sealed, Status, verify},
+    report::{DeviationKind, DrillReport, Kind, Outcome, Sealed, Status, Task, verify},
 };
 
 const DRILL: &str = "
@@ -22,7 +22,7 @@ spec:
   historyLimit: 2
 ";
 
-fn wish(number: u32) -> String {
+pub(super) fn wish(number: u32) -> String {
     format!(
         "
 apiVersion: bongsu.io/v1alpha1
@@ -41,7 +41,7 @@ async fn bench() -> Bench {
     bench
 }
 
-async fn drilled(bench: &Bench, number: u32) -> DrillRun {
+pub(super) async fn drilled(bench: &Bench, number: u32) -> DrillRun {
     let id = format!("monthly-{number}");
     bench.edit(&id, Some(&wish(number))).await;
     let over = || drill(bench, &id).filter(|run| run.phase == DrillPhase::Over);
@@ -91,6 +91,12 @@ async fn the_report_of_a_drill_says_what_happened_and_can_be_verified() {
     assert_eq!((&service.from, &service.to), (&vec!["daejeon".to_owned()], &vec!["gwangju".to_owned()]));
     assert_eq!(service.rto.real, run.services[0].rto.map(|rto| i64::try_from(rto.as_millis()).unwrap()));
     assert_eq!((service.rto.predicted.is_some(), service.return_time.is_some()), (true, true));
+    let (samples, began) = (&service.samples, run.started_at.unwrap().0);
+    let length = run.ended_at.unwrap().0 - began;
+    assert_eq!((samples[0].at, samples.len()), (began, usize::try_from((length + 999) / 1000).unwrap()));
+    let seen = samples.iter().filter(|bucket| bucket.good == 1 && bucket.bad == 0).count();
+    // One check, each second, of whoever serves; while it moves a second may see both or none.
+    assert!(samples.len() - seen <= 4, "{samples:?}");
     for (moved, failover) in
         [(&service.away, "monthly-1-verify-away"), (&service.back, "monthly-1-verify-back")]
     {
@@ -173,4 +179,68 @@ async fn what_a_leader_left_that_died_before_the_end_was_written_is_replaced_by_
     bench.ledger.put_text(&Entry::Report("gpki".into(), "monthly-1".into()), "{}").await;
     let run = drilled(&bench, 1).await;
     assert_eq!(Some(Sealed::parse(&written(&bench, 1).await).unwrap().digest), run.report_digest);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_agreed_and_when_where_it_departed_from_its_plan_and_what_is_to_be_done_are_in_the_report() {
+    let bench = bench().await;
+    let drill = DRILL
+        .replace("historyLimit: 2", "approvals: 1\n  schedule: {cron: '0 10 1 1 *', timeZone: Asia/Seoul}")
+        .replace("namespace: gpki}", "namespace: gpki, annotations: {bongsu.io/owner: 재해복구팀}}");
+    bench.edit("drill", Some(&drill)).await;
+    bench.edit("monthly-1", Some(&wish(1))).await;
+    bench.pass(Duration::from_secs(5)).await;
+    let said = bench.now();
+    let yes = "{apiVersion: bongsu.io/v1alpha1, kind: Approval, metadata: {name: agreed, namespace: gpki}, \
+               spec: {drillRunName: monthly-1, approver: lee}}";
+    bench.edit("yes", Some(yes)).await;
+    // The name servers take the move at the second try, and who serves afterwards fails.
+    bench.servers.refuse.store(true, Ordering::SeqCst);
+    bench.until("it was refused", || bench.servers.tries("names", 2).first().copied()).await;
+    bench.servers.refuse.store(false, Ordering::SeqCst);
+    let phase = |phase| drill_now(&bench, 1).filter(|run| run.phase == phase);
+    bench.until("it is held", || phase(DrillPhase::Holding)).await;
+    bench.members.fail("gwangju", "verify");
+    let run = bench.until("it is over", || phase(DrillPhase::Over)).await;
+    let report = read(&written(&bench, 1).await);
+
+    assert_eq!(&*report.verdict.rule, "RealIncident", "{:?}", run.timeline);
+    let [approver] = &report.people.approvers[..] else { panic!("{:?}", report.people) };
+    let at = u64::try_from(approver.at.unwrap()).unwrap();
+    assert!(approver.name == "lee" && (said..said + 5_000).contains(&at), "{approver:?}");
+    let [deviation] = &report.deviations[..] else { panic!("{:?}", report.deviations) };
+    assert_eq!((deviation.kind, &*deviation.step), (DeviationKind::Retried, "ShiftTraffic"));
+    assert!(deviation.attempts > 1 && deviation.service.as_deref() == Some("verify"));
+    let tasks: Vec<Task> = report.follow_ups.iter().map(|follow_up| follow_up.task).collect();
+    assert_eq!(tasks, [Task::DrillAgain]);
+    // The clock began with the year 1970, at nine in Seoul.
+    let next = 3_600_000;
+    for follow_up in &report.follow_ups {
+        assert_eq!((follow_up.owner.as_deref(), follow_up.due), (Some("재해복구팀"), Some(next)));
+    }
+    assert!(report.services[0].samples.iter().any(|bucket| bucket.bad > 0), "citizens felt it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_says_until_when_the_drill_was_due_and_whether_it_was_late() {
+    let limited = service("verify", &["names"]).replace("cooldown: 1s", "cooldown: 1s, maxDrillAge: 2m");
+    let bench = Bench::start(&[("verify", &*limited), ("drill", DRILL)]).await;
+    fs::create_dir(bench.reports()).unwrap();
+    let shown =
+        || bench.condition("verify", "FailoverReady").filter(|(_, reason, _)| reason == "NeedsPerson");
+    bench.until("it is served", shown).await;
+    let first = drilled(&bench, 1).await;
+    let due = first.ended_at.unwrap().0 + 120_000;
+    drilled(&bench, 2).await;
+    let second = read(&written(&bench, 2).await).identity;
+    assert_eq!((read(&written(&bench, 1).await).identity.due_by, second.due_by), (None, Some(due)));
+    assert!(!second.overdue && second.ended_at < due);
+    bench.pass(Duration::from_secs(150)).await;
+    drilled(&bench, 3).await;
+    let third = read(&written(&bench, 3).await).identity;
+    assert_eq!((third.due_by, third.overdue), (Some(second.ended_at + 120_000), true));
+}
+
+fn drill_now(bench: &Bench, number: u32) -> Option<DrillRun> {
+    drill(bench, &format!("monthly-{number}"))
 }

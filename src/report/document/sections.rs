@@ -1,7 +1,7 @@
 //! Every section but the results of the services.
 
 use super::{Block, Cell, Section, Tone, Writer};
-use crate::report::{CheckOutcome, Severity};
+use crate::report::{CheckOutcome, Severity, words::codes};
 
 impl Writer<'_> {
     pub(super) fn sections(&self) -> Vec<Section> {
@@ -117,7 +117,7 @@ impl Writer<'_> {
                 CheckOutcome::NotApplicable => Tone::Plain,
             };
             vec![
-                check.name.as_str().into(),
+                codes::check(&check.name, self.words.lang).into(),
                 self.service_or_all(check.service.as_ref()).into(),
                 Cell::toned((self.words.check)(check.outcome), tone),
                 check.message.as_str().into(),
@@ -148,7 +148,8 @@ impl Writer<'_> {
                 None => Cell::toned(self.says().not_tripped, Tone::Good),
             };
             let message = guardrail.message.as_deref().unwrap_or_default();
-            vec![guardrail.name.as_str().into(), guardrail.limit.as_str().into(), tripped, message.into()]
+            let name = codes::guardrail(&guardrail.name, self.words.lang);
+            vec![name.into(), guardrail.limit.as_str().into(), tripped, message.into()]
         };
         let rows = self.sealed.report.guardrails.iter().map(row).collect();
         vec![self.table(&[labels.name, labels.limit, labels.tripped, labels.why], rows)]
@@ -158,7 +159,7 @@ impl Writer<'_> {
         let labels = &self.words.labels;
         let row = |deviation: &crate::report::Deviation| {
             vec![
-                deviation.step.as_str().into(),
+                codes::step(&deviation.step, self.words.lang).into(),
                 self.service_or_all(deviation.service.as_ref()).into(),
                 Cell::toned((self.words.deviation)(deviation.kind), Tone::Warn),
                 deviation.attempts.to_string().into(),
@@ -193,14 +194,15 @@ impl Writer<'_> {
         let row = |follow_up: &crate::report::FollowUp| {
             let due = follow_up.due.map(|due| self.human.moment(due));
             vec![
-                follow_up.text.as_str().into(),
+                (self.words.task)(follow_up.task).into(),
+                self.service_or_all(follow_up.service.as_ref()).into(),
                 follow_up.finding.as_deref().unwrap_or("–").into(),
                 follow_up.owner.as_deref().unwrap_or("–").into(),
                 Cell::whole(due.as_deref().unwrap_or("–")),
             ]
         };
         let rows = self.sealed.report.follow_ups.iter().map(row).collect();
-        vec![self.table(&[labels.what, labels.finding, labels.owner, labels.until], rows)]
+        vec![self.table(&[labels.what, labels.service, labels.finding, labels.owner, labels.until], rows)]
     }
 
     fn integrity(&self) -> Vec<Block> {

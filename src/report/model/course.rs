@@ -120,8 +120,11 @@ pub enum Outcome {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FollowUp {
     /// What.
-    pub text: String,
-    /// The finding that it answers.
+    pub task: Task,
+    /// The service that it is about; none: the drill as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The finding that it answers; none: the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
     /// Who does it.
@@ -130,4 +133,25 @@ pub struct FollowUp {
     /// Until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<i64>,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Task {
+    /// Bring the service back to where it was served before.
+    BringBack,
+    /// Find out why, and mend it.
+    FindCause,
+    /// Make the move shorter, or state a longer objective.
+    ShortenMove,
+    /// Hold for a shorter time, or allow the drill more time.
+    ShortenDrill,
+    /// Remove what a check before the start found.
+    Unblock,
+    /// Have enough people approve in time.
+    GetApprovals,
+    /// Correct what the drill selects, or when it runs.
+    CorrectDrill,
+    /// Drill again.
+    DrillAgain,
 }

@@ -30,7 +30,8 @@ pub struct ServiceResult {
     /// How long the way back took, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_time: Option<i64>,
-    /// What the checks saw during the drill, in order; at most as many as `buckets` makes.
+    /// What the checks saw of whoever served during the drill, in order, at most 120: from the place of the leader that
+    /// sealed the report. Empty where that process did not see the drill begin.
     pub samples: Vec<Bucket>,
 }
 

@@ -1,10 +1,12 @@
 //! English.
 
 use super::{
-    CheckOutcome, ClockNames, DeviationKind, Kind, Labels, Outcome, Says, Sections, Severity, Units, Words,
+    CheckOutcome, ClockNames, DeviationKind, Kind, Labels, Lang, Outcome, Says, Sections, Severity, Task,
+    Units, Words,
 };
 
 pub(super) const WORDS: Words = Words {
+    lang: Lang::En,
     code: "en",
     title: "Drill report",
     sections: SECTIONS,
@@ -27,6 +29,7 @@ pub(super) const WORDS: Words = Words {
     check,
     deviation,
     severity,
+    task,
 };
 
 const SECTIONS: Sections = Sections {
@@ -176,5 +179,18 @@ fn severity(severity: Severity) -> &'static str {
         Severity::Low => "Low",
         Severity::Medium => "Medium",
         Severity::High => "High",
+    }
+}
+
+fn task(task: Task) -> &'static str {
+    match task {
+        Task::BringBack => "Bring the service back to where it was served before",
+        Task::FindCause => "Find out why, and mend it",
+        Task::ShortenMove => "Make the move shorter, or state a longer objective",
+        Task::ShortenDrill => "Hold for a shorter time, or allow the drill more time",
+        Task::Unblock => "Remove what the check found",
+        Task::GetApprovals => "Have enough people approve in time",
+        Task::CorrectDrill => "Correct what the drill selects, or when it runs",
+        Task::DrillAgain => "Drill again",
     }
 }

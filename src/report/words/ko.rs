@@ -1,10 +1,12 @@
 //! Korean.
 
 use super::{
-    CheckOutcome, ClockNames, DeviationKind, Kind, Labels, Outcome, Says, Sections, Severity, Units, Words,
+    CheckOutcome, ClockNames, DeviationKind, Kind, Labels, Lang, Outcome, Says, Sections, Severity, Task,
+    Units, Words,
 };
 
 pub(super) const WORDS: Words = Words {
+    lang: Lang::Ko,
     code: "ko",
     title: "훈련 결과보고서",
     sections: SECTIONS,
@@ -27,6 +29,7 @@ pub(super) const WORDS: Words = Words {
     check,
     deviation,
     severity,
+    task,
 };
 
 const SECTIONS: Sections = Sections {
@@ -176,5 +179,18 @@ fn severity(severity: Severity) -> &'static str {
         Severity::Low => "낮음",
         Severity::Medium => "보통",
         Severity::High => "높음",
+    }
+}
+
+fn task(task: Task) -> &'static str {
+    match task {
+        Task::BringBack => "서비스를 원래 지역으로 되돌릴 것",
+        Task::FindCause => "원인을 찾아 조치할 것",
+        Task::ShortenMove => "전환 시간을 줄이거나 복구목표시간을 조정할 것",
+        Task::ShortenDrill => "유지 시간을 줄이거나 훈련 최대 시간을 늘릴 것",
+        Task::Unblock => "시작 전 점검에서 확인된 원인을 없앨 것",
+        Task::GetApprovals => "필요한 승인을 제때 받을 것",
+        Task::CorrectDrill => "훈련 대상 또는 일정을 바로잡을 것",
+        Task::DrillAgain => "훈련을 다시 실시할 것",
     }
 }

@@ -1,9 +1,9 @@
 //! Reports as drills would leave them.
 
 use bongsu::report::{
-    Approver, CheckOutcome, Clocks, Deviation, DeviationKind, DrillReport, Finding, FollowUp, Guardrail,
-    Identity, Integrity, Kind, Moment, Move, Notice, Objective, Outcome, People, PreCheck, PreviousDrill,
-    Rto, Sample, Schema, Scope, ServiceResult, Severity, SigningKey, Verdict, buckets,
+    Approver, Bucket, CheckOutcome, Clocks, Deviation, DeviationKind, DrillReport, Finding, FollowUp,
+    Guardrail, Identity, Integrity, Kind, Moment, Move, Notice, Objective, Outcome, People, PreCheck,
+    PreviousDrill, Rto, Sample, Schema, Scope, ServiceResult, Severity, SigningKey, Tally, Task, Verdict,
 };
 
 /// 2026-11-02, the first Monday of the month, at ten in Seoul.
@@ -40,7 +40,7 @@ pub fn live() -> DrillReport {
         timeline: timeline(),
         services: vec![verify_service(), mobile_service()],
         guardrails: vec![
-            guardrail("Degraded", "what serves shows an early sign of failure"),
+            guardrail("Health", "what serves shows an early sign of failure"),
             guardrail("MaxDuration", "the drill takes longer than 2 h"),
         ],
         deviations: vec![Deviation {
@@ -53,12 +53,13 @@ pub fn live() -> DrillReport {
         findings: findings(),
         verdict: Verdict {
             outcome: Outcome::PassedWithFindings,
-            rule: "BadSamplesDuringMove".into(),
+            rule: "FindingsOpen".into(),
             message: "both services were served within 4 min; 3 of 2400 samples of mobile-id-verify were bad"
                 .into(),
         },
         follow_ups: vec![FollowUp {
-            text: "Lower the TTL of vc.mobileid.example from 60 s to 20 s".into(),
+            task: Task::FindCause,
+            service: Some("mobile-id-verify".into()),
             finding: Some("F1".into()),
             owner: Some("모바일신분증팀".into()),
             due: Some(TEN + 14 * DAY),
@@ -110,10 +111,10 @@ fn pre_checks() -> Vec<PreCheck> {
         message: message.into(),
     };
     vec![
-        check("Approvals", None, CheckOutcome::Pass, "2 of 2 people agreed"),
-        check("Calendar", None, CheckOutcome::Pass, "no calendar blocks 2026-11-02 10:00 in Asia/Seoul"),
+        check("ServicesCount", None, CheckOutcome::Pass, "2 services are selected"),
+        check("TimeAllowed", None, CheckOutcome::Pass, "no calendar blocks 2026-11-02 10:00 in Asia/Seoul"),
         check(
-            "TargetHealthy",
+            "TargetAvailable",
             Some("gpki-verify"),
             CheckOutcome::Pass,
             "gwangju answers well to all 3 vantages",
@@ -190,7 +191,7 @@ fn verify_service() -> ServiceResult {
         back: Some(moved("quarterly-20261102-1-back", 2_029_000, &[95, 0, 1_900, 62_300, 62_400])),
         rto: Rto { target: Some(4 * MINUTE), predicted: Some(40_000), real: Some(63_200) },
         return_time: Some(62_300),
-        samples: buckets(&sampled(|_| true), TEN - MINUTE, TEN + 36 * MINUTE),
+        samples: sampled(|_| true),
     }
 }
 
@@ -206,7 +207,7 @@ fn mobile_service() -> ServiceResult {
         back: Some(moved("quarterly-20261102-2-back", 1_964_100, &[120, 900, 3_000, 64_500, 64_600])),
         rto: Rto { target: Some(4 * MINUTE), predicted: Some(95_000), real: Some(99_800) },
         return_time: Some(64_500),
-        samples: buckets(&sampled(|after| !bad(after)), TEN - MINUTE, TEN + 36 * MINUTE),
+        samples: sampled(|after| !bad(after)),
     }
 }
 
@@ -227,20 +228,21 @@ fn moved(failover: &str, decided: i64, after: &[i64; 5]) -> Move {
 }
 
 /// One sample a second, of which the answer takes longer while another region warms up.
-fn sampled(good: impl Fn(i64) -> bool) -> Vec<Sample> {
-    let one = |second: i64| {
+fn sampled(good: impl Fn(i64) -> bool) -> Vec<Bucket> {
+    let mut tally = Tally::new(TEN - MINUTE);
+    for second in -60..36 * 60 {
         let after = second * 1000;
         let warming = if (0..400).contains(&second) { (400 - second) / 2 } else { 0 };
-        Sample { at: TEN + after, good: good(after), took: 38 + second * 7 % 11 + warming }
-    };
-    (-60..36 * 60).map(one).collect()
+        tally.add(Sample { at: TEN + after, good: good(after), took: 38 + second * 7 % 11 + warming });
+    }
+    tally.buckets(TEN + 36 * MINUTE)
 }
 
 /// A check did not pass: nothing was touched, so most of it is empty.
 pub fn not_started() -> DrillReport {
     let live = live();
     let blocked = PreCheck {
-        name: "Calendar".into(),
+        name: "TimeAllowed".into(),
         service: None,
         outcome: CheckOutcome::Block,
         message: "national-exam blocks 2026-11-02".into(),
@@ -266,7 +268,7 @@ pub fn not_started() -> DrillReport {
         follow_ups: Vec::new(),
         verdict: Verdict {
             outcome: Outcome::NotStarted,
-            rule: "Calendar".into(),
+            rule: "PreCheckBlocked".into(),
             message: "national-exam blocks 2026-11-02".into(),
         },
         integrity: Integrity { previous_digest: None, ..live.integrity },
@@ -304,7 +306,8 @@ pub fn hostile(text: &str) -> DrillReport {
     report.deviations[0].message = text.into();
     report.findings[0].id = text.into();
     report.findings[0].text = text.into();
-    report.follow_ups[0].text = text.into();
+    report.follow_ups[0].service = Some(text.into());
+    report.follow_ups[0].finding = Some(text.into());
     report.follow_ups[0].owner = Some(text.into());
     report.verdict = Verdict { outcome: Outcome::Failed, rule: text.into(), message: text.into() };
     report.integrity.tool_version = text.into();

@@ -77,6 +77,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, story: &Story, colors: bool) {
 fn headline(story: &Story, look: Look) -> Line<'static> {
     let time = seconds(story.shown(story.now));
     let (text, style) = match (story.fault, story.clocks.served) {
+        _ if story.drill.is_some() => (format!("a drill, for {time}"), look.good()),
         (None, _) => (format!("all is well, {time}"), look.good()),
         (Some(_), None) => (format!("POWER CUT {time} ago"), look.bad()),
         (Some(_), Some(served)) => (format!("served again after {}", seconds(served)), look.good()),
@@ -149,10 +150,11 @@ fn citizen(story: &Story, look: Look, area: Rect) -> Paragraph<'static> {
         None => " DNS answer: none yet".to_owned(),
     };
     let counts = format!(
-        " {} verifications of 4 KB, median {} ms, {} errors since the fault",
+        " {} verifications of 4 KB, median {} ms, {} errors since the {}",
         story.requests,
         story.median_latency(),
-        story.error_count()
+        story.error_count(),
+        if story.fault.is_some() { "fault" } else { "drill began" }
     );
     let names: String = std::iter::once(' ').chain(asked).collect();
     Paragraph::new(vec![Line::from(strip), Line::from(names), Line::from(answer), Line::from(counts)])
