@@ -474,7 +474,7 @@ impl DrillVerdict {
 
 impl DrillRule {
     /// Every rule, in the order in which they are asked.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AbortedBeforeStart,
         Self::AnotherRun,
         Self::ApprovalsMissing,
@@ -487,6 +487,7 @@ impl DrillRule {
         Self::OverTime,
         Self::MoveFailed,
         Self::RtoMissed,
+        Self::LossUnnoticed,
         Self::FindingsOpen,
         Self::AllLimitsKept,
     ];

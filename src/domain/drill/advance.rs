@@ -457,10 +457,12 @@ impl DrillRun {
         }
     }
 
-    /// The first cause counts.
+    /// The first cause counts; but what truly breaks on the way back, and keeps a service where it is, was no failure to
+    /// return.
     fn stop(&mut self, at: Timestamp, cause: StopCause, message: String) {
         self.phase = DrillPhase::Returning;
-        if self.stop.is_none() {
+        let breaks = |known: &Stop| cause == StopCause::Incident && known.cause != StopCause::Incident;
+        if self.stop.as_ref().is_none_or(breaks) {
             self.note(at, format!("stopped: {message}"));
             self.stop = Some(Stop { at, cause, message, guardrail: None });
         }

@@ -285,6 +285,15 @@ fn when_the_place_that_was_left_breaks_the_drill_becomes_the_failover_and_moves_
 }
 
 #[test]
+fn what_breaks_after_a_person_stopped_it_is_told_and_not_called_a_failure_to_return() {
+    let mut story = Story::held();
+    story.abort();
+    story.sight.services.iter_mut().for_each(|sight| sight.origin = MemberHealth::Down);
+    assert_eq!(story.play_out(), (DrillVerdict::Aborted, DrillRule::RealIncident));
+    assert_eq!((story.states(), story.orders.len()), (vec!["Kept", "Kept"], 0));
+}
+
+#[test]
 fn a_move_that_is_going_on_is_not_turned_back_to_a_place_that_broke() {
     let mut story = Story::new();
     story.look().moved(0, false, RunState::Running);
