@@ -146,9 +146,13 @@ impl Agent {
     fn other_move(&self, parsed: &Parsed, run: &DrillRun, catalog: &Catalog) -> Option<String> {
         let service = &parsed.service;
         let chain = catalog.chain(&service.key);
-        let related = |other: &ServiceKey| {
-            let group = || catalog.parsed(other).and_then(|theirs| theirs.service.part_of.clone());
-            chain.contains(other) || (service.part_of.is_some() && group() == service.part_of)
+        // Of one that this cluster does not know, because specs differ, nobody can say that it is not related.
+        let related = |other: &ServiceKey| match catalog.parsed(other) {
+            None => true,
+            Some(theirs) => {
+                let same_group = service.part_of.is_some() && theirs.service.part_of == service.part_of;
+                same_group || chain.contains(other)
+            }
         };
         let drills = self.mirror.drills();
         // One that only asks whether a loss would be noticed moves nothing.
@@ -160,7 +164,8 @@ impl Agent {
         }
         let moving =
             |key: &&ServiceKey| self.mirror.record(key).is_some_and(|(_, record)| record.run.is_some());
-        let moved = catalog.services.keys().filter(|key| related(key)).find(moving);
+        let all = self.mirror.services();
+        let moved = all.iter().filter(|key| related(key)).find(moving);
         moved.map(|key| format!("{key} is being moved"))
     }
 }

@@ -323,3 +323,20 @@ async fn a_number_is_asked_for_with_the_token_of_the_secret_and_one_that_is_refu
     assert!(over.message.contains("errors has not been known for 20s"), "{}", over.message);
     assert!(bench.desk.doubted.lock().unwrap().contains(&"gpki/prometheus".to_owned()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_service_of_another_drill_that_this_cluster_does_not_know_may_be_related() {
+    let bench = bench(&drill(""), &[]).await;
+    let mut other = ran(&bench, "first").await;
+    assert_eq!(why(&other), (DrillVerdict::Passed, DrillRule::AllLimitsKept));
+    other.id = "elsewhere-1".into();
+    other.drill = "elsewhere".into();
+    other.services[0].service = super::bench::key("unknown");
+    other.phase = DrillPhase::Holding;
+    other.held_since = other.ended_at;
+    let entry = Entry::Drill("gpki".into(), other.id.clone());
+    bench.ledger.put_text(&entry, &serde_json::to_string(&other).unwrap()).await;
+    let second = ran(&bench, "second").await;
+    assert_eq!(why(&second), (DrillVerdict::NotStarted, DrillRule::PreCheckBlocked));
+    assert!(second.message.contains("DrillRun elsewhere-1 moves unknown (NoOtherMove)"), "{}", second.message);
+}
