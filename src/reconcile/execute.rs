@@ -273,9 +273,16 @@ impl Agent {
 
     async fn effect(&self, run: &Run, step: &Step, parsed: &Parsed, catalog: &Catalog) -> StepResult {
         match step {
-            Step::Precheck if planted!(NoPrecheck) => StepResult::Done(String::new()),
             Step::Precheck => self.precheck(run, parsed, catalog),
-            Step::RaiseEpoch { epoch, serving } => self.raise_epoch(run, *epoch, serving).await,
+            Step::RaiseEpoch { epoch, serving } => {
+                // What is new has no check before it, and what undoes a move leads back to where the service was.
+                let asks = run.plan.change.trigger != Trigger::Establish && run.state == RunState::Running;
+                let still_right = || match asks {
+                    true => self.precheck(run, parsed, catalog),
+                    false => StepResult::Done(String::new()),
+                };
+                self.raise_epoch(run, *epoch, serving, still_right).await
+            }
             Step::ShiftTraffic { route } => match self.mirror.record(&run.service) {
                 Some((_, record)) if record.epoch > newest_epoch(run) => superseded(&record),
                 Some((_, record)) => self.publish(parsed, route, &record).await,
@@ -288,6 +295,9 @@ impl Agent {
 
     /// Looks again: time may have passed since the decision, above all when another process made it.
     fn precheck(&self, run: &Run, parsed: &Parsed, catalog: &Catalog) -> StepResult {
+        if planted!(NoPrecheck) {
+            return StepResult::Done(String::new());
+        }
         let seen = self.observe(parsed, catalog);
         let change = &run.plan.change;
         for region in change.joining() {
@@ -311,8 +321,16 @@ impl Agent {
         StepResult::Done(String::new())
     }
 
-    /// Read from the ledger and not from the mirror: this is the step that cannot be taken back.
-    async fn raise_epoch(&self, run: &Run, epoch: Epoch, serving: &BTreeSet<RegionName>) -> StepResult {
+    /// Read from the ledger and not from the mirror: this is the step that cannot be taken back. `still_right` is asked when
+    /// the epoch is not raised yet: between the check before it and this moment a process may have died, and half a minute
+    /// have passed until another one goes on.
+    async fn raise_epoch(
+        &self,
+        run: &Run,
+        epoch: Epoch,
+        serving: &BTreeSet<RegionName>,
+        still_right: impl Fn() -> StepResult + Send,
+    ) -> StepResult {
         let entry = Entry::Record(run.service.clone());
         let now = self.ports.clock.wall();
         let (record, expect) = match book::get::<Record>(self.ports.ledger.as_ref(), &entry).await {
@@ -338,6 +356,10 @@ impl Agent {
             }
             Ok(None) => return StepResult::Failed("the ledger has no record of the service".to_owned()),
         };
+        match still_right() {
+            StepResult::Done(_) => {}
+            wrong => return wrong,
+        }
         match self.write_record(&run.service, &record, expect).await {
             Ok(()) => StepResult::Done(format!("epoch {epoch}: {}", names(serving))),
             Err(error) => StepResult::Failed(error.to_string()),
