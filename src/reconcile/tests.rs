@@ -13,7 +13,7 @@ use bench::{Bench, LEASE_TTL, key, service};
 use super::book::Entry;
 use crate::{
     api::{FailoverPhase, FailoverStatus},
-    domain::{Intervention, Run, RunState, StepState, Tick},
+    domain::{Intervention, Run, RunState, StepKind, StepResult, StepState, Tick, Timestamp},
     ports::{Resources, StatusUpdate},
 };
 
@@ -325,4 +325,28 @@ async fn a_key_that_a_name_server_does_not_take_is_read_anew_and_a_key_of_anothe
     bench.servers.refuse_key.store(true, Ordering::SeqCst);
     bench.until("the key is doubted", || bench.desk.doubted.lock().unwrap().first().cloned()).await;
     assert_eq!(bench.desk.doubted.lock().unwrap()[0], "gpki/dns-key");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_whose_leader_died_before_the_epoch_was_raised_is_looked_at_again_by_the_next() {
+    let bench = Bench::serving(&[("verify", &service("verify", &["names"]))]).await;
+    bench.put_request("asked", |request| request.dry_run = true).await;
+    let mut left = bench.until("there is a plan", || bench.run("asked")).await;
+    let now = Timestamp(0);
+    (left.id, left.state, left.owner) = ("left".into(), RunState::Running, "dead".into());
+    left.begin(now);
+    left.finish(StepResult::Done("all was well".to_owned()), now);
+    left.begin(now);
+    assert_eq!(left.current().unwrap().step.kind(), StepKind::RaiseEpoch);
+    bench.members.fail("gwangju", "verify");
+    bench.until("it is seen", || bench.condition("verify", "FailoverReady").filter(|c| c.0 == "False")).await;
+    bench
+        .ledger
+        .put_text(&Entry::Run("gpki".into(), "left".into()), &serde_json::to_string(&left).unwrap())
+        .await;
+    let over = |run: &Run| run.state.is_over();
+    let over = bench.until("the next leader is done with it", || bench.run("left").filter(over)).await;
+    assert_eq!(over.state, RunState::Compensated, "{}", over.message);
+    assert!(over.message.contains("gwangju cannot take over"), "{}", over.message);
+    assert!(bench.record("verify").serving.contains(&"daejeon".into()));
 }

@@ -338,5 +338,9 @@ async fn a_service_of_another_drill_that_this_cluster_does_not_know_may_be_relat
     bench.ledger.put_text(&entry, &serde_json::to_string(&other).unwrap()).await;
     let second = ran(&bench, "second").await;
     assert_eq!(why(&second), (DrillVerdict::NotStarted, DrillRule::PreCheckBlocked));
-    assert!(second.message.contains("DrillRun elsewhere-1 moves unknown (NoOtherMove)"), "{}", second.message);
+    assert!(
+        second.message.contains("DrillRun elsewhere-1 moves unknown (NoOtherMove)"),
+        "{}",
+        second.message
+    );
 }
