@@ -164,6 +164,11 @@ impl Active {
             Fault::Dark(dark) => *dark == site,
             Fault::Member(..)
             | Fault::AllMembers(..)
+            | Fault::Twice(_)
+            | Fault::ApiDown(_)
+            | Fault::ApiStale(_)
+            | Fault::ClockStep(..)
+            | Fault::Drift(..)
             | Fault::NameServer(..)
             | Fault::Restored(_)
             | Fault::Switchover(..)

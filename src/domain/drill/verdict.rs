@@ -10,9 +10,8 @@ pub(super) fn verdict(run: &DrillRun) -> (DrillVerdict, DrillRule) {
     if kept && !incident {
         return (DrillVerdict::Failed, DrillRule::ReturnFailed);
     }
-    let overlooked =
-        |cause| planted!(VerdictIgnoresHold) && run.held_since.is_some() && cause == StopCause::Guardrail;
-    if let Some(stop) = run.stop.as_ref().filter(|stop| !overlooked(stop.cause)) {
+    let overlooked = planted!(VerdictIgnoresHold) && run.held_since.is_some() && !incident;
+    if let Some(stop) = run.stop.as_ref().filter(|_| !overlooked) {
         return match stop.cause {
             StopCause::Incident => (DrillVerdict::Aborted, DrillRule::RealIncident),
             StopCause::Person => (DrillVerdict::Aborted, DrillRule::AbortedByPerson),
