@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 /// A drill away from Daejeon, and a run of it now.
-fn drilled_now(service: &Service<'_>, spec: &Value) {
+pub fn drilled_now(service: &Service<'_>, spec: &Value) {
     let mut drill = json!({
         "apiVersion": "bongsu.io/v1alpha1", "kind": "SwitchoverDrill",
         "metadata": {"name": "monthly", "namespace": service.namespace},
@@ -40,7 +40,7 @@ fn run(service: &Service<'_>, name: &str) {
     }));
 }
 
-async fn run_is(
+pub async fn run_is(
     service: &Service<'_>,
     name: &str,
     wanted: &str,
@@ -53,13 +53,13 @@ async fn run_is(
     .await
 }
 
-async fn ended(service: &Service<'_>, name: &str, rule: &str) -> DrillRunStatus {
+pub async fn ended(service: &Service<'_>, name: &str, rule: &str) -> DrillRunStatus {
     let over = run_is(service, name, "over", |status| status.verdict.is_some()).await;
     assert_eq!(over.rule.as_deref(), Some(rule), "{:#?}", over.timeline);
     over
 }
 
-async fn is_held(service: &Service<'_>, name: &str) {
+pub async fn is_held(service: &Service<'_>, name: &str) {
     run_is(service, name, "held", |s| s.phase.is_some_and(|p| format!("{p:?}") == "Holding")).await;
 }
 
