@@ -130,6 +130,10 @@ impl DrillRun {
             self.message = "waits for the first answer of Prometheus".to_owned();
             return;
         };
+        if let Some(what) = seen.waits_for.as_ref().filter(|_| !too_late) {
+            self.message = format!("waits for {what}");
+            return;
+        }
         self.pre_checks.clone_from(&seen.checks);
         self.pre_checks.extend(of_conditions);
         // Whether a loss would be noticed is what a run that detects asks, and no reason not to ask.

@@ -80,6 +80,7 @@ impl Story {
         let sight = DrillSight {
             now: at(0),
             another_run: None,
+            waits_for: None,
             checks: Vec::new(),
             conditions: Vec::new(),
             services: vec![well(), well()],
@@ -238,6 +239,19 @@ fn a_run_that_may_not_start_says_by_which_rule_and_touches_nothing() {
         s.sight.services.clear();
     };
     assert_eq!(ended(nothing), (DrillVerdict::NotStarted, DrillRule::NothingToMove));
+}
+
+#[test]
+fn what_is_not_known_yet_is_waited_for_as_long_as_the_run_may_be_late() {
+    let mut story = Story::new();
+    story.sight.waits_for = Some("the name servers".to_owned());
+    story.look();
+    assert_eq!((story.run.phase, &*story.run.message), (DrillPhase::Announced, "waits for the name servers"));
+    story.sight.now = story.run.starts_at;
+    story.sight.now.0 += i64::try_from(story.run.limits.starting_deadline.as_millis()).unwrap();
+    // Late is late: what is still unknown then stands in the checks.
+    story.look();
+    assert_eq!(story.run.phase, DrillPhase::Leaving);
 }
 
 #[test]

@@ -22,10 +22,10 @@ const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 const MEASURE_LOOK: Duration = Duration::from_secs(1);
 
 /// Time before its start from which on a run's numbers are asked for.
-const AHEAD: Duration = Duration::from_secs(15);
+pub(super) const AHEAD: Duration = Duration::from_secs(15);
 
 /// Age from which on an answer says nothing any more: two questions that got none.
-const STALE: Duration = Duration::from_secs(15);
+pub(super) const STALE: Duration = Duration::from_secs(15);
 
 type Question = (Arc<str>, RunId, usize);
 

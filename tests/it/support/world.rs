@@ -40,7 +40,6 @@ const SHARED_NAMESPACES: &[&str] = &[
     "drill-unanswered",
     "drill-active-active",
     "drill-unapproved",
-    "drill-calendar",
     "drill-unwritable",
     "refused",
     "compensated",
