@@ -392,10 +392,35 @@ fn errors(guards: bool) -> Condition {
         min: None,
         max: Some(0.01),
         guards,
+        residual: false,
         may_break_for: Duration::from_secs(5),
         may_be_unknown_for: Duration::from_secs(60),
         broken_since: None,
         unknown_since: None,
+    }
+}
+
+#[test]
+fn traffic_that_still_arrives_where_the_services_were_is_a_finding_and_so_is_what_nobody_can_tell() {
+    let ended = |measured: &Measured| {
+        let mut story = Story::new();
+        story.run.conditions = vec![Condition { residual: true, ..errors(false) }];
+        story.sight.conditions = vec![measured.clone()];
+        let (_, rule) = story.play_out();
+        let told = story.run.timeline.iter().filter(|(_, what)| what.contains("still arrives")).count();
+        assert_eq!(told, 1, "{:?}", story.run.timeline);
+        (rule, story.run.findings.join("; "))
+    };
+    let (rule, findings) = ended(&Measured::Values(vec![0.0]));
+    assert_eq!((rule, &*findings), (DrillRule::AllLimitsKept, ""));
+    for (measured, words) in [
+        (Measured::Values(vec![0.5]), "it is 0.5, and must be at most 0.01"),
+        (Measured::Unknown("refused".to_owned()), "it is not known: refused"),
+        (Measured::NotAsked, "nobody has asked it in time"),
+    ] {
+        let (rule, findings) = ended(&measured);
+        assert_eq!(rule, DrillRule::FindingsOpen);
+        assert!(findings.contains(words), "{findings}");
     }
 }
 

@@ -53,7 +53,7 @@ impl Agent {
             self.shared().measured.retain(|question, _| open(question));
             let questions = runs.iter().flat_map(|run| {
                 let all = run.conditions.iter().enumerate();
-                all.filter(|(_, asked)| asked.guards || !run.phase.is_going_on())
+                all.filter(|(_, asked)| asked.is_asked_in(run.phase))
                     .map(|(index, asked)| (run.clone(), index, asked.clone()))
             });
             let due: Vec<_> = questions.filter(|(run, index, _)| self.is_due(run, *index)).collect();

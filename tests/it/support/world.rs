@@ -41,6 +41,7 @@ const SHARED_NAMESPACES: &[&str] = &[
     "drill-active-active",
     "drill-unapproved",
     "drill-unwritable",
+    "drill-residual",
     "refused",
     "compensated",
     "resumed",
