@@ -255,6 +255,10 @@ impl Traffic for TimedTraffic {
     async fn read(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
         self.inner.read(route).await
     }
+
+    async fn rehearse(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
+        self.inner.rehearse(route).await
+    }
 }
 
 /// Which services have lost their member in the lost region, and what was answered since.

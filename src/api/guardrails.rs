@@ -91,6 +91,19 @@ pub struct PromqlCondition {
     pub lasting: Option<Duration>,
 }
 
+/// What still arrives where the services were, by a number that a Prometheus knows.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResidualTraffic {
+    /// What is asked, without a comparison, such as `sum(rate(requests_total{region="daejeon"}[1m]))`.
+    #[schemars(length(min = 1, max = 4_096))]
+    pub query: String,
+
+    /// The largest good value, as a decimal number such as `"0.5"`.
+    #[schemars(length(max = 32), regex(pattern = r"^-?[0-9]+(\.[0-9]+)?$"))]
+    pub max: String,
+}
+
 /// Where numbers are asked for. Each region's Bongsu asks there while it leads; so it must not depend on what is drilled.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -35,7 +35,7 @@ pub use failover::{
     StepState, StepStatus,
 };
 pub use grade_policy::{DrillPolicy, GradePolicy, GradePolicySpec, GradePolicyStatus, Ladder};
-pub use guardrails::{Guardrails, PrometheusServer, PromqlCondition};
+pub use guardrails::{Guardrails, PrometheusServer, PromqlCondition, ResidualTraffic};
 pub use health::{
     Check, GeneratedBody, Header, Health, HttpCheck, HttpMethod, Recovery, TcpCheck, TlsOptions, Vantages,
     Window,

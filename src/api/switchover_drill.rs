@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Duration, Guardrails, PrometheusServer, PromqlCondition};
+use super::{Duration, Guardrails, PrometheusServer, PromqlCondition, ResidualTraffic};
 
 #[derive(CustomResource, KubeSchema, Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[kube(
@@ -38,7 +38,8 @@ use super::{Duration, Guardrails, PrometheusServer, PromqlCondition};
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = ("duration(self.hold) < duration(self.guardrails.maxDuration)", "guardrails.maxDuration must be longer than hold: a drill also needs time to move there and back"))]
-#[x_kube(validation = ("has(self.prometheus) || (!has(self.gates) && !has(self.guardrails.promql))", "gates and guardrails.promql need prometheus.url: where are their numbers asked for?"))]
+#[x_kube(validation = ("has(self.prometheus) || (!has(self.gates) && !has(self.guardrails.promql) && !has(self.residual))", "gates, guardrails.promql and residual need prometheus.url: where are their numbers asked for?"))]
+#[x_kube(validation = ("!has(self.residual) || self.kind == 'Live'", "residual is looked at in Live drills only: the others lead no traffic away"))]
 /// What is drilled, when, and within what limits.
 pub struct SwitchoverDrillSpec {
     /// When it runs by itself. Without it, it runs only when somebody creates a DrillRun.
@@ -76,7 +77,12 @@ pub struct SwitchoverDrillSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub gates: Vec<PromqlCondition>,
 
-    /// Where the numbers of `gates` and `guardrails.promql` are asked for.
+    /// What may still arrive where the services were, at the end of `hold`. More than that is a finding, and so is a number
+    /// that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residual: Option<ResidualTraffic>,
+
+    /// Where the numbers of `gates`, `guardrails.promql` and `residual` are asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prometheus: Option<PrometheusServer>,
 

@@ -390,6 +390,8 @@ pub struct DrillSight {
     pub now: Timestamp,
     /// Another run of the same drill that is going on.
     pub another_run: Option<RunId>,
+    /// What is not known yet and must be before the start; it is waited for as long as a run may be late.
+    pub waits_for: Option<String>,
     /// What the drill as a whole asks before its start.
     pub checks: Vec<PreCheck>,
     /// What was measured for each condition, in the order of the run's.

@@ -210,4 +210,9 @@ pub trait Traffic: Send + Sync {
 
     /// Reads what every server of the route publishes. One result for each server, in the order of the route.
     async fn read(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>>;
+
+    /// Writes to every server of the route what it publishes already, by the same compare-and-set as
+    /// [`Traffic::publish`]: shows that it could, and changes nothing. One result for each server, in the order of the
+    /// route.
+    async fn rehearse(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>>;
 }

@@ -108,6 +108,8 @@ pub(super) struct Shared {
     pub unreported: BTreeMap<(Arc<str>, RunId), u32>,
     /// What was measured for the conditions of drills, by namespace, run and place in its list, and when.
     pub measured: BTreeMap<(Arc<str>, RunId, usize), (Tick, Measured)>,
+    /// What is wrong with the name servers of services that a drill is about to move, and when they were tried.
+    pub rehearsed: BTreeMap<ServiceKey, (Tick, Vec<String>)>,
     /// What was read of each route last.
     pub routes: BTreeMap<ServiceKey, BTreeMap<RouteName, RouteSeen>>,
     /// Each route with the key that was read last, and the spec that it belongs to.

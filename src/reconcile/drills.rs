@@ -7,6 +7,7 @@ mod fresh;
 mod make;
 mod measure;
 mod policy;
+mod rehearse;
 mod report;
 mod samples;
 mod schedule;

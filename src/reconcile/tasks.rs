@@ -50,6 +50,7 @@ impl Agent {
         tasks.spawn(self.clone().follow_resources());
         tasks.spawn(self.clone().keep_leases());
         tasks.spawn(self.clone().look_after_drills());
+        tasks.spawn(self.clone().rehearse_traffic());
         if let Some(metering) = self.ports.metering.clone() {
             tasks.spawn(self.clone().measure_conditions(metering));
         }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
+use futures::future::join_all;
 use tracing::{info, warn};
 
 use super::{
@@ -89,6 +90,23 @@ impl Agent {
             }
             (false, None) => StepResult::Failed(errors.join("; ")),
         }
+    }
+
+    /// Shows of every server of every route that it can be written: what is wrong with those that cannot.
+    pub(super) async fn rehearse(&self, parsed: &Parsed) -> Vec<String> {
+        let wrong = parsed.routes.iter().map(|(name, spec)| async move {
+            let route = match self.with_key(parsed, name, spec).await {
+                Ok(route) => route,
+                Err(error) => return vec![error],
+            };
+            // The key may have been waited for, and the lead lost meanwhile.
+            if !self.is_leader() {
+                return vec!["another process leads now".to_owned()];
+            }
+            let (_, bad) = self.split(spec, self.ports.traffic.rehearse(&route).await);
+            bad.iter().map(ToString::to_string).collect()
+        });
+        join_all(wrong).await.concat()
     }
 
     async fn prepare(

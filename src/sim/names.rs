@@ -138,6 +138,14 @@ impl Traffic for SimTraffic {
             RouteKind::Dns(dns) => join_all(self.sessions(route, dns).map(Session::look)).await,
         }
     }
+
+    async fn rehearse(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
+        self.world.begins_effect(self.life, "to rehearse an update");
+        match &route.kind {
+            RouteKind::Served(_) => vec![self.served.rehearse(route).await],
+            RouteKind::Dns(dns) => join_all(self.sessions(route, dns).map(Session::rehearse)).await,
+        }
+    }
 }
 
 impl SimTraffic {
@@ -166,6 +174,18 @@ impl Session<'_> {
             }
             match self.write(held, answer).await? {
                 Written::Taken => return self.read_back(answer).await,
+                Written::Changed => {}
+                Written::Refused => return Err(self.refused("REFUSED")),
+            }
+        }
+        Err(self.refused("NXRRSET to 3 attempts"))
+    }
+
+    async fn rehearse(self) -> Result<ServerState, TrafficError> {
+        for _ in 0..ATTEMPTS {
+            let held = self.read().await?;
+            match self.rewrite(held.clone()).await? {
+                Written::Taken => return Ok(self.state(held.as_ref())),
                 Written::Changed => {}
                 Written::Refused => return Err(self.refused("REFUSED")),
             }
@@ -222,6 +242,19 @@ impl Session<'_> {
             }
             server.names.insert(name.clone(), new.clone());
             (Written::Taken, Some(new.clone()))
+        })
+        .await
+    }
+
+    async fn rewrite(&self, held: Option<Held>) -> Result<Written, TrafficError> {
+        let name = self.name.to_owned();
+        self.ask(true, move |server| {
+            let written = match server.names.get(&name) == held.as_ref() {
+                _ if server.manner == Manner::Refuses => Written::Refused,
+                true => Written::Taken,
+                false => Written::Changed,
+            };
+            (written, None)
         })
         .await
     }

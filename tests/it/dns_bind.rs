@@ -1,6 +1,20 @@
-//! Dynamic update of BIND: every scenario of `dns_scenarios`.
+//! Dynamic update of BIND: every scenario of `dns_scenarios`, and what is BIND's own.
 
-use crate::{dns_scenarios, support::named};
+use crate::{dns_scenarios, dns_scenarios::check_rehearsal_refused, support::named};
+
+#[tokio::test]
+async fn a_rehearsal_is_refused_where_the_key_may_write_other_names_only() {
+    let server = named::start_with("update-policy { grant bongsu name other.example.test. ANY; };").await;
+    check_rehearsal_refused(&server, "bongsu", &["REFUSED", "lets key bongsu query and update it"]).await;
+}
+
+#[tokio::test]
+async fn a_rehearsal_is_refused_where_the_key_may_write_marks_and_no_addresses() {
+    let server =
+        named::start_with("update-policy { grant bongsu subdomain example.test. TXT; grant reader subdomain example.test. ANY; };")
+            .await;
+    check_rehearsal_refused(&server, "reader", &["REFUSED", "lets key bongsu query and update it"]).await;
+}
 
 dns_scenarios! { named::start:
     a_fresh_name_is_published_with_the_ttl_of_the_route
@@ -20,5 +34,8 @@ dns_scenarios! { named::start:
     a_zone_that_the_server_does_not_have_is_named
     an_alias_at_the_name_is_named
     a_second_server_that_is_down_does_not_hold_up_the_first
+    a_rehearsal_is_taken_and_changes_nothing
+    a_rehearsal_at_a_name_that_was_never_written_is_taken_and_writes_nothing
+    a_rehearsal_is_refused_like_an_update_in_the_same_words
     a_server_that_never_answers_ends_within_the_limit
 }

@@ -20,5 +20,8 @@ dns_scenarios! { knot::start:
     a_zone_that_the_server_does_not_have_is_named
     an_alias_at_the_name_is_named
     a_second_server_that_is_down_does_not_hold_up_the_first
+    a_rehearsal_is_taken_and_changes_nothing
+    a_rehearsal_at_a_name_that_was_never_written_is_taken_and_writes_nothing
+    a_rehearsal_is_refused_like_an_update_in_the_same_words
     a_server_that_never_answers_ends_within_the_limit
 }

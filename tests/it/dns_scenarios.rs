@@ -69,6 +69,10 @@ async fn publish_all(route: &Route, answer: &Answer) -> Vec<Result<ServerState, 
     DnsTraffic::new(clock()).publish(route, dns(route), answer).await
 }
 
+async fn rehearse(route: &Route) -> Result<ServerState, TrafficError> {
+    DnsTraffic::new(clock()).rehearse(route, dns(route)).await.remove(0)
+}
+
 async fn publish(route: &Route, answer: &Answer) -> Result<ServerState, TrafficError> {
     publish_all(route, answer).await.remove(0)
 }
@@ -130,6 +134,51 @@ pub async fn the_same_answer_again_changes_nothing(server: &DnsServer) {
     // may even be sent.
     let reading = self::route(&[server.addr], reading_key());
     publish(&reading, &same).await.unwrap();
+}
+
+pub async fn a_rehearsal_is_taken_and_changes_nothing(server: &DnsServer) {
+    let route = route(&[server.addr], key());
+    let published = publish(&route, &answer(3, &["192.0.2.1", "192.0.2.2", "2001:db8::1"])).await.unwrap();
+    let before =
+        (serial(server.addr, ZONE).await, shown(server.addr, NAME).await, ttls(server.addr, NAME).await);
+    assert_eq!(rehearse(&route).await, Ok(published));
+    let after =
+        (serial(server.addr, ZONE).await, shown(server.addr, NAME).await, ttls(server.addr, NAME).await);
+    assert_eq!(after, before);
+}
+
+pub async fn a_rehearsal_at_a_name_that_was_never_written_is_taken_and_writes_nothing(server: &DnsServer) {
+    let before = serial(server.addr, ZONE).await;
+    let state = rehearse(&route(&[server.addr], key())).await.unwrap();
+    assert_eq!((state.epoch, state.addresses.len()), (None, 0));
+    assert_eq!(
+        (serial(server.addr, ZONE).await, shown(server.addr, NAME).await),
+        (before, NOTHING.to_owned())
+    );
+}
+
+pub async fn a_rehearsal_is_refused_like_an_update_in_the_same_words(server: &DnsServer) {
+    publish(&route(&[server.addr], key()), &answer(1, &["192.0.2.1"])).await.unwrap();
+    let wrong = key_with("bongsu", b"not the secret that it knows");
+    for bad in [reading_key(), wrong, key_with("nobody", b"some secret of at least 32 bytes")] {
+        let route = route(&[server.addr], bad);
+        let refused = publish(&route, &answer(2, &["192.0.2.2"])).await.unwrap_err();
+        assert_eq!(rehearse(&route).await, Err(refused));
+    }
+}
+
+/// A rehearsal with the key of Bongsu must be refused in these words, where another key has published.
+pub async fn check_rehearsal_refused(server: &DnsServer, publisher: &str, words: &[&str]) {
+    if publisher != "bongsu" {
+        let writer = key_with(publisher, &[b'k'; 32]);
+        publish(&route(&[server.addr], writer), &answer(1, &["192.0.2.1"])).await.unwrap();
+    }
+    let before = shown(server.addr, NAME).await;
+    let message = rehearse(&route(&[server.addr], key())).await.unwrap_err().to_string();
+    for word in words {
+        assert!(message.contains(word), "{word:?} is not in {message:?}");
+    }
+    assert_eq!(shown(server.addr, NAME).await, before);
 }
 
 pub async fn a_lower_epoch_is_stale(server: &DnsServer) {

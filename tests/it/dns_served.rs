@@ -136,6 +136,22 @@ async fn with_one_name() -> (Running, Arc<dyn Ledger>) {
 }
 
 #[tokio::test]
+async fn a_rehearsal_writes_the_record_as_it_is_also_what_a_newer_version_put_into_it() {
+    let ledger = memory();
+    let route = route_of("gpki-verify", NAME);
+    let traffic = ServedTraffic::new(Arc::clone(&ledger), Arc::new(SystemClock::new()));
+    let missing = traffic.rehearse(&route).await.unwrap_err().to_string();
+    assert!(missing.contains("there is no answer/gpki/gpki-verify/citizens"), "{missing}");
+    let published = publish(&ledger, &route, &answer(3, &["192.0.2.1"])).await.unwrap();
+    let key = Key::new("answer/gpki/gpki-verify/citizens");
+    let before = ledger.get(&key).await.unwrap().unwrap();
+    let newer = before.value.replacen('{', "{\"newer\":true,", 1);
+    ledger.put(&key, &newer, Expect::Version(before.version)).await.unwrap();
+    assert_eq!(traffic.rehearse(&route).await, Ok(published));
+    assert_eq!(*ledger.get(&key).await.unwrap().unwrap().value, *newer);
+}
+
+#[tokio::test]
 async fn dig_gets_addresses_mark_and_ttl_over_udp_and_tcp() {
     let (server, _ledger) = with_one_name().await;
     for transport in ["+notcp", "+tcp"] {

@@ -86,7 +86,9 @@ async fn a_drill_moves_traffic_away_holds_it_and_brings_it_back() {
     let drilled = &over.services[0];
     assert_eq!((drilled.state.as_str(), drilled.to.as_slice()), ("Back", &["gwangju".to_owned()][..]));
     assert!(over.rto.is_some() && drilled.return_time.is_some(), "{drilled:?}");
-    assert!(over.pre_checks.iter().any(|check| check.name == "NeverEmpty" && check.outcome == "Pass"));
+    for name in ["NeverEmpty", "TrafficWritable"] {
+        assert!(over.pre_checks.iter().any(|check| check.name == name && check.outcome == "Pass"), "{name}");
+    }
     let shown = service.kubectl(&["get", "dr"]);
     assert!(shown.contains("Passed") && shown.contains("AllLimitsKept"), "{shown}");
     let told = service.kubectl(&["get", "events", "-o", "custom-columns=REASON:.reason,NOTE:.message"]);
@@ -227,18 +229,101 @@ async fn a_drill_runs_by_its_schedule_and_not_on_a_blocked_day() {
     assert_eq!(reasons.filter(|reason| reason.contains("the election")).count(), 5);
     assert!(blocked.next.is_none() && blocked.services == [SERVICE]);
 
+    // A person's wish does not open a blocked day.
+    create_as(&service, "kim", &drill_run(&service, "kim")).unwrap();
+    let over = ended(&service, "NotStarted", "PreCheckBlocked").await;
+    let message = over.message.unwrap();
+    assert!(message.contains("the election") && message.contains("(TimeAllowed)"), "{message}");
+
     world.apply(&calendar("2020-01-01", "2020-01-02"));
+    scheduled(&service, DrillVerdict::Passed).await;
+    service.serves("daejeon", 3).await;
+}
+
+/// Waits until the schedule has made a run, and this run is over with this verdict.
+async fn scheduled(service: &Service<'_>, verdict: DrillVerdict) -> DrillRunStatus {
     let runs: Api<DrillRun> = Api::namespaced(service.plane.client(), &service.namespace);
     let announced = until("a run is announced", SOON, async || {
-        runs.list(&ListParams::default()).await.unwrap().items.pop()
+        let all = runs.list(&ListParams::default()).await.unwrap().items;
+        all.into_iter().find(|run| run.name_any().starts_with("monthly-20"))
     })
     .await;
-    assert!(announced.name_any().starts_with("monthly-20"), "{}", announced.name_any());
     assert!(announced.spec.starts_at.is_some() && announced.spec.requested_by.is_none());
-    let passed = until("the run has passed", Duration::from_secs(180), async || {
-        let status = runs.get(&announced.name_any()).await.unwrap().status?;
-        status.verdict.map(|verdict| (verdict, status.timeline))
+    let over = until("the run is over", Duration::from_secs(180), async || {
+        runs.get(&announced.name_any()).await.unwrap().status.filter(|status| status.verdict.is_some())
     })
     .await;
-    assert_eq!(passed.0, DrillVerdict::Passed, "{:#?}", passed.1);
+    assert_eq!(over.verdict, Some(verdict), "{:#?}", over.timeline);
+    over
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_of_a_service_that_both_regions_serve_runs_by_its_schedule_and_both_serve_again() {
+    let world = World::shared().await;
+    let service = Service::prepare(&world.plane, "drill-active-active").await;
+    let mut object = service.object();
+    object["spec"]["topology"] = json!("ActiveActive");
+    service.apply(&object);
+    service.has("Ready", "True", "").await;
+    let both = format!("{DAEJEON} {GWANGJU}");
+    let shows = async |addresses: &str, epoch: u64| {
+        let wanted = format!("{addresses} | epoch={epoch} service={}/{SERVICE}", service.namespace);
+        until(&format!("the name server answers {wanted}"), SOON, async || {
+            (service.shown().await == wanted).then_some(())
+        })
+        .await;
+    };
+    shows(&both, 1).await;
+    service.apply(&drill(&service, every_minute));
+    let over = scheduled(&service, DrillVerdict::Passed).await;
+    shows(&both, 3).await;
+    let drilled = &over.services[0];
+    assert_eq!((drilled.state.as_str(), drilled.to.as_slice()), ("Back", &["gwangju".to_owned()][..]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_the_schedule_that_nobody_has_approved_in_time_does_not_start() {
+    let world = World::shared().await;
+    let service = Service::start(&world.plane, "drill-unapproved", |_| ()).await;
+    service.apply(&drill(&service, |spec| {
+        every_minute(spec);
+        spec["schedule"]["startingDeadline"] = json!("3s");
+        spec["notice"] = json!("5s");
+        spec["approvals"] = json!(1);
+    }));
+    let over = scheduled(&service, DrillVerdict::NotStarted).await;
+    assert_eq!(over.rule.as_deref(), Some("ApprovalsMissing"));
+    assert!(over.message.unwrap().contains("0 of 1 approvals"));
+    assert_eq!(service.shown().await, service.answer("daejeon", 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_does_not_start_while_a_name_server_would_not_take_its_updates() {
+    let world = World::shared().await;
+    let service = Service::start(&world.plane, "drill-unwritable", |_| ()).await;
+    service.apply(&drill(&service, |_| ()));
+    let mut object = service.object();
+    // With the first of them reading works, so that nothing but an update can tell.
+    for (key, words) in [("reader", "key reader"), ("nobody", "BADKEY")] {
+        object["spec"]["traffic"][0]["dns"]["tsig"]["name"] = json!(key);
+        service.apply(&object);
+        let mut wish = drill_run(&service, "admin");
+        wish["metadata"]["name"] = json!(key);
+        service.apply(&wish);
+        let api: Api<DrillRun> = Api::namespaced(service.plane.client(), &service.namespace);
+        let over = until("the run is over", SOON, async || {
+            api.get(key).await.unwrap().status.filter(|status| status.verdict.is_some())
+        })
+        .await;
+        assert_eq!(over.rule.as_deref(), Some("PreCheckBlocked"), "{:#?}", over.timeline);
+        let (message, server) = (over.message.unwrap(), service.dns.addr.to_string());
+        for word in [words, &server, "(TrafficWritable)"] {
+            assert!(message.contains(word), "{word:?} is not in {message:?}");
+        }
+    }
+    assert_eq!(service.shown().await, service.answer("daejeon", 1));
+    service.apply(&service.object());
+    service.has("TrafficInSync", "True", "").await;
+    create_as(&service, "kim", &drill_run(&service, "kim")).unwrap();
+    ended(&service, "Passed", "AllLimitsKept").await;
 }

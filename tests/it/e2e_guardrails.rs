@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 /// A drill away from Daejeon, and a run of it now.
-fn drilled_now(service: &Service<'_>, spec: &Value) {
+pub fn drilled_now(service: &Service<'_>, spec: &Value) {
     let mut drill = json!({
         "apiVersion": "bongsu.io/v1alpha1", "kind": "SwitchoverDrill",
         "metadata": {"name": "monthly", "namespace": service.namespace},
@@ -40,7 +40,7 @@ fn run(service: &Service<'_>, name: &str) {
     }));
 }
 
-async fn run_is(
+pub async fn run_is(
     service: &Service<'_>,
     name: &str,
     wanted: &str,
@@ -53,13 +53,13 @@ async fn run_is(
     .await
 }
 
-async fn ended(service: &Service<'_>, name: &str, rule: &str) -> DrillRunStatus {
+pub async fn ended(service: &Service<'_>, name: &str, rule: &str) -> DrillRunStatus {
     let over = run_is(service, name, "over", |status| status.verdict.is_some()).await;
     assert_eq!(over.rule.as_deref(), Some(rule), "{:#?}", over.timeline);
     over
 }
 
-async fn is_held(service: &Service<'_>, name: &str) {
+pub async fn is_held(service: &Service<'_>, name: &str) {
     run_is(service, name, "held", |s| s.phase.is_some_and(|p| format!("{p:?}") == "Holding")).await;
 }
 
@@ -125,4 +125,24 @@ async fn samples_that_fail_too_often_where_it_is_served_return_traffic_although_
     let message = over.message.unwrap();
     assert!(message.contains("of the last 8 samples are bad, 10 % may be (seen from"), "{message}");
     service.serves("daejeon", 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn traffic_that_still_arrives_where_it_was_left_is_a_finding_with_its_value() {
+    let world = World::shared().await;
+    let prometheus = Prometheus::start(0.5).await;
+    let service = Service::start(&world.plane, "drill-residual", |_| ()).await;
+    let residual = json!({"query": GAUGE, "max": "0.25"});
+    drilled_now(
+        &service,
+        &json!({"hold": "3s", "prometheus": {"url": prometheus.url()}, "residual": residual}),
+    );
+    let over = ended(&service, "now", "FindingsOpen").await;
+    let told = "what still arrives where the services were: it is 0.5, and must be at most 0.25";
+    assert_eq!(over.findings, [told]);
+    assert_eq!(format!("{:?}", over.verdict.unwrap()), "PassedWithFindings");
+    prometheus.set(0.125);
+    run(&service, "little");
+    let over = ended(&service, "little", "AllLimitsKept").await;
+    assert!(over.timeline.iter().any(|moment| moment.what.contains("it is 0.125, and must be")));
 }

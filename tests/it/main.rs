@@ -17,6 +17,7 @@ mod dns_served;
 mod docs;
 mod e2e_crash;
 mod e2e_drill;
+mod e2e_drill_crash;
 mod e2e_failover;
 mod e2e_guardrails;
 mod e2e_ledger_lost;

@@ -39,4 +39,11 @@ impl Traffic for TrafficRouter {
             RouteKind::Served(served) => vec![self.served.read(route, served).await],
         }
     }
+
+    async fn rehearse(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
+        match &route.kind {
+            RouteKind::Dns(dns) => self.dns.rehearse(route, dns).await,
+            RouteKind::Served(_) => vec![self.served.rehearse(route).await],
+        }
+    }
 }

@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState, Measured,
-    MoveSight, Order, PreCheck, ServiceSight, Stop, StopCause, Yes, verdict::verdict,
+    Condition, DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState,
+    Measured, MoveSight, Order, PreCheck, ServiceSight, Stop, StopCause, Yes, verdict::verdict,
+    watch::Standing,
 };
 use crate::{
     domain::{MemberHealth, RegionName, RuleOutcome, RunId, RunState, Timestamp},
@@ -23,6 +24,10 @@ const RETURN_PAUSE: Duration = Duration::from_secs(15);
 
 /// Time after `max_duration` by which the way back is over as well, or the drill ends without it: it always ends.
 const RETURN_LIMIT: Duration = Duration::from_secs(600);
+
+/// Time after the hold for which the first answer on the traffic that still arrives is waited for: a leader that has just
+/// taken over asks within some seconds.
+const RESIDUAL_LIMIT: Duration = Duration::from_secs(15);
 
 /// Moments that a run remembers: a drill of 50 services has some 200. A record of the ledger holds at most 1 MiB.
 const TIMELINE_MAX: usize = 500;
@@ -43,7 +48,7 @@ impl DrillRun {
         }
         match self.phase {
             DrillPhase::Leaving => self.leave(seen),
-            DrillPhase::Holding => self.hold(seen.now),
+            DrillPhase::Holding => self.hold(seen),
             DrillPhase::Returning => self.bring_back(seen),
             DrillPhase::Announced | DrillPhase::Over => {}
         }
@@ -123,13 +128,18 @@ impl DrillRun {
             }
             return;
         }
-        let of_conditions = self.conditions.iter().zip(&seen.conditions);
+        let asked = |(c, _): &(&Condition, &Measured)| c.is_asked_in(DrillPhase::Announced);
+        let of_conditions = self.conditions.iter().zip(&seen.conditions).filter(asked);
         let of_conditions: Option<Vec<PreCheck>> =
             of_conditions.map(|(c, measured)| c.check(measured)).collect();
         let Some(of_conditions) = of_conditions.or_else(|| too_late.then(|| self.never_asked(seen))) else {
             self.message = "waits for the first answer of Prometheus".to_owned();
             return;
         };
+        if let Some(what) = seen.waits_for.as_ref().filter(|_| !too_late) {
+            self.message = format!("waits for {what}");
+            return;
+        }
         self.pre_checks.clone_from(&seen.checks);
         self.pre_checks.extend(of_conditions);
         // Whether a loss would be noticed is what a run that detects asks, and no reason not to ask.
@@ -172,6 +182,7 @@ impl DrillRun {
     fn never_asked(&self, seen: &DrillSight) -> Vec<PreCheck> {
         let unknown = Measured::Unknown("nobody has asked it in time".to_owned());
         let both = self.conditions.iter().zip(&seen.conditions);
+        let both = both.filter(|(condition, _)| condition.is_asked_in(DrillPhase::Announced));
         both.filter_map(|(condition, measured)| {
             condition.check(measured).or_else(|| condition.check(&unknown))
         })
@@ -406,12 +417,34 @@ impl DrillRun {
         false
     }
 
-    fn hold(&mut self, now: Timestamp) {
-        if self.held_since.is_some_and(|since| now.since(since) >= self.limits.hold) {
+    fn hold(&mut self, seen: &DrillSight) {
+        let now = seen.now;
+        let held = self.held_since.map(|since| now.since(since)).unwrap_or_default();
+        if held >= self.limits.hold && self.has_residual(seen, held - self.limits.hold) {
             self.phase = DrillPhase::Returning;
             let text = if self.detects { "asked for long enough" } else { "held long enough: returns" };
             self.note(now, text.to_owned());
         }
+    }
+
+    /// Looks at what still arrives where the services were, which the name servers alone cannot tell: resolvers that keep
+    /// answers for too long, and clients that keep connections. `false`: it is still waited for.
+    fn has_residual(&mut self, seen: &DrillSight, late: Duration) -> bool {
+        let mut both = self.conditions.iter().zip(&seen.conditions);
+        let Some((condition, measured)) = both.find(|(condition, _)| condition.residual) else { return true };
+        let (kept, text) = match condition.judge(measured) {
+            Standing::NotAsked if late < RESIDUAL_LIMIT => return false,
+            Standing::NotAsked => (false, "it is not known: nobody has asked it in time".to_owned()),
+            Standing::Unknown(why) => (false, format!("it is not known: {why}")),
+            Standing::Broken(text) => (false, text),
+            Standing::Kept(text) => (true, text),
+        };
+        let text = format!("what still arrives where the services were: {text}");
+        if !kept {
+            self.findings.push(text.clone());
+        }
+        self.note(seen.now, text);
+        true
     }
 
     /// Tells services to return: one after the other, the last first; all at once if the drill was stopped.

@@ -80,6 +80,7 @@ impl Story {
         let sight = DrillSight {
             now: at(0),
             another_run: None,
+            waits_for: None,
             checks: Vec::new(),
             conditions: Vec::new(),
             services: vec![well(), well()],
@@ -241,6 +242,19 @@ fn a_run_that_may_not_start_says_by_which_rule_and_touches_nothing() {
 }
 
 #[test]
+fn what_is_not_known_yet_is_waited_for_as_long_as_the_run_may_be_late() {
+    let mut story = Story::new();
+    story.sight.waits_for = Some("the name servers".to_owned());
+    story.look();
+    assert_eq!((story.run.phase, &*story.run.message), (DrillPhase::Announced, "waits for the name servers"));
+    story.sight.now = story.run.starts_at;
+    story.sight.now.0 += i64::try_from(story.run.limits.starting_deadline.as_millis()).unwrap();
+    // Late is late: what is still unknown then stands in the checks.
+    story.look();
+    assert_eq!(story.run.phase, DrillPhase::Leaving);
+}
+
+#[test]
 fn a_person_who_stops_it_while_a_service_leaves_turns_that_one_back_and_returns_the_others() {
     let mut story = Story::new();
     story.look().moved(0, false, RunState::Succeeded).look().moved(1, false, RunState::Running).look();
@@ -387,10 +401,35 @@ fn errors(guards: bool) -> Condition {
         min: None,
         max: Some(0.01),
         guards,
+        residual: false,
         may_break_for: Duration::from_secs(5),
         may_be_unknown_for: Duration::from_secs(60),
         broken_since: None,
         unknown_since: None,
+    }
+}
+
+#[test]
+fn traffic_that_still_arrives_where_the_services_were_is_a_finding_and_so_is_what_nobody_can_tell() {
+    let ended = |measured: &Measured| {
+        let mut story = Story::new();
+        story.run.conditions = vec![Condition { residual: true, ..errors(false) }];
+        story.sight.conditions = vec![measured.clone()];
+        let (_, rule) = story.play_out();
+        let told = story.run.timeline.iter().filter(|(_, what)| what.contains("still arrives")).count();
+        assert_eq!(told, 1, "{:?}", story.run.timeline);
+        (rule, story.run.findings.join("; "))
+    };
+    let (rule, findings) = ended(&Measured::Values(vec![0.0]));
+    assert_eq!((rule, &*findings), (DrillRule::AllLimitsKept, ""));
+    for (measured, words) in [
+        (Measured::Values(vec![0.5]), "it is 0.5, and must be at most 0.01"),
+        (Measured::Unknown("refused".to_owned()), "it is not known: refused"),
+        (Measured::NotAsked, "nobody has asked it in time"),
+    ] {
+        let (rule, findings) = ended(&measured);
+        assert_eq!(rule, DrillRule::FindingsOpen);
+        assert!(findings.contains(words), "{findings}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{PreCheck, RuleOutcome};
+use super::{DrillPhase, PreCheck, RuleOutcome};
 use crate::domain::{Outcome, Timestamp};
 
 /// A number that somebody else measures, and where it must lie.
@@ -21,6 +21,9 @@ pub struct Condition {
     pub max: Option<f64>,
     /// Asked for as long as services are away, and not only before the start.
     pub guards: bool,
+    /// What still arrives where the services were: asked while they are held, and looked at once, at the end.
+    #[serde(default)]
+    pub residual: bool,
     /// How long the value may be out of its limits before the run returns.
     pub may_break_for: Duration,
     /// How long nothing may be known of the value before the run returns.
@@ -96,6 +99,17 @@ impl Condition {
             Standing::Unknown(why) => (RuleOutcome::Block, format!("it is not known: {why}")),
         };
         Some(PreCheck { name: self.check_name(), service: None, outcome, message })
+    }
+
+    /// Whether its number is wanted in this phase of a run.
+    #[must_use]
+    pub const fn is_asked_in(&self, phase: DrillPhase) -> bool {
+        match phase {
+            DrillPhase::Announced => !self.residual,
+            DrillPhase::Leaving => self.guards,
+            DrillPhase::Holding => self.guards || self.residual,
+            DrillPhase::Returning | DrillPhase::Over => false,
+        }
     }
 
     /// Its name among the checks before the start and among the guardrails.
@@ -197,6 +211,7 @@ mod tests {
             min: None,
             max: Some(0.01),
             guards: true,
+            residual: false,
             may_break_for: Duration::from_secs(10),
             may_be_unknown_for: Duration::from_secs(60),
             broken_since: None,

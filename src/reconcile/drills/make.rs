@@ -1,6 +1,6 @@
 //! From a SwitchoverDrill to a run: which services, which way, within what limits.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     bring::instant,
@@ -149,7 +149,7 @@ fn samples(guardrails: &api::Guardrails) -> Option<SampleLimits> {
     (limits.max_latency.is_some() || limits.max_failed_percent.is_some()).then_some(limits)
 }
 
-/// The gates, and then the guardrails.
+/// The gates, then the guardrails, then what still arrives where the services were.
 fn conditions(drill: &SwitchoverDrill) -> Vec<Condition> {
     let spec = &drill.spec;
     let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
@@ -160,6 +160,7 @@ fn conditions(drill: &SwitchoverDrill) -> Vec<Condition> {
             min: number(&written.min),
             max: number(&written.max),
             guards,
+            residual: false,
             may_break_for: written.lasting.unwrap_or_default().0,
             may_be_unknown_for: spec.guardrails.unknown_for.0,
             broken_since: None,
@@ -167,7 +168,20 @@ fn conditions(drill: &SwitchoverDrill) -> Vec<Condition> {
         }
     };
     let gates = spec.gates.iter().map(condition(false));
-    gates.chain(spec.guardrails.promql.iter().map(condition(true))).collect()
+    let guards = spec.guardrails.promql.iter().map(condition(true));
+    let residual = spec.residual.iter().map(|written| Condition {
+        name: Arc::from("residual"),
+        query: written.query.clone(),
+        min: None,
+        max: number(&Some(written.max.clone())),
+        guards: false,
+        residual: true,
+        may_break_for: Duration::ZERO,
+        may_be_unknown_for: Duration::ZERO,
+        broken_since: None,
+        unknown_since: None,
+    });
+    gates.chain(guards).chain(residual).collect()
 }
 
 /// The services of the namespace that a drill selects, as far as they can be operated.

@@ -22,10 +22,10 @@ const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 const MEASURE_LOOK: Duration = Duration::from_secs(1);
 
 /// Time before its start from which on a run's numbers are asked for.
-const AHEAD: Duration = Duration::from_secs(15);
+pub(super) const AHEAD: Duration = Duration::from_secs(15);
 
 /// Age from which on an answer says nothing any more: two questions that got none.
-const STALE: Duration = Duration::from_secs(15);
+pub(super) const STALE: Duration = Duration::from_secs(15);
 
 type Question = (Arc<str>, RunId, usize);
 
@@ -53,7 +53,7 @@ impl Agent {
             self.shared().measured.retain(|question, _| open(question));
             let questions = runs.iter().flat_map(|run| {
                 let all = run.conditions.iter().enumerate();
-                all.filter(|(_, asked)| asked.guards || !run.phase.is_going_on())
+                all.filter(|(_, asked)| asked.is_asked_in(run.phase))
                     .map(|(index, asked)| (run.clone(), index, asked.clone()))
             });
             let due: Vec<_> = questions.filter(|(run, index, _)| self.is_due(run, *index)).collect();

@@ -25,11 +25,19 @@ impl Agent {
         let asks = (starts || detects) && run.services.len() <= SERVICES_MAX;
         DrillSight {
             now,
+            waits_for: self.untried(run, catalog).filter(|_| asks && run.live && !run.detects),
             another_run: self.another_run(run),
             checks: if starts { self.checks_of_drill(run, catalog) } else { Vec::new() },
             conditions: self.measured(run),
             services: run.services.iter().map(|d| self.service_sight(run, d, asks, catalog)).collect(),
         }
+    }
+
+    /// A service whose name servers have not shown yet that they can be written.
+    fn untried(&self, run: &DrillRun, catalog: &Catalog) -> Option<String> {
+        let known = run.services.iter().filter(|drilled| catalog.parsed(&drilled.service).is_some());
+        let untried = known.map(|drilled| &drilled.service).find(|key| self.rehearsed(key).is_none())?;
+        Some(format!("the name servers of {} to take an update that changes nothing", untried.name))
     }
 
     fn another_run(&self, run: &DrillRun) -> Option<RunId> {
@@ -120,6 +128,11 @@ impl Agent {
             }),
         ));
         checks.push(check("ReturnCapacity", Some(name), no_way_back(&seen)));
+        if run.live {
+            let untried = || Some("its name servers were not tried in time".to_owned());
+            let wrong = self.rehearsed(&drilled.service).unwrap_or_else(untried);
+            checks.push(check("TrafficWritable", Some(name), wrong));
+        }
         let other = self.other_move(parsed, run, catalog).filter(|_| !planted!(TwoDrillsOfAChain));
         checks.push(check("NoOtherMove", Some(name), other));
         checks.extend(self.checks_of_policy(run, drilled, parsed, catalog));

@@ -473,6 +473,14 @@ impl Traffic for NameServers {
         let empty = || ServerState { server: "ns".to_owned(), epoch: None, addresses: BTreeSet::new() };
         vec![Ok(self.holds.lock().unwrap().get(&place(route)).cloned().unwrap_or_else(empty))]
     }
+
+    async fn rehearse(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
+        if self.refuse.load(Ordering::SeqCst) {
+            let [server, answer, remedy] = ["ns", "no", "repair it"].map(str::to_owned);
+            return vec![Err(TrafficError::Refused { server, answer, remedy })];
+        }
+        self.read(route).await
+    }
 }
 
 fn place(route: &Route) -> String {

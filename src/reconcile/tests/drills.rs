@@ -1,7 +1,7 @@
 //! What a drill is told before it runs: its conditions, what its grade asks, and what cannot be.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::bench::{Bench, service};
 use crate::{
-    domain::{DrillPhase, DrillRule, DrillRun, DrillVerdict},
+    domain::{DrillPhase, DrillRule, DrillRun, DrillVerdict, RuleOutcome},
     ports::{Meter, Metering, MeteringError},
     reconcile::book::Entry,
 };
@@ -343,4 +343,23 @@ async fn a_service_of_another_drill_that_this_cluster_does_not_know_may_be_relat
         "{}",
         second.message
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_drill_starts_only_where_updates_are_taken_and_one_that_moves_nothing_does_not_ask() {
+    let check = |run: &DrillRun| run.pre_checks.iter().find(|check| check.name == "TrafficWritable").cloned();
+    let bench = bench(&drill(""), &[]).await;
+    bench.servers.refuse.store(true, Ordering::SeqCst);
+    let refused = ran(&bench, "refused").await;
+    assert_eq!(why(&refused), (DrillVerdict::NotStarted, DrillRule::PreCheckBlocked));
+    assert_eq!(check(&refused).unwrap().message, "ns answered no: repair it");
+    assert!(refused.message.contains("ns answered no: repair it (TrafficWritable)"), "{}", refused.message);
+    bench.edit("drill", Some(&drill("kind: DryRun"))).await;
+    let dry = ran(&bench, "dry").await;
+    assert_eq!((why(&dry).0, check(&dry)), (DrillVerdict::Passed, None));
+    bench.servers.refuse.store(false, Ordering::SeqCst);
+    bench.edit("drill", Some(&drill(""))).await;
+    let passed = ran(&bench, "passed").await;
+    assert_eq!(why(&passed).0, DrillVerdict::Passed);
+    assert_eq!(check(&passed).unwrap().outcome, RuleOutcome::Pass);
 }

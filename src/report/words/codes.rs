@@ -88,6 +88,7 @@ const CHECKS: &[Code] = &[
     ("ServicesCount", "not too many services", "대상 서비스 수"),
     ("NoRegionLost", "no region is lost", "상실된 지역 없음"),
     ("LedgerAnswers", "the ledger answers", "원장 응답"),
+    ("TrafficWritable", "the name servers take updates", "네임서버 갱신 가능"),
     ("RampFits", "the ramp fits the services", "단계별 전환 구성"),
     ("GradePolicy", "what the grade asks of drills is kept", "등급별 훈련 기준"),
     ("ObjectiveFeasible", "the objective is longer than the TTL", "복구목표시간 실현 가능"),

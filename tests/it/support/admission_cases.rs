@@ -402,6 +402,8 @@ fn measured_drill_cases() -> Vec<Case> {
             json!({"promql": [{"name": "errors", "query": "up", "max": "1", "for": "30s"}], "unknownFor": "2m"}),
             None,
         ),
+        ("/spec/residual", json!({"query": "sum(up)", "max": "0.5"}), None),
+        ("/spec/residual", json!({"query": "sum(up)", "max": "little"}), Some("spec.residual.max")),
         ("/spec/prometheus/tokenSecretRef", json!({"name": "prometheus", "key": "token"}), None),
     ];
     rows.into_iter().map(|row| case("SwitchoverDrill", &base, None, row)).collect()
@@ -439,6 +441,7 @@ fn drill_rows() -> Vec<Row> {
             Some("need prometheus.url: where are their numbers asked for?"),
         ),
         ("/spec/guardrails", json!({"promql": [budget("0.2")]}), Some("need prometheus.url")),
+        ("/spec/residual", json!({"query": "up", "max": "1"}), Some("need prometheus.url")),
         ("/spec/guardrails", json!({"maxLatency": "300ms", "maxFailedPercent": 5, "samples": 60}), None),
         ("/spec/guardrails", json!({"samples": 61}), Some("spec.guardrails.samples")),
         ("/spec/guardrails", json!({"maxFailedPercent": 100}), Some("spec.guardrails.maxFailedPercent")),

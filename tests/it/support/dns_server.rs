@@ -82,6 +82,23 @@ impl DnsServer {
     }
 }
 
+impl DnsServer {
+    /// It takes connections and answers nothing, as on a host that hangs.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// It goes on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+}
+
 impl Drop for DnsServer {
     fn drop(&mut self) {
         let _ = self.child.kill();

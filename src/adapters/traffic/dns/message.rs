@@ -1,4 +1,4 @@
-//! The messages that are sent: questions (RFC 1035) and the one update (RFC 2136). Pure.
+//! The messages that are sent: questions (RFC 1035), the one update and its rehearsal (RFC 2136). Pure.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -46,18 +46,8 @@ pub(super) fn update(
     addresses: &BTreeSet<IpAddr>,
     ttl: u32,
 ) -> Message {
-    let mut message = Message::query();
-    message.metadata.op_code = OpCode::Update;
-    message.metadata.recursion_desired = false;
-    message.add_zone(Query::query(names.zone.clone(), RecordType::SOA));
-    if held.is_empty() {
-        message.add_pre_requisite(without_data(&names.marker, RecordType::TXT, DNSClass::NONE));
-    }
-    message.add_pre_requisites(held.iter().map(|record| {
-        let mut record = record.clone();
-        record.ttl = 0;
-        record
-    }));
+    let mut message = empty_update(names);
+    require(&mut message, &names.marker, RecordType::TXT, held);
     message.add_updates([
         without_data(&names.name, RecordType::A, DNSClass::ANY),
         without_data(&names.name, RecordType::AAAA, DNSClass::ANY),
@@ -68,6 +58,44 @@ pub(super) fn update(
         addresses.iter().map(|address| Record::from_rdata(names.name.clone(), ttl, (*address).into()));
     message.add_updates(added);
     message
+}
+
+/// An update that changes nothing: every record is added that is there, which a server ignores (§3.4.2.2), under the
+/// prerequisite that all RRsets are as they were read. One without any record would not do: where a server says which
+/// records a key may write, it looks at the records (`update-policy` of BIND). At a name that was never written there is
+/// no record to add; there the mark is deleted that is not there.
+pub(super) fn rewrite(names: &Names, marks: &[Record], addresses: &[Record]) -> Message {
+    let mut message = empty_update(names);
+    require(&mut message, &names.marker, RecordType::TXT, marks);
+    for kind in [RecordType::A, RecordType::AAAA] {
+        let of_kind = addresses.iter().filter(|record| record.record_type() == kind);
+        require(&mut message, &names.name, kind, &of_kind.cloned().collect::<Vec<_>>());
+    }
+    if marks.is_empty() {
+        message.add_update(without_data(&names.marker, RecordType::TXT, DNSClass::ANY));
+    }
+    message.add_updates(marks.iter().chain(addresses).cloned());
+    message
+}
+
+fn empty_update(names: &Names) -> Message {
+    let mut message = Message::query();
+    message.metadata.op_code = OpCode::Update;
+    message.metadata.recursion_desired = false;
+    message.add_zone(Query::query(names.zone.clone(), RecordType::SOA));
+    message
+}
+
+/// An RRset must be as it was read: not there, or exactly these records.
+fn require(message: &mut Message, name: &Name, kind: RecordType, held: &[Record]) {
+    if held.is_empty() {
+        message.add_pre_requisite(without_data(name, kind, DNSClass::NONE));
+    }
+    message.add_pre_requisites(held.iter().map(|record| {
+        let mut record = record.clone();
+        record.ttl = 0;
+        record
+    }));
 }
 
 /// A record without data: in the update section with class ANY it deletes an RRset (§2.5.2), in the prerequisites with

@@ -63,6 +63,17 @@ impl DnsTraffic {
         });
         join_all(calls).await
     }
+
+    /// Sends all servers of the route at once an update that changes nothing. One result for each server, in the order of
+    /// the route.
+    pub async fn rehearse(&self, route: &Route, dns: &DnsRoute) -> Vec<Result<ServerState, TrafficError>> {
+        let calls = dns.servers.iter().map(|server| {
+            within_limit(*server, async move {
+                rehearse_with(&mut Session::open(&self.clock, route, dns, *server).await?).await
+            })
+        });
+        join_all(calls).await
+    }
 }
 
 async fn within_limit(
@@ -91,6 +102,16 @@ async fn publish_with(session: &mut Session, answer: &Answer) -> Result<ServerSt
         // Overtaken: what was read is no longer there, so read and judge again before anything is sent again.
         if session.write(&seen, answer).await? == Written::Taken {
             return read_back(session, answer).await;
+        }
+    }
+    Err(session.contended(ATTEMPTS))
+}
+
+async fn rehearse_with(session: &mut Session) -> Result<ServerState, TrafficError> {
+    for _ in 0..ATTEMPTS {
+        let seen = session.read().await?;
+        if session.rewrite(&seen).await? == Written::Taken {
+            return Ok(session.state(&seen));
         }
     }
     Err(session.contended(ATTEMPTS))

@@ -9,7 +9,7 @@ use hickory_proto::{
 
 use super::{
     connection::Connection,
-    message::{Names, question, update},
+    message::{Names, question, rewrite, update},
 };
 use crate::{
     adapters::traffic::marker::{Marker, quote, text},
@@ -22,8 +22,17 @@ use crate::{
 pub struct Seen {
     marks: Vec<Record>,
     epoch: Option<Epoch>,
-    addresses: BTreeSet<IpAddr>,
-    ttls: BTreeSet<u32>,
+    records: Vec<Record>,
+}
+
+impl Seen {
+    fn addresses(&self) -> BTreeSet<IpAddr> {
+        self.records.iter().filter_map(|record| record.data.ip_addr()).collect()
+    }
+
+    fn ttls(&self) -> BTreeSet<u32> {
+        self.records.iter().map(|record| record.ttl).collect()
+    }
 }
 
 /// What became of an update.
@@ -69,8 +78,7 @@ impl Session {
         let epoch = self.epoch_of(&marks)?;
         let mut records = self.ask(&self.names.name.clone(), RecordType::A).await?;
         records.extend(self.ask(&self.names.name.clone(), RecordType::AAAA).await?);
-        let addresses = records.iter().filter_map(|record| record.data.ip_addr()).collect();
-        Ok(Seen { marks, epoch, addresses, ttls: records.iter().map(|record| record.ttl).collect() })
+        Ok(Seen { marks, epoch, records })
     }
 
     /// Sends the update that puts `answer` in the place of what was seen.
@@ -80,7 +88,19 @@ impl Session {
     pub async fn write(&mut self, seen: &Seen, answer: &Answer) -> Result<Written, TrafficError> {
         let marker = Marker::new(answer.epoch(), &self.service);
         let message = update(&self.names, &seen.marks, &marker, answer.addresses(), self.ttl);
-        let reply = self.connection.exchange(message).await?;
+        self.send(message).await
+    }
+
+    /// Sends an update that puts what was seen in the place of what was seen.
+    ///
+    /// # Errors
+    /// The server did not answer, or answered no.
+    pub async fn rewrite(&mut self, seen: &Seen) -> Result<Written, TrafficError> {
+        self.send(rewrite(&self.names, &seen.marks, &seen.records)).await
+    }
+
+    async fn send(&mut self, update: Message) -> Result<Written, TrafficError> {
+        let reply = self.connection.exchange(update).await?;
         match reply.metadata.response_code {
             ResponseCode::NoError => Ok(Written::Taken),
             ResponseCode::NXRRSet | ResponseCode::YXRRSet => Ok(Written::Overtaken),
@@ -101,20 +121,20 @@ impl Session {
 
     /// Whether nothing needs to be written. The TTL counts: clients keep an old one as long as it says.
     pub(super) fn shows(&self, seen: &Seen, answer: &Answer) -> bool {
-        self.state(seen).shows(answer) && seen.ttls.iter().all(|ttl| *ttl == self.ttl)
+        self.state(seen).shows(answer) && seen.records.iter().all(|record| record.ttl == self.ttl)
     }
 
     pub(super) fn state(&self, seen: &Seen) -> ServerState {
         ServerState {
             server: self.connection.subject.server.to_string(),
             epoch: seen.epoch,
-            addresses: seen.addresses.clone(),
+            addresses: seen.addresses(),
         }
     }
 
     pub(super) fn differs(&self, seen: &Seen) -> TrafficError {
         let epoch = seen.epoch.map_or_else(|| "no epoch".to_owned(), |epoch| format!("epoch {epoch}"));
-        let found = format!("{epoch}, addresses {:?}, TTL {:?}", seen.addresses, seen.ttls);
+        let found = format!("{epoch}, addresses {:?}, TTL {:?}", seen.addresses(), seen.ttls());
         TrafficError::ReadBack { server: self.connection.subject.server.to_string(), found: quote(&found) }
     }
 

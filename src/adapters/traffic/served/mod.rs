@@ -17,7 +17,7 @@ use crate::{
     domain::Epoch,
     ports::{
         Answer, Change, Clock, Expect, Key, Ledger, LedgerError, Route, ServedRoute, ServerState,
-        TrafficError, Version,
+        TrafficError, Version, Versioned,
     },
 };
 pub use name_server::NameServer;
@@ -95,6 +95,30 @@ impl ServedTraffic {
         .await
     }
 
+    /// Puts the record of the route as it is, by compare-and-set on its version.
+    ///
+    /// # Errors
+    /// `Refused` if the ledger holds no record of the route, or one that cannot be read; `Unreachable` if it did not answer.
+    pub async fn rehearse(&self, route: &Route) -> Result<ServerState, TrafficError> {
+        self.within_limit(async {
+            let key = record::key(route);
+            for _ in 0..ATTEMPTS {
+                let Some(found) = self.ledger.get(&key).await.map_err(unreachable)? else {
+                    return Err(unpublished(&key));
+                };
+                let record = parsed(&key, &found)?;
+                // As it was read, not as this version would write it: a newer one may have put more into it.
+                match self.ledger.put(&key, &found.value, Expect::Version(found.version)).await {
+                    Ok(_) => return Ok(state(&record)),
+                    Err(LedgerError::Conflict { .. }) => {}
+                    Err(error) => return Err(unreachable(error)),
+                }
+            }
+            Err(contended(&key))
+        })
+        .await
+    }
+
     async fn within_limit(
         &self,
         call: impl Future<Output = Result<ServerState, TrafficError>>,
@@ -111,12 +135,7 @@ impl ServedTraffic {
 
     async fn held(&self, key: &Key) -> Result<Option<Held>, TrafficError> {
         let Some(found) = self.ledger.get(key).await.map_err(unreachable)? else { return Ok(None) };
-        let record = Record::parse(&found.value).map_err(|cause| TrafficError::Refused {
-            server: SERVER.to_owned(),
-            answer: format!("a record that cannot be read ({cause})"),
-            remedy: format!("look at {key} in the ledger; a newer Bongsu may have written it"),
-        })?;
-        Ok(Some(Held { version: found.version, record }))
+        Ok(Some(Held { version: found.version, record: parsed(key, &found)? }))
     }
 
     /// `None`: somebody else wrote in between.
@@ -216,6 +235,22 @@ fn refuse_if_claimed(by: Option<&(Key, Record)>) -> Result<(), TrafficError> {
             Err(TrafficError::Claimed { server: SERVER.to_owned(), owner: other.service.to_string() })
         }
         None => Ok(()),
+    }
+}
+
+fn parsed(key: &Key, found: &Versioned) -> Result<Record, TrafficError> {
+    Record::parse(&found.value).map_err(|cause| TrafficError::Refused {
+        server: SERVER.to_owned(),
+        answer: format!("a record that cannot be read ({cause})"),
+        remedy: format!("look at {key} in the ledger; a newer Bongsu may have written it"),
+    })
+}
+
+fn unpublished(key: &Key) -> TrafficError {
+    TrafficError::Refused {
+        server: SERVER.to_owned(),
+        answer: format!("that there is no {key} in the ledger"),
+        remedy: "wait until the condition TrafficInSync of the service is true".to_owned(),
     }
 }
 

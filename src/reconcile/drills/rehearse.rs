@@ -1,0 +1,73 @@
+//! Whether the name servers of services that a drill is about to move can be written. A drill that moves traffic away and
+//! then cannot move it back is worse than none, so who cannot show it does not start.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::future::join_all;
+
+use super::measure::{AHEAD, STALE};
+use crate::{
+    domain::{DrillPhase, DrillRun, ServiceKey, Timestamp},
+    reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
+};
+
+/// Time between two looks at what is to be tried: a run that a person has just created waits for it.
+const REHEARSE_LOOK: Duration = Duration::from_secs(1);
+
+/// Time between two tries of one service. An update that changes nothing costs a name server little, and a run waits for
+/// approvals for at most its starting deadline.
+const REHEARSE_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Agent {
+    /// Tries the name servers of all runs that are about to start, until the process ends. A task of its own: one that
+    /// hangs keeps no drill from being looked at.
+    pub(in crate::reconcile) async fn rehearse_traffic(self: Arc<Self>) {
+        loop {
+            self.ports.clock.sleep(REHEARSE_LOOK).await;
+            if !self.mirror.is_ready() || !self.is_leader() {
+                continue;
+            }
+            let catalog = self.catalog();
+            let moved = self.about_to_move(&catalog);
+            self.shared().rehearsed.retain(|service, _| moved.contains_key(service));
+            let due = moved.into_iter().filter(|(service, _)| self.is_rehearsal_due(service));
+            join_all(due.map(|(service, parsed)| {
+                let agent = &self;
+                async move {
+                    let wrong = agent.rehearse(&parsed).await;
+                    let at = agent.ports.clock.tick();
+                    agent.shared().rehearsed.insert(service, (at, wrong));
+                }
+            }))
+            .await;
+        }
+    }
+
+    fn about_to_move(&self, catalog: &Catalog) -> BTreeMap<ServiceKey, Arc<Parsed>> {
+        let now = self.ports.clock.wall();
+        let drills = self.mirror.drills();
+        let near = drills.iter().filter(|(_, run)| is_near(run, now));
+        let moved = near.flat_map(|(_, run)| self.drilled_services(run, catalog));
+        let parsed = |key: ServiceKey| Some((key.clone(), catalog.parsed(&key)?.clone()));
+        moved.filter_map(|drilled| parsed(drilled.service)).collect()
+    }
+
+    fn is_rehearsal_due(&self, service: &ServiceKey) -> bool {
+        let now = self.ports.clock.tick();
+        let shared = self.shared();
+        shared.rehearsed.get(service).is_none_or(|(at, _)| now.since(*at) >= REHEARSE_INTERVAL)
+    }
+
+    /// What is wrong with the name servers of a service, in words; the outer `None`: not tried, or not lately.
+    pub(super) fn rehearsed(&self, service: &ServiceKey) -> Option<Option<String>> {
+        let now = self.ports.clock.tick();
+        let shared = self.shared();
+        let (_, wrong) = shared.rehearsed.get(service).filter(|(at, _)| now.since(*at) <= STALE)?;
+        Some((!wrong.is_empty()).then(|| wrong.join("; ")))
+    }
+}
+
+/// Moves traffic, and is about to start.
+fn is_near(run: &DrillRun, now: Timestamp) -> bool {
+    run.live && !run.detects && run.phase == DrillPhase::Announced && run.starts_at.since(now) <= AHEAD
+}
