@@ -27,20 +27,21 @@ impl Agent {
             if !self.mirror.is_ready() || !self.is_leader() {
                 continue;
             }
-            let catalog = self.catalog();
-            let moved = self.about_to_move(&catalog);
-            self.shared().rehearsed.retain(|service, _| moved.contains_key(service));
-            let due = moved.into_iter().filter(|(service, _)| self.is_rehearsal_due(service));
-            join_all(due.map(|(service, parsed)| {
-                let agent = &self;
-                async move {
-                    let wrong = agent.rehearse(&parsed).await;
-                    let at = agent.ports.clock.tick();
-                    agent.shared().rehearsed.insert(service, (at, wrong));
-                }
-            }))
-            .await;
+            self.rehearse_due(&self.catalog()).await;
         }
+    }
+
+    /// One look at what is to be tried.
+    pub(in crate::reconcile) async fn rehearse_due(&self, catalog: &Catalog) {
+        let moved = self.about_to_move(catalog);
+        self.shared().rehearsed.retain(|service, _| moved.contains_key(service));
+        let due = moved.into_iter().filter(|(service, _)| self.is_rehearsal_due(service));
+        join_all(due.map(|(service, parsed)| async move {
+            let wrong = self.rehearse(&parsed).await;
+            let at = self.ports.clock.tick();
+            self.shared().rehearsed.insert(service, (at, wrong));
+        }))
+        .await;
     }
 
     fn about_to_move(&self, catalog: &Catalog) -> BTreeMap<ServiceKey, Arc<Parsed>> {

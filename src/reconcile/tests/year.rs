@@ -269,6 +269,7 @@ impl Year {
     /// One look of the product, and what the world makes of it.
     async fn look(&mut self) {
         self.looks += 1;
+        self.agent.rehearse_due(&self.catalog).await;
         self.agent.look_at_drills(&self.catalog).await;
         let runs: Vec<Arc<DrillRun>> = self.agent.mirror.drills().into_iter().map(|(_, run)| run).collect();
         self.none_conflict(&runs);
