@@ -79,7 +79,11 @@ impl DrillSummary {
 
     /// For people.
     pub(super) fn text(&self) -> String {
-        let verdict = self.verdict.as_deref().unwrap_or("no verdict");
+        // With a verdict the message begins with it.
+        let end = match &self.verdict {
+            Some(_) => self.message.clone(),
+            None => format!("no verdict ({})", self.message),
+        };
         let rto =
             self.rto_millis.map_or_else(|| "nowhere".to_owned(), |rto| format!("after {}", seconds(rto)));
         let report = match &self.report {
@@ -88,9 +92,8 @@ impl DrillSummary {
         };
         let (requests, errors) = (self.requests, self.errors);
         format!(
-            "Drill {NAMESPACE}/{RUN}: {verdict} ({}).\nIt was served at the other place {rto}.\nThe citizen tried \
-             {requests} verifications, {errors} of them failed.\n{report}",
-            self.message
+            "Drill {NAMESPACE}/{RUN}: {end}.\nIt was served at the other place {rto}.\nThe citizen tried {requests} \
+             verifications, {errors} of them failed.\n{report}"
         )
     }
 }
