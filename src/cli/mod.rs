@@ -11,6 +11,7 @@ mod plan;
 mod report;
 mod run;
 mod simulate;
+mod terminal;
 
 use std::process::ExitCode;
 

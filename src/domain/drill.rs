@@ -3,6 +3,7 @@
 
 mod advance;
 mod passed;
+mod start;
 mod verdict;
 mod watch;
 

@@ -3,6 +3,7 @@
 mod drill;
 mod edit;
 mod impose;
+mod told;
 
 use std::{sync::Arc, time::Duration};
 

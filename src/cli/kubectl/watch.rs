@@ -3,7 +3,6 @@
 mod bar;
 mod lines;
 mod panels;
-mod screen;
 mod sight;
 
 use std::{future::Future, io::IsTerminal, time::Duration};
@@ -18,10 +17,10 @@ use super::{
 };
 use crate::{
     api::{DrillRun, DrillVerdict},
+    cli::terminal::{self, Terminal},
     report::Lang,
 };
 use lines::Lines;
-use screen::Screen;
 use sight::Sight;
 
 /// Between two looks at the cluster.
@@ -81,7 +80,7 @@ pub(super) async fn follow(
 /// What a person sees meanwhile.
 enum View {
     /// A picture that is drawn anew.
-    Screen(Screen),
+    Screen(Terminal),
     /// A line for each moment.
     Lines(Lines),
     /// Nothing: a program waits for the result.
@@ -99,7 +98,7 @@ impl View {
 
     fn open(choice: Choice) -> anyhow::Result<Self> {
         Ok(match choice {
-            Choice::Screen => Self::Screen(Screen::open()?),
+            Choice::Screen => Self::Screen(Terminal::take()?),
             Choice::Lines => Self::Lines(Lines::default()),
             Choice::Nothing => Self::Nothing,
         })
@@ -107,7 +106,7 @@ impl View {
 
     fn show(&mut self, sight: &Sight, lang: Lang) -> anyhow::Result<()> {
         match self {
-            Self::Screen(screen) => screen.draw(sight, lang),
+            Self::Screen(terminal) => terminal.draw(|frame, colors| panels::draw(frame, sight, lang, colors)),
             Self::Lines(lines) => lines.tell(sight, lang),
             Self::Nothing => Ok(()),
         }
@@ -116,7 +115,7 @@ impl View {
     /// Whether a key said that it is enough.
     fn is_told_to_stop(&self) -> anyhow::Result<bool> {
         match self {
-            Self::Screen(_) => screen::is_told_to_stop(),
+            Self::Screen(_) => terminal::is_told_to_stop(),
             Self::Lines(_) | Self::Nothing => Ok(false),
         }
     }

@@ -6,9 +6,8 @@ use std::{
 };
 
 use super::{
-    Condition, DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState,
-    Measured, MoveSight, Order, PreCheck, ServiceSight, Stop, StopCause, Yes, verdict::verdict,
-    watch::Standing,
+    DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState, MoveSight,
+    Order, PreCheck, ServiceSight, Stop, StopCause, Yes, verdict::verdict, watch::Standing,
 };
 use crate::{
     domain::{MemberHealth, RegionName, RuleOutcome, RunId, RunState, Timestamp},
@@ -100,95 +99,6 @@ impl DrillRun {
         }
     }
 
-    fn start(&mut self, seen: &DrillSight) {
-        if let Some(region) = self.aborted_in() {
-            let message = format!("a person in {region} stopped it before it began");
-            return self.end_unstarted(DrillRule::AbortedBeforeStart, message, seen.now);
-        }
-        if seen.now < self.starts_at {
-            return;
-        }
-        let too_late = seen.now.since(self.starts_at) > self.limits.starting_deadline;
-        if let Some(other) = &seen.another_run {
-            if too_late || !self.limits.waits_for_another {
-                let message = format!("DrillRun {other} of the same drill is going on");
-                return self.end_unstarted(DrillRule::AnotherRun, message, seen.now);
-            }
-            self.message = format!("waits for DrillRun {other}");
-            return;
-        }
-        let approved_by = self.approved_by_at(seen.now);
-        let (given, needed) = (approved_by.len(), self.limits.approvals as usize);
-        if given < needed {
-            let message =
-                format!("{given} of {needed} approvals: create an Approval for DrillRun {}", self.id);
-            match too_late {
-                true => self.end_unstarted(DrillRule::ApprovalsMissing, message, seen.now),
-                false => self.message = message,
-            }
-            return;
-        }
-        let asked = |(c, _): &(&Condition, &Measured)| c.is_asked_in(DrillPhase::Announced);
-        let of_conditions = self.conditions.iter().zip(&seen.conditions).filter(asked);
-        let of_conditions: Option<Vec<PreCheck>> =
-            of_conditions.map(|(c, measured)| c.check(measured)).collect();
-        let Some(of_conditions) = of_conditions.or_else(|| too_late.then(|| self.never_asked(seen))) else {
-            self.message = "waits for the first answer of Prometheus".to_owned();
-            return;
-        };
-        if let Some(what) = seen.waits_for.as_ref().filter(|_| !too_late) {
-            self.message = format!("waits for {what}");
-            return;
-        }
-        self.pre_checks.clone_from(&seen.checks);
-        self.pre_checks.extend(of_conditions);
-        // Whether a loss would be noticed is what a run that detects asks, and no reason not to ask.
-        let must_pass = if self.detects { self.pre_checks.len() } else { usize::MAX };
-        self.pre_checks.extend(seen.services.iter().flat_map(|service| service.checks.iter().cloned()));
-        if self.services.is_empty() {
-            let message = "no selected service is served by the region that is left".to_owned();
-            return self.end_unstarted(DrillRule::NothingToMove, message, seen.now);
-        }
-        let mut must_pass = self.pre_checks.iter().take(must_pass);
-        if let Some(check) = must_pass.find(|check| check.outcome == RuleOutcome::Block) {
-            let of = check.service.as_ref().map(|service| format!("{service}: ")).unwrap_or_default();
-            let message = format!("{of}{} ({})", check.message, check.name);
-            return self.end_unstarted(DrillRule::PreCheckBlocked, message, seen.now);
-        }
-        // A step of the ladder that was left out, where the grade only advises it.
-        let advised = |check: &&PreCheck| check.name == "Ladder" && check.outcome == RuleOutcome::Recommend;
-        self.findings.extend(self.pre_checks.iter().filter(advised).map(|check| {
-            let of = check.service.as_deref().unwrap_or_default();
-            format!("{of}: {}", check.message)
-        }));
-        self.approved_by = approved_by;
-        self.started_at = Some(seen.now);
-        for (drilled, sight) in self.services.iter_mut().zip(&seen.services) {
-            drilled.from.clone_from(&sight.serving);
-        }
-        if self.detects {
-            self.phase = DrillPhase::Holding;
-            self.held_since = Some(seen.now);
-            let text = format!("started: asks for {:?} whether a loss would be noticed", self.limits.hold);
-            self.note(seen.now, text);
-            return self.tell_unnoticed(seen.now);
-        }
-        self.phase = DrillPhase::Leaving;
-        self.note(seen.now, "started: every check before the start has passed".to_owned());
-        self.leave(seen);
-    }
-
-    /// The conditions when the time to start is over: what nobody has asked is not known.
-    fn never_asked(&self, seen: &DrillSight) -> Vec<PreCheck> {
-        let unknown = Measured::Unknown("nobody has asked it in time".to_owned());
-        let both = self.conditions.iter().zip(&seen.conditions);
-        let both = both.filter(|(condition, _)| condition.is_asked_in(DrillPhase::Announced));
-        both.filter_map(|(condition, measured)| {
-            condition.check(measured).or_else(|| condition.check(&unknown))
-        })
-        .collect()
-    }
-
     /// Takes in the stages of the loss that a run which detects supposes. What was blocked once stays blocked: a loss may
     /// come at any moment.
     fn watch_stages(&mut self, seen: &DrillSight) {
@@ -210,7 +120,7 @@ impl DrillRun {
     }
 
     /// Notes each stage that a loss would not pass and that was not noted yet.
-    fn tell_unnoticed(&mut self, now: Timestamp) {
+    pub(super) fn tell_unnoticed(&mut self, now: Timestamp) {
         let blocked = self.pre_checks.iter().filter(|stage| stage.outcome == RuleOutcome::Block);
         let texts: Vec<String> = blocked
             .map(|stage| {
@@ -371,7 +281,7 @@ impl DrillRun {
     }
 
     /// Tells the next service to leave, when the one before has arrived.
-    fn leave(&mut self, seen: &DrillSight) {
+    pub(super) fn leave(&mut self, seen: &DrillSight) {
         if self.services.iter().any(|service| service.state == DrilledState::Leaving) {
             return;
         }
@@ -509,7 +419,7 @@ impl DrillRun {
         }
     }
 
-    fn end_unstarted(&mut self, rule: DrillRule, message: String, now: Timestamp) {
+    pub(super) fn end_unstarted(&mut self, rule: DrillRule, message: String, now: Timestamp) {
         self.phase = DrillPhase::Over;
         self.ended_at = Some(now);
         self.verdict = Some((DrillVerdict::NotStarted, rule));
@@ -528,7 +438,7 @@ impl DrillRun {
         self.note(now, format!("{} by rule {rule}{why}", verdict.as_str()));
     }
 
-    fn note(&mut self, at: Timestamp, what: String) {
+    pub(super) fn note(&mut self, at: Timestamp, what: String) {
         self.message.clone_from(&what);
         if self.timeline.len() < TIMELINE_MAX {
             self.timeline.push((at, what));
@@ -551,7 +461,7 @@ impl DrillRun {
     }
 
     /// The region in which a person said that it shall stop.
-    fn aborted_in(&self) -> Option<RegionName> {
+    pub(super) fn aborted_in(&self) -> Option<RegionName> {
         self.words.iter().find(|(_, words)| words.abort).map(|(region, _)| region.clone())
     }
 
