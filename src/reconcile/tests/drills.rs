@@ -363,3 +363,17 @@ async fn a_live_drill_starts_only_where_updates_are_taken_and_one_that_moves_not
     assert_eq!(why(&passed).0, DrillVerdict::Passed);
     assert_eq!(check(&passed).unwrap().outcome, RuleOutcome::Pass);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_does_not_start_where_the_member_that_serves_could_not_take_the_service_back() {
+    let bench = bench(&drill(""), &[]).await;
+    let small = service("verify", &["names"])
+        .replace("addresses: [192.0.2.1]", "addresses: [192.0.2.1], capacity: 10")
+        .replace("addresses: [198.51.100.1]", "addresses: [198.51.100.1], capacity: 100")
+        .replace("  health:", "  peakLoad: 50\n  health:");
+    bench.edit("verify", Some(&small)).await;
+    let refused = ran(&bench, "now").await;
+    assert_eq!(why(&refused), (DrillVerdict::NotStarted, DrillRule::PreCheckBlocked));
+    assert!(refused.message.contains("carry 10/s and the peak is 50/s"), "{}", refused.message);
+    assert!(refused.message.contains("(ReturnCapacity)"), "{}", refused.message);
+}
