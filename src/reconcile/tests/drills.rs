@@ -377,3 +377,21 @@ async fn a_drill_does_not_start_where_the_member_that_serves_could_not_take_the_
     assert!(refused.message.contains("carry 10/s and the peak is 50/s"), "{}", refused.message);
     assert!(refused.message.contains("(ReturnCapacity)"), "{}", refused.message);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_that_is_deleted_before_the_start_is_taken_back() {
+    let bench = bench(&drill("approvals: 2"), &[]).await;
+    bench.edit("now", Some(&wish("now"))).await;
+    let given = |count: &'static str| {
+        let bench = &bench;
+        move || run(bench, "now").filter(|run| run.message.starts_with(count))
+    };
+    bench.until("it waits for two", given("0 of 2 approvals")).await;
+    bench.edit("lee", Some(&approval("now"))).await;
+    bench.until("one has said yes", given("1 of 2 approvals")).await;
+    bench.edit("lee", None).await;
+    bench.until("it is taken back", given("0 of 2 approvals")).await;
+    bench.edit("park", Some(&approval("now").replace("lee", "park"))).await;
+    let waits = bench.until("another one has said yes", given("1 of 2 approvals")).await;
+    assert_eq!((waits.phase, waits.approved_by.len()), (DrillPhase::Announced, 0));
+}
