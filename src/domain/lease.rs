@@ -6,7 +6,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::Tick;
+
+/// Counts how often a lease was taken: it grows each time that somebody, perhaps its last holder, takes a lease that
+/// had run out or been given back, and stays when it is renewed in time. What was said under an older term was said
+/// before a silence and is not worth more because the same process is there again.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Term(pub u64);
 
 /// What a lease record looks like; changes with every renewal. Compared for equality only.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,6 +53,8 @@ impl LeaseWatch {
 /// A lease of our own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Tenure {
+    /// The term in which it is held.
+    pub term: Term,
     /// The moment before the last good renewal was sent.
     pub sent_at: Tick,
     /// For how long it was asked.
@@ -104,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_holder_stops_a_margin_before_its_ttl_counted_from_the_sending() {
-        let tenure = Tenure { sent_at: seconds(100), ttl: TTL };
+        let tenure = Tenure { term: Term(1), sent_at: seconds(100), ttl: TTL };
         assert!(tenure.valid_at(seconds(100), MARGIN));
         assert!(tenure.valid_at(Tick(111_999), MARGIN));
         assert!(!tenure.valid_at(seconds(112), MARGIN));
@@ -113,7 +124,7 @@ mod tests {
     #[test]
     fn the_holder_has_stopped_before_anybody_may_take_over() {
         for renewal_took in [0, 1, 9] {
-            let tenure = Tenure { sent_at: seconds(100), ttl: TTL };
+            let tenure = Tenure { term: Term(1), sent_at: seconds(100), ttl: TTL };
             let mut watch = LeaseWatch::default();
             watch.observe(mark(1), seconds(100 + renewal_took));
             let takeover = (100..200).map(seconds).find(|now| watch.expired(TTL, *now)).unwrap();
@@ -123,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_lease_shorter_than_the_margin_is_never_valid() {
-        let tenure = Tenure { sent_at: seconds(1), ttl: Duration::from_secs(1) };
+        let tenure = Tenure { term: Term(1), sent_at: seconds(1), ttl: Duration::from_secs(1) };
         assert!(!tenure.valid_at(seconds(1), MARGIN));
     }
 }

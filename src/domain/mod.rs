@@ -33,7 +33,7 @@ pub use drill::{
 pub use fleet::{Fleet, RegionState, ServiceReports, survey};
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};
 pub use ids::{Epoch, Identity, RegionName, RouteName, RunId, ServiceKey};
-pub use lease::{LeaseMark, LeaseWatch, Tenure};
+pub use lease::{LeaseMark, LeaseWatch, Tenure, Term};
 pub use observation::{
     MemberView, Observation, Published, Report, Request, Switches, TargetRefusal, VantageView,
 };

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::domain::Identity;
+use crate::domain::{Identity, Term};
 
 /// Key of a record: path segments joined by `/`, such as `record/gpki/gpki-verify`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -71,6 +71,8 @@ pub struct LeaseState {
     pub name: String,
     /// Who holds it or held it last; `None` if it was given back.
     pub holder: Option<Identity>,
+    /// The term in which it is held, or was last.
+    pub term: Term,
     /// Whether it is still valid: judged by the ledger, or by this process's own monotonic clock since the last
     /// renewal that it saw. Never by comparing wall clocks of two hosts.
     pub alive: bool,
@@ -128,12 +130,18 @@ pub trait Ledger: Send + Sync {
     /// ledger was away and then starts with a `Reset`.
     fn watch(&self, prefix: &str) -> BoxStream<'static, Change>;
 
-    /// Takes a lease that is free, expired or already ours, for `ttl` from now; `true` if it is ours after the call.
-    /// The caller counts its own end of the lease from the moment before the call.
+    /// Takes a lease that is free, expired or already ours, for `ttl` from now; its term if it is ours after the call.
+    /// The term is another than before if it had expired, also if nobody else took it meanwhile. The caller counts its
+    /// own end of the lease from the moment before the call.
     ///
     /// # Errors
     /// `Timeout` and `Unavailable`: the lease may or may not be ours; count it as not renewed.
-    async fn acquire(&self, lease: &str, holder: &Identity, ttl: Duration) -> Result<bool, LedgerError>;
+    async fn acquire(
+        &self,
+        lease: &str,
+        holder: &Identity,
+        ttl: Duration,
+    ) -> Result<Option<Term>, LedgerError>;
 
     /// Gives a lease back, so that another can take it at once. Not ours: no error.
     ///

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::vantage::MemberVerdict;
 use crate::{
-    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Timestamp, Trigger},
+    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Term, Timestamp, Trigger},
     planted::planted,
     ports::{Expect, Key, Ledger, LedgerError, Version},
 };
@@ -113,6 +113,9 @@ const fn manual() -> Trigger {
 pub struct VerdictEntry {
     /// The process that says so. Counts only while it holds its region's lease.
     pub incarnation: Identity,
+    /// The term of that lease in which it was said. Does not count in a later one.
+    #[serde(default)]
+    pub term: Term,
     /// By member.
     pub members: BTreeMap<RegionName, MemberVerdict>,
 }

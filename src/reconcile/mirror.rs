@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::{
         DrillPhase, DrillRun, Identity, LastPassed, Record, RegionName, Run, RunId, RunState, ServiceKey,
-        VantageView,
+        Term, VantageView,
     },
     planted::planted,
     ports::{Change, Key, LeaseState, Version, Versioned},
@@ -75,7 +75,7 @@ impl Touched {
 pub struct Verdicts<'a> {
     leases: &'a [LeaseState],
     said: &'a BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
-    holders: BTreeMap<&'a str, &'a Identity>,
+    holders: BTreeMap<&'a str, (&'a Identity, Term)>,
 }
 
 impl Verdicts<'_> {
@@ -92,7 +92,11 @@ impl Verdicts<'_> {
     pub fn of(&self, service: &ServiceKey, vantages: &[VantageView]) -> Vec<Option<&VerdictEntry>> {
         let said = self.said.get(service);
         let holds = |vantage: &RegionName, entry: &VerdictEntry| {
-            planted!(DeadVantageVotes) || self.holders.get(vantage.as_str()) == Some(&&entry.incarnation)
+            let held = self.holders.get(vantage.as_str());
+            // Of a term that is newer than the lease as it was last read: it was taken since.
+            let counts =
+                held.is_some_and(|(holder, term)| **holder == entry.incarnation && *term <= entry.term);
+            counts || planted!(DeadVantageVotes)
         };
         let of = |vantage: &VantageView| {
             let (_, entry) = said?.get(&vantage.region)?;
@@ -313,7 +317,7 @@ impl Mirror {
 
     /// Who speaks for a region.
     pub fn speaker(&self, region: &RegionName) -> Option<Identity> {
-        self.with_verdicts(|said| said.holders.get(region.as_str()).map(|holder| (*holder).clone()))
+        self.with_verdicts(|said| said.holders.get(region.as_str()).map(|(holder, _)| (*holder).clone()))
     }
 
     /// Services that the ledger knows.
@@ -341,8 +345,9 @@ pub const REGION_LEASE: &str = "region-";
 impl State {
     fn verdicts(&self) -> Verdicts<'_> {
         let alive = self.leases.iter().filter(|lease| lease.alive);
-        let holders =
-            alive.filter_map(|lease| Some((lease.name.strip_prefix(REGION_LEASE)?, lease.holder.as_ref()?)));
+        let holders = alive.filter_map(|lease| {
+            Some((lease.name.strip_prefix(REGION_LEASE)?, (lease.holder.as_ref()?, lease.term)))
+        });
         Verdicts { leases: &self.leases, said: &self.verdicts, holders: holders.collect() }
     }
 
@@ -466,4 +471,36 @@ fn keep_newer<K: Ord, T>(map: &mut BTreeMap<K, Seen<T>>, key: K, new: Seen<T>) -
         map.insert(key, new);
     }
     newer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(term: u64, alive: bool) -> LeaseState {
+        LeaseState {
+            name: "region-daegu".to_owned(),
+            holder: Some("daegu-1".into()),
+            term: Term(term),
+            alive,
+        }
+    }
+
+    #[test]
+    fn what_a_vantage_said_counts_in_its_term_and_not_in_a_later_one() {
+        let service = ServiceKey::new("gpki", "gpki-verify");
+        let said = VerdictEntry { incarnation: "daegu-1".into(), term: Term(2), members: BTreeMap::new() };
+        let value = Versioned { version: Version(1), value: serde_json::to_string(&said).unwrap().into() };
+        let mirror = Mirror::default();
+        mirror.apply(Change::Put(Entry::Verdict("daegu".into(), service.clone()).key(), value));
+        let vantage = VantageView { region: "daegu".into(), alive: true, suspect: false };
+        let counts = |leases| {
+            mirror.set_leases(leases);
+            mirror.with_verdicts(|said| said.of(&service, std::slice::from_ref(&vantage))[0].is_some())
+        };
+        assert!(counts(vec![lease(2, true)]));
+        assert!(!counts(vec![lease(2, false)]), "the lease ran out");
+        assert!(!counts(vec![lease(3, true)]), "taken anew: what was said before the silence is old");
+        assert!(counts(vec![lease(1, true)]), "the lease as it was read before the term began");
+    }
 }

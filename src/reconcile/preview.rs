@@ -20,7 +20,7 @@ use super::{
 use crate::{
     api::RuleStatus,
     domain::{
-        Action, Identity, MemberHealth, Observation, Record, RegionName, ServiceKey, Verdict, decide,
+        Action, Identity, MemberHealth, Observation, Record, RegionName, ServiceKey, Term, Verdict, decide,
         predict, suppose_lost,
     },
     ports::{Expect, LedgerError},
@@ -120,9 +120,11 @@ impl Agent {
         let catalog = self.catalog();
         let incarnation = Identity::new("supposed");
         let ledger = self.ports.ledger.as_ref();
+        let mut term = Term::default();
         for region in catalog.regions.keys() {
             let lease = format!("{REGION_LEASE}{region}");
-            ledger.acquire(&lease, &incarnation, SUPPOSED_LEASE).await.map_err(PreviewError::Ledger)?;
+            let taken = ledger.acquire(&lease, &incarnation, SUPPOSED_LEASE).await;
+            term = term.max(taken.map_err(PreviewError::Ledger)?.unwrap_or_default());
         }
         for (key, entry) in &catalog.services {
             let Ok(parsed) = &entry.parsed else { continue };
@@ -135,7 +137,7 @@ impl Agent {
             };
             let members: BTreeMap<RegionName, MemberVerdict> =
                 parsed.service.members.keys().map(|region| (region.clone(), well.clone())).collect();
-            let said = VerdictEntry { incarnation: incarnation.clone(), members };
+            let said = VerdictEntry { incarnation: incarnation.clone(), term, members };
             for vantage in catalog.regions.keys() {
                 let entry = Entry::Verdict(vantage.clone(), key.clone());
                 book::put(ledger, &entry, &said, Expect::Absent).await.map_err(PreviewError::Ledger)?;

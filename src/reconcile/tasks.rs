@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::SharedServiceStatus,
-    domain::{MemberHealth, ServiceKey, Tick},
+    domain::{MemberHealth, ServiceKey, Term, Tick},
     planted::planted,
     ports::{Expect, LedgerError},
 };
@@ -159,7 +159,7 @@ impl Agent {
     async fn keep_leases(self: Arc<Self>) {
         let ledger = self.ports.ledger.clone();
         loop {
-            let before = (self.is_leader(), self.speaks());
+            let before = (self.is_leader(), self.tenures.region_term());
             // Who has not read what the users want would lead by doing nothing, and keep others from it.
             let may_lead = self.shared().resources_read;
             let Settings { region, identity, .. } = &self.settings;
@@ -179,7 +179,8 @@ impl Agent {
                 }
                 Err(error) => warn!(%error, "leases not read"),
             }
-            if before != (self.is_leader(), self.speaks()) {
+            // Words of an older term do not count: they are said again.
+            if before != (self.is_leader(), self.tenures.region_term()) {
                 self.vantage.tell_all();
                 self.push_all();
             }
@@ -211,24 +212,22 @@ impl Agent {
     }
 
     async fn one_verdict(self: Arc<Self>, service: ServiceKey, _: Cause) -> Option<Duration> {
-        if !self.speaks() {
-            return None;
-        }
-        let error = self.write_verdicts(&service).await.err()?;
+        let term = self.tenures.region_term()?;
+        let error = self.write_verdicts(&service, term).await.err()?;
         warn!(%service, %error, "verdict not written, trying again");
         // In its place, so that a ledger that is away is asked and told of by few, and not by a thousand at once.
         self.ports.clock.sleep(super::retry::delay(1)).await;
         Some(Duration::ZERO)
     }
 
-    async fn write_verdicts(&self, service: &ServiceKey) -> Result<(), LedgerError> {
+    async fn write_verdicts(&self, service: &ServiceKey, term: Term) -> Result<(), LedgerError> {
         let region = &self.settings.region;
         let entry = Entry::Verdict(region.clone(), service.clone());
         let members = self.vantage.verdicts(service);
         if members.is_empty() {
             return self.withdraw_verdicts(&entry, service).await;
         }
-        let said = VerdictEntry { incarnation: self.settings.identity.clone(), members };
+        let said = VerdictEntry { incarnation: self.settings.identity.clone(), term, members };
         let expect = match self.mirror.verdict_entry(region, service) {
             Some((_, known)) if *known == said => return Ok(()),
             Some((version, _)) => Expect::Version(version),

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::mirror::{LEADER_LEASE, REGION_LEASE};
 use crate::{
-    domain::{Identity, RegionName, Tenure, Tick},
+    domain::{Identity, RegionName, Tenure, Term, Tick},
     planted::planted,
     ports::{Clock, Ledger},
 };
@@ -54,7 +54,14 @@ impl Tenures {
     /// Whether this process speaks for its region: reports its verdicts and writes its status.
     #[must_use]
     pub fn speaks(&self) -> bool {
-        self.holds(self.held().region)
+        self.region_term().is_some()
+    }
+
+    /// The term in which this process speaks for its region.
+    #[must_use]
+    pub fn region_term(&self) -> Option<Term> {
+        let held = self.held().region;
+        held.filter(|_| self.holds(held)).map(|tenure| tenure.term)
     }
 
     /// Notes that the ledger answered.
@@ -109,13 +116,13 @@ impl Tenures {
         // Counted from before the call: the ledger's own count starts later.
         let sent_at = self.clock.tick();
         match ledger.acquire(name, me, self.ttl).await {
-            Ok(true) => {
-                let before = self.set(which, Some(Tenure { sent_at, ttl: self.ttl }));
+            Ok(Some(term)) => {
+                let before = self.set(which, Some(Tenure { term, sent_at, ttl: self.ttl }));
                 if !self.holds(before) {
                     info!(lease = name, holder = %me, "lease taken");
                 }
             }
-            Ok(false) => {
+            Ok(None) => {
                 let before = self.set(which, None);
                 if before.is_some() {
                     warn!(lease = name, holder = %me, "lease lost to another process");

@@ -58,6 +58,7 @@ struct Seen {
 enum Written {
     Service(ServiceKey, Arc<SharedService>),
     Failover((String, String), Arc<Failover>),
+    DrillRun((String, String), Arc<DrillRun>),
 }
 
 /// All API servers, by site.
@@ -147,11 +148,20 @@ impl Cluster {
                 Arc::make_mut(failover).status = Some(*status);
                 Some(Written::Failover(key, failover.clone()))
             }
+            StatusUpdate::DrillRun(namespace, name, status) => {
+                let key = (namespace, name);
+                let known = self.snapshot.drill_runs.get(&key)?;
+                if known.status.as_ref() == Some(&*status) {
+                    return None;
+                }
+                let run = Arc::make_mut(&mut self.snapshot).drill_runs.get_mut(&key)?;
+                Arc::make_mut(run).status = Some(*status);
+                Some(Written::DrillRun(key, run.clone()))
+            }
             // Nothing that Bongsu does depends on them.
             StatusUpdate::Region(..)
             | StatusUpdate::Policy(..)
             | StatusUpdate::Drill(..)
-            | StatusUpdate::DrillRun(..)
             | StatusUpdate::Calendar(..)
             | StatusUpdate::Approval(..) => None,
         }
@@ -172,7 +182,7 @@ impl Seen {
     fn snapshot(&mut self) -> Option<Arc<Snapshot>> {
         let snapshot = self.snapshot.as_mut()?;
         if !self.written.is_empty() {
-            let Snapshot { services, failovers, .. } = Arc::make_mut(snapshot);
+            let Snapshot { services, failovers, drill_runs, .. } = Arc::make_mut(snapshot);
             for written in self.written.drain(..) {
                 match written {
                     Written::Service(key, service) => {
@@ -180,6 +190,9 @@ impl Seen {
                     }
                     Written::Failover(key, failover) => {
                         failovers.entry(key).and_modify(|known| *known = failover);
+                    }
+                    Written::DrillRun(key, run) => {
+                        drill_runs.entry(key).and_modify(|known| *known = run);
                     }
                 }
             }

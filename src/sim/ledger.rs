@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     adapters::ledger::MemoryLedger,
-    domain::Identity,
+    domain::{Identity, Term},
     ports::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned},
     reconcile::LEADER_LEASE,
 };
@@ -166,7 +166,12 @@ impl Ledger for SimLedger {
         stream::unfold(watcher, |mut watcher| async move { Some((watcher.next().await, watcher)) }).boxed()
     }
 
-    async fn acquire(&self, lease: &str, holder: &Identity, ttl: Duration) -> Result<bool, LedgerError> {
+    async fn acquire(
+        &self,
+        lease: &str,
+        holder: &Identity,
+        ttl: Duration,
+    ) -> Result<Option<Term>, LedgerError> {
         let (name, me) = (lease.to_owned(), holder.clone());
         let sent = self.world.now();
         let serve = move |_: &Arc<World>, store: &MemoryLedger| now(store.acquire(&name, &me, ttl));
@@ -174,7 +179,7 @@ impl Ledger for SimLedger {
         if lease == LEADER_LEASE
             && let Some(process) = self.world.state().processes.get_mut(self.life.process)
         {
-            process.led_since = matches!(granted, Ok(true)).then_some(sent);
+            process.led_since = matches!(granted, Ok(Some(_))).then_some(sent);
         }
         granted
     }

@@ -14,7 +14,7 @@ use bongsu::{
         ledger::MemoryLedger,
         traffic::served::{NameServer, ServedTraffic},
     },
-    domain::{Epoch, Identity, RouteName, ServiceKey},
+    domain::{Epoch, Identity, RouteName, ServiceKey, Term},
     ports::{
         Answer, Change, Expect, Key, LeaseState, Ledger, LedgerError, Route, RouteKind, ServedRoute,
         ServerState, TrafficError, Version, Versioned,
@@ -457,7 +457,12 @@ impl Ledger for Scripted {
         ReceiverStream::new(self.changes.lock().unwrap().take().expect("watched once")).boxed()
     }
 
-    async fn acquire(&self, _lease: &str, _holder: &Identity, _ttl: Duration) -> Result<bool, LedgerError> {
+    async fn acquire(
+        &self,
+        _lease: &str,
+        _holder: &Identity,
+        _ttl: Duration,
+    ) -> Result<Option<Term>, LedgerError> {
         away("acquire")
     }
 
@@ -496,7 +501,12 @@ impl Ledger for Racing {
         self.inner.watch(prefix)
     }
 
-    async fn acquire(&self, lease: &str, holder: &Identity, ttl: Duration) -> Result<bool, LedgerError> {
+    async fn acquire(
+        &self,
+        lease: &str,
+        holder: &Identity,
+        ttl: Duration,
+    ) -> Result<Option<Term>, LedgerError> {
         self.inner.acquire(lease, holder, ttl).await
     }
 

@@ -72,6 +72,7 @@ every_ledger! {
     a_lease_is_taken_once_its_ttl_passed_without_a_renewal
     a_lease_that_was_given_back_is_free_at_once
     giving_back_a_lease_of_another_changes_nothing
+    a_lease_that_ran_out_is_taken_in_a_later_term_by_its_last_holder_too
     every_lease_is_listed_with_its_holder_and_whether_it_lives
 }
 
@@ -176,44 +177,60 @@ async fn a_free_lease_is_taken_by_one(two: Two) {
 async fn a_renewed_lease_is_never_taken(two: Two) {
     let [one, other] = ["one", "other"].map(Identity::new);
     for _ in 0..10 {
-        assert!(two.here.acquire("leader", &one, TTL).await.unwrap());
-        assert!(!two.there.acquire("leader", &other, TTL).await.unwrap());
+        assert!(two.here.acquire("leader", &one, TTL).await.unwrap().is_some());
+        assert!(two.there.acquire("leader", &other, TTL).await.unwrap().is_none());
         two.clock.advance(TTL / 2);
-        assert!(!two.there.acquire("leader", &other, TTL).await.unwrap());
+        assert!(two.there.acquire("leader", &other, TTL).await.unwrap().is_none());
     }
 }
 
 async fn a_lease_is_taken_once_its_ttl_passed_without_a_renewal(two: Two) {
     let [one, other] = ["one", "other"].map(Identity::new);
-    assert!(two.here.acquire("leader", &one, TTL).await.unwrap());
-    assert!(!two.there.acquire("leader", &other, TTL).await.unwrap());
+    assert!(two.here.acquire("leader", &one, TTL).await.unwrap().is_some());
+    assert!(two.there.acquire("leader", &other, TTL).await.unwrap().is_none());
     two.clock.advance(TTL.saturating_sub(Duration::from_millis(1)));
-    assert!(!two.there.acquire("leader", &other, TTL).await.unwrap());
+    assert!(two.there.acquire("leader", &other, TTL).await.unwrap().is_none());
     two.clock.advance(Duration::from_millis(1));
-    assert!(two.there.acquire("leader", &other, TTL).await.unwrap());
-    assert!(!two.here.acquire("leader", &one, TTL).await.unwrap(), "whoever lost it sees that");
+    assert!(two.there.acquire("leader", &other, TTL).await.unwrap().is_some());
+    assert!(two.here.acquire("leader", &one, TTL).await.unwrap().is_none(), "whoever lost it sees that");
 }
 
 async fn a_lease_that_was_given_back_is_free_at_once(two: Two) {
     let [one, other] = ["one", "other"].map(Identity::new);
-    assert!(two.here.acquire("leader", &one, TTL).await.unwrap());
-    assert!(!two.there.acquire("leader", &other, TTL).await.unwrap());
+    assert!(two.here.acquire("leader", &one, TTL).await.unwrap().is_some());
+    assert!(two.there.acquire("leader", &other, TTL).await.unwrap().is_none());
     two.here.release("leader", &one).await.unwrap();
-    assert!(two.there.acquire("leader", &other, TTL).await.unwrap());
+    assert!(two.there.acquire("leader", &other, TTL).await.unwrap().is_some());
 }
 
 async fn giving_back_a_lease_of_another_changes_nothing(two: Two) {
     let [one, other] = ["one", "other"].map(Identity::new);
-    assert!(two.here.acquire("leader", &one, TTL).await.unwrap());
+    assert!(two.here.acquire("leader", &one, TTL).await.unwrap().is_some());
     two.there.release("leader", &other).await.unwrap();
     two.there.release("nobody-s", &other).await.unwrap();
-    assert!(!two.there.acquire("leader", &other, TTL).await.unwrap());
+    assert!(two.there.acquire("leader", &other, TTL).await.unwrap().is_none());
+}
+
+async fn a_lease_that_ran_out_is_taken_in_a_later_term_by_its_last_holder_too(two: Two) {
+    let one = Identity::new("one");
+    let term = async || two.here.acquire("leader", &one, TTL).await.unwrap().unwrap();
+    let first = term().await;
+    two.clock.advance(TTL / 2);
+    assert_eq!(term().await, first, "renewed in time");
+    two.clock.advance(TTL);
+    let second = term().await;
+    assert!(second > first, "taken anew after it ran out");
+    two.here.release("leader", &one).await.unwrap();
+    let third = term().await;
+    assert!(third > second, "taken anew after it was given back");
+    let listed = two.there.leases().await.unwrap();
+    assert_eq!(listed.first().map(|lease| lease.term), Some(third));
 }
 
 async fn every_lease_is_listed_with_its_holder_and_whether_it_lives(two: Two) {
     let one = Identity::new("one");
     for lease in ["leader", "region-daejeon", "region-gwangju"] {
-        assert!(two.here.acquire(lease, &one, TTL).await.unwrap());
+        assert!(two.here.acquire(lease, &one, TTL).await.unwrap().is_some());
     }
     two.here.release("leader", &one).await.unwrap();
     let listed = async || {
@@ -228,7 +245,7 @@ async fn every_lease_is_listed_with_its_holder_and_whether_it_lives(two: Two) {
     };
     assert_eq!(listed().await, expected(true));
     two.clock.advance(TTL);
-    assert!(two.here.acquire("region-daejeon", &one, TTL).await.unwrap());
+    assert!(two.here.acquire("region-daejeon", &one, TTL).await.unwrap().is_some());
     assert_eq!(listed().await, expected(false), "not renewed for its whole ttl");
 }
 

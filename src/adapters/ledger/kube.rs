@@ -25,7 +25,7 @@ use self::leases::Leases;
 use crate::{
     adapters::kube::{API_TIMEOUT, CallError, Guarded, bounded, describe, follow, is_certainly_undone},
     api::{FIELD_MANAGER, LedgerEntry, LedgerEntrySpec},
-    domain::Identity,
+    domain::{Identity, Term},
     ports::{Change, Clock, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned},
 };
 
@@ -114,7 +114,12 @@ impl Ledger for KubeLedger {
         changes.boxed()
     }
 
-    async fn acquire(&self, lease: &str, holder: &Identity, ttl: Duration) -> Result<bool, LedgerError> {
+    async fn acquire(
+        &self,
+        lease: &str,
+        holder: &Identity,
+        ttl: Duration,
+    ) -> Result<Option<Term>, LedgerError> {
         let taken = bounded(self.leases.acquire(lease, holder, ttl)).await;
         taken.map_err(|error| write_failed(format!("take lease {lease}"), error))
     }

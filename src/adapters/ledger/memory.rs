@@ -11,7 +11,7 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use tokio::sync::broadcast;
 
 use crate::{
-    domain::{Identity, Tick},
+    domain::{Identity, Term, Tick},
     ports::{Change, Clock, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned},
 };
 
@@ -36,6 +36,7 @@ struct State {
 
 struct Lease {
     holder: Option<Identity>,
+    term: Term,
     ends: Tick,
 }
 
@@ -130,16 +131,24 @@ impl Ledger for MemoryLedger {
         stream::once(std::future::ready(first)).chain(rest).boxed()
     }
 
-    async fn acquire(&self, lease: &str, holder: &Identity, ttl: Duration) -> Result<bool, LedgerError> {
+    async fn acquire(
+        &self,
+        lease: &str,
+        holder: &Identity,
+        ttl: Duration,
+    ) -> Result<Option<Term>, LedgerError> {
         let now = self.clock.tick();
         let mut state = self.state();
-        let held = state.leases.get(lease).filter(|held| held.ends > now);
-        if held.is_some_and(|held| held.holder.as_ref().is_some_and(|other| other != holder)) {
-            return Ok(false);
+        let before = state.leases.get(lease);
+        let held = before.filter(|held| held.ends > now).and_then(|held| held.holder.as_ref());
+        if held.is_some_and(|other| other != holder) {
+            return Ok(None);
         }
-        let taken = Lease { holder: Some(holder.clone()), ends: now.plus(ttl) };
+        let last = before.map_or(0, |before| before.term.0);
+        let term = Term(if held.is_some() { last } else { last + 1 });
+        let taken = Lease { holder: Some(holder.clone()), term, ends: now.plus(ttl) };
         state.leases.insert(lease.to_owned(), taken);
-        Ok(true)
+        Ok(Some(term))
     }
 
     async fn release(&self, lease: &str, holder: &Identity) -> Result<(), LedgerError> {
@@ -157,6 +166,7 @@ impl Ledger for MemoryLedger {
         let judged = state.leases.iter().map(|(name, lease)| LeaseState {
             name: name.clone(),
             holder: lease.holder.clone(),
+            term: lease.term,
             alive: lease.holder.is_some() && lease.ends > now,
         });
         Ok(judged.collect())

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::{
-    domain::Identity,
+    domain::{Identity, Term},
     observability::{CallResult, LedgerOperation, Metrics},
     ports::{Change, Clock, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned},
 };
@@ -61,7 +61,12 @@ impl Ledger for MeteredLedger {
         self.inner.watch(prefix)
     }
 
-    async fn acquire(&self, lease: &str, holder: &Identity, ttl: Duration) -> Result<bool, LedgerError> {
+    async fn acquire(
+        &self,
+        lease: &str,
+        holder: &Identity,
+        ttl: Duration,
+    ) -> Result<Option<Term>, LedgerError> {
         self.measured(LedgerOperation::Acquire, self.inner.acquire(lease, holder, ttl)).await
     }
 

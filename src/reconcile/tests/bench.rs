@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::{
     adapters::{ledger::MemoryLedger, manifests::ManifestResources, reports::DirectoryReports},
-    domain::{Epoch, Identity, Outcome, Record, RegionName, Run, RunId, ServiceKey, Trigger},
+    domain::{Epoch, Identity, Outcome, Record, RegionName, Run, RunId, ServiceKey, Term, Trigger},
     observability::{Build, Metrics},
     ports::{
         Answer, Change, CheckSpec, Clock, Endpoint, Event, Expect, Key, LeaseState, Ledger, LedgerError,
@@ -363,7 +363,7 @@ impl Store {
 
     /// A lease is taken by another process, which then dies.
     pub async fn give(&self, lease: &str, holder: &str) {
-        assert_eq!(self.inner.acquire(lease, &holder.into(), LEASE_TTL).await, Ok(true));
+        assert_eq!(self.inner.acquire(lease, &holder.into(), LEASE_TTL).await, Ok(Some(Term(1))));
     }
 
     /// One entry, with its version.
@@ -405,7 +405,12 @@ impl Ledger for Store {
         self.inner.watch(prefix)
     }
 
-    async fn acquire(&self, lease: &str, holder: &Identity, ttl: Duration) -> Result<bool, LedgerError> {
+    async fn acquire(
+        &self,
+        lease: &str,
+        holder: &Identity,
+        ttl: Duration,
+    ) -> Result<Option<Term>, LedgerError> {
         self.answers("acquire")?;
         self.inner.acquire(lease, holder, ttl).await
     }

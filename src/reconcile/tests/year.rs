@@ -23,8 +23,8 @@ use crate::{
     api::{DrillRunSpec, SwitchoverDrill},
     domain::{
         Action, DrillPhase, DrillRule, DrillRun, DrillVerdict, DrilledState, Epoch, Move, PreCheck, Record,
-        RegionName, RuleOutcome, Run, RunId, RunState, ServiceKey, Tick, Times, Timestamp, Timings, Trigger,
-        Verdict, decide, plan_for, suppose_lost,
+        RegionName, RuleOutcome, Run, RunId, RunState, ServiceKey, Term, Tick, Times, Timestamp, Timings,
+        Trigger, Verdict, decide, plan_for, suppose_lost,
     },
     observability::{Build, Metrics},
     ports::{
@@ -260,6 +260,7 @@ impl Year {
         for vantage in ["daejeon", "gwangju", "daegu"] {
             let said = VerdictEntry {
                 incarnation: format!("{vantage}-1").as_str().into(),
+                term: Term(1),
                 members: members.clone(),
             };
             self.put(&Entry::Verdict(vantage.into(), key.clone()), &said).await;

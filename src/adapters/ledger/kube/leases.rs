@@ -22,7 +22,7 @@ use kube::{
 
 use super::{names::object_name, parameters};
 use crate::{
-    domain::{Identity, LeaseMark, LeaseWatch, Tick},
+    domain::{Identity, LeaseMark, LeaseWatch, Term, Tick},
     ports::{Clock, LeaseState},
 };
 
@@ -53,6 +53,8 @@ struct Known {
     /// The record as we wrote it last: renewing it needs no read before. If somebody else wrote since, its version is
     /// old and the API server refuses.
     ours: Option<Lease>,
+    /// The moment before we sent the last write that was accepted.
+    sent_at: Option<Tick>,
 }
 
 impl Leases {
@@ -60,23 +62,29 @@ impl Leases {
         Self { api, clock, known: Mutex::default() }
     }
 
-    /// Takes or renews a lease; whether it is ours.
-    pub(super) async fn acquire(&self, lease: &str, holder: &Identity, ttl: Duration) -> Result<bool> {
+    /// Takes or renews a lease; its term if it is ours.
+    pub(super) async fn acquire(
+        &self,
+        lease: &str,
+        holder: &Identity,
+        ttl: Duration,
+    ) -> Result<Option<Term>> {
         let ours = self.known().get(lease).and_then(|known| known.ours.clone());
         if let Some(ours) = ours.filter(|ours| holder_of(ours).as_ref() == Some(holder)) {
-            if self.write(lease, self.held(ours, holder, ttl)).await? {
-                return Ok(true);
+            let term = self.write(lease, self.held(lease, ours, holder, ttl)).await?;
+            if term.is_some() {
+                return Ok(term);
             }
-            self.known().remove(lease);
+            self.known().entry(lease.to_owned()).or_default().ours = None;
         }
         let asked = self.clock.tick();
         let Some(found) = self.api.get_opt(&lease_name(lease)).await? else {
             return self.create(lease, holder, ttl).await;
         };
         if self.is_held_by_another(lease, &found, holder, asked) {
-            return Ok(false);
+            return Ok(None);
         }
-        self.write(lease, self.held(found, holder, ttl)).await
+        self.write(lease, self.held(lease, found, holder, ttl)).await
     }
 
     /// Gives a lease back if it is ours.
@@ -107,7 +115,7 @@ impl Leases {
             let name = lease.annotations().get(NAME)?.clone();
             let expired = self.expired(&name, &lease, asked);
             let holder = holder_of(&lease);
-            Some(LeaseState { alive: holder.is_some() && !expired, name, holder })
+            Some(LeaseState { alive: holder.is_some() && !expired, name, holder, term: term_of(&lease) })
         });
         Ok(judged.collect())
     }
@@ -126,7 +134,7 @@ impl Leases {
         watch.expired(ttl_of(found), asked)
     }
 
-    async fn create(&self, lease: &str, holder: &Identity, ttl: Duration) -> Result<bool> {
+    async fn create(&self, lease: &str, holder: &Identity, ttl: Duration) -> Result<Option<Term>> {
         let text = |(name, value): (&str, &str)| [(name.to_owned(), value.to_owned())].into();
         let metadata = ObjectMeta {
             name: Some(lease_name(lease)),
@@ -134,38 +142,46 @@ impl Leases {
             annotations: Some(text((NAME, lease))),
             ..ObjectMeta::default()
         };
-        let new = self.held(Lease { metadata, spec: None }, holder, ttl);
+        let new = self.held(lease, Lease { metadata, spec: None }, holder, ttl);
+        let sent_at = self.clock.tick();
         let answer = self.api.create(&parameters(), &new).await;
-        self.written(lease, answer)
+        self.written(lease, sent_at, answer)
     }
 
-    async fn write(&self, lease: &str, record: Lease) -> Result<bool> {
+    async fn write(&self, lease: &str, record: Lease) -> Result<Option<Term>> {
+        let sent_at = self.clock.tick();
         let answer = self.api.replace(&lease_name(lease), &parameters(), &record).await;
-        self.written(lease, answer)
+        self.written(lease, sent_at, answer)
     }
 
-    /// Remembers a record of ours; `false` if somebody else was faster.
-    fn written(&self, lease: &str, answer: Result<Lease>) -> Result<bool> {
+    /// Remembers a record of ours; `None` if somebody else was faster.
+    fn written(&self, lease: &str, sent_at: Tick, answer: Result<Lease>) -> Result<Option<Term>> {
         match answer {
             Ok(record) => {
-                self.known().entry(lease.to_owned()).or_default().ours = Some(record);
-                Ok(true)
+                let term = term_of(&record);
+                let mut known = self.known();
+                let known = known.entry(lease.to_owned()).or_default();
+                (known.ours, known.sent_at) = (Some(record), Some(sent_at));
+                Ok(Some(term))
             }
             // `AlreadyExists` is a 409 as well, but not a `Conflict` to the client.
             Err(kube::Error::Api(status))
                 if status.is_conflict() || status.is_already_exists() || status.is_not_found() =>
             {
-                Ok(false)
+                Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
     /// The record as it is when this holder has it from now on.
-    fn held(&self, mut lease: Lease, holder: &Identity, ttl: Duration) -> Lease {
+    fn held(&self, name: &str, mut lease: Lease, holder: &Identity, ttl: Duration) -> Lease {
         let now = Timestamp::from_millisecond(self.clock.wall().0).ok().map(MicroTime);
         let before = lease.spec.take().unwrap_or_default();
-        let same = before.holder_identity.as_deref() == Some(holder.as_str());
+        // Whoever was silent for as long as it lasts takes it anew, although nobody else took it.
+        let sent_at = self.known().get(name).and_then(|known| known.sent_at);
+        let in_time = sent_at.is_some_and(|sent_at| self.clock.tick().since(sent_at) < ttl);
+        let same = in_time && before.holder_identity.as_deref() == Some(holder.as_str());
         let transitions = before.lease_transitions.unwrap_or(0);
         lease.spec = Some(LeaseSpec {
             holder_identity: Some(holder.to_string()),
@@ -192,6 +208,12 @@ fn lease_name(lease: &str) -> String {
 fn holder_of(lease: &Lease) -> Option<Identity> {
     let name = lease.spec.as_ref()?.holder_identity.as_ref()?;
     (!name.is_empty()).then(|| Identity::new(name))
+}
+
+/// The API server counts by the same rule: a transition each time that the lease is taken.
+fn term_of(lease: &Lease) -> Term {
+    let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
+    Term(transitions.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
 }
 
 fn ttl_of(lease: &Lease) -> Duration {
