@@ -1,7 +1,7 @@
 //! One Bongsu process: watches, votes, and, while it is the leader, decides and acts.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -171,6 +171,17 @@ impl Agent {
     }
 
     /// Looks at every service again, now.
+    /// Looks at these, and at those that need them.
+    pub(super) fn push_with_dependents(&self, services: BTreeSet<ServiceKey>, catalog: &Catalog) {
+        let now = self.ports.clock.tick();
+        for service in services {
+            for dependent in catalog.dependents(&service) {
+                self.queue.push(dependent.clone(), now);
+            }
+            self.queue.push(service, now);
+        }
+    }
+
     pub(super) fn push_all(&self) {
         let now = self.ports.clock.tick();
         let catalog = self.catalog();

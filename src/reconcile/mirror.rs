@@ -112,7 +112,7 @@ impl Mirror {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a change in.
+    /// Takes a change in. Of whom a vantage says something else is not in what comes back: the next survey brings it.
     pub fn apply(&self, change: Change) -> Touched {
         let mut state = self.state();
         let is_saying = changes_sayings(&change);
@@ -128,11 +128,12 @@ impl Mirror {
             Change::Put(key, value) => Touched { services: state.put(&key, &value), all: false },
             Change::Deleted(key) => Touched { services: state.remove(&key), all: false },
         };
-        if is_saying && !touched.is_empty() {
-            state.news.add(&touched);
-            self.said.notify_one();
+        if !is_saying || touched.is_empty() {
+            return touched;
         }
-        touched
+        state.news.add(&touched);
+        self.said.notify_one();
+        Touched { services: BTreeSet::new(), ..touched }
     }
 
     /// Takes in what this process wrote itself, without waiting for the watch to bring it back.
@@ -143,16 +144,14 @@ impl Mirror {
         }
     }
 
-    /// Takes the leases in; `true` if one of them changed hands, died or came back.
-    pub fn set_leases(&self, leases: Vec<LeaseState>) -> bool {
+    /// Takes the leases in. If one of them changed hands, died or came back, that is news of all services.
+    pub fn set_leases(&self, leases: Vec<LeaseState>) {
         let mut state = self.state();
-        let changed = state.leases != leases;
-        if changed {
+        if state.leases != leases {
             state.news.all = true;
             self.said.notify_one();
             state.leases = leases;
         }
-        changed
     }
 
     /// Whether the ledger was read as a whole once.
@@ -167,10 +166,10 @@ impl Mirror {
 
     /// Looks at what the vantages say, and at whom something else is said of than at the last call. For one caller. Under
     /// one lock: what comes afterwards is news for the next call.
-    pub fn with_news<T>(&self, look: impl FnOnce(&Touched, &Verdicts<'_>) -> T) -> T {
+    pub fn with_news<T>(&self, look: impl FnOnce(Touched, &Verdicts<'_>) -> T) -> T {
         let mut state = self.state();
         let news = std::mem::take(&mut state.news);
-        look(&news, &state.verdicts())
+        look(news, &state.verdicts())
     }
 
     /// Waits until a verdict or a lease has changed since the last call. For one caller.

@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use super::{agent::Agent, catalog::Catalog, parse::Parsed, survey::reports};
+use super::{agent::Agent, catalog::Catalog, parse::Parsed, survey::Asked};
 use crate::{
     domain::{
         BudgetLimits, BudgetUse, Epoch, Fleet, MemberHealth, MemberView, Observation, Published, Record,
-        RegionName, Report, Request, Service, ServiceKey, Switches, Timings, Trigger, VantageView, judge,
+        RegionName, Report, Request, Service, ServiceKey, Switches, Timings, Trigger, judge,
     },
     ports::ServerState,
 };
@@ -20,16 +20,18 @@ impl Agent {
     /// Everything but what is published, which takes a look at the name servers.
     pub(super) fn observe(&self, parsed: &Parsed, catalog: &Catalog) -> Observation {
         let service = &parsed.service;
-        let fleet = self.fleet(catalog);
+        let (fleet, reports, dependencies_down) = self.with_survey(catalog, Some(parsed), |fleet, asked| {
+            let down = self.dependencies_down(service, catalog, fleet, asked);
+            (fleet.clone(), asked.reports(&service.key), down)
+        });
         let record = self.mirror.record(&service.key).map(|(_, record)| (*record).clone());
-        let reports = self.reports(service, &fleet.vantages);
         Observation {
             wall: self.ports.clock.wall(),
             members: members(service, &reports, catalog, &fleet),
             budgets: self.budgets(record.as_ref(), service, catalog),
             vantages: fleet.vantages.clone(),
             published: Published::default(),
-            dependencies_down: self.dependencies_down(service, catalog, &fleet),
+            dependencies_down,
             switches: Switches {
                 global_stop: catalog.global_stop.clone(),
                 name_claimed_by: catalog.claimed.get(&service.key).cloned(),
@@ -54,18 +56,20 @@ impl Agent {
         })
     }
 
-    fn reports(&self, service: &Service, vantages: &[VantageView]) -> BTreeMap<RegionName, Vec<Report>> {
-        self.mirror.with_verdicts(|said| reports(service, said, vantages))
-    }
-
     /// Services that this one needs and whose serving members are all down.
-    fn dependencies_down(&self, service: &Service, catalog: &Catalog, fleet: &Fleet) -> Vec<ServiceKey> {
+    fn dependencies_down(
+        &self,
+        service: &Service,
+        catalog: &Catalog,
+        fleet: &Fleet,
+        asked: &Asked,
+    ) -> Vec<ServiceKey> {
         let is_down = |key: &&ServiceKey| {
             let (Some(parsed), Some((_, record))) = (catalog.parsed(key), self.mirror.record(key)) else {
                 // Unknown is not down (I9).
                 return false;
             };
-            let reports = self.reports(&parsed.service, &fleet.vantages);
+            let reports = asked.reports(key);
             record.serving.iter().all(|region| {
                 let quorum = parsed.service.health.quorum;
                 let judged = reports.get(region).map(|r| judge(region, r, &fleet.vantages, quorum));

@@ -7,14 +7,20 @@ use std::{
     time::Duration,
 };
 
-use super::{agent::Agent, book::VerdictEntry, catalog::Catalog, mirror::Verdicts, parse::Parsed};
+use super::{
+    agent::Agent,
+    book::VerdictEntry,
+    catalog::Catalog,
+    mirror::{Touched, Verdicts},
+    parse::Parsed,
+};
 use crate::domain::{
     Fleet, RegionName, Report, Service, ServiceKey, ServiceReports, Tick, VantageView, survey,
 };
 
 /// Shortest time between two surveys of all services. A survey of a thousand services takes less than a millisecond, so
 /// this costs at most a tenth of a core while everything changes at once.
-pub(super) const SURVEY_INTERVAL: Duration = Duration::from_millis(10);
+const SURVEY_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Oldest survey that is used while nothing new is said, and oldest complete one that others are made from. 1 s: a
 /// service that was added or removed changes verdicts, so this is for what nobody thought of.
@@ -29,7 +35,7 @@ pub(super) struct Surveyed {
 
 /// What the vantages say of all services.
 #[derive(Default)]
-struct Asked {
+pub(super) struct Asked {
     /// When all were asked about last.
     at: Tick,
     vantages: Vec<VantageView>,
@@ -42,24 +48,55 @@ struct Asked {
 impl Agent {
     /// What all services together say, at most [`SURVEY_INTERVAL`] behind the verdicts.
     pub(super) fn fleet(&self, catalog: &Catalog) -> Arc<Fleet> {
+        self.with_survey(catalog, None, |fleet, _| fleet.clone())
+    }
+
+    /// What all services together say, and the words from which that follows. A word counts from the survey that took it
+    /// in: a newer one is not yet known to be that of a suspect. `about`: who is asked about must be in it.
+    pub(super) fn with_survey<T>(
+        &self,
+        catalog: &Catalog,
+        about: Option<&Parsed>,
+        look: impl FnOnce(&Arc<Fleet>, &Asked) -> T,
+    ) -> T {
         // Held over the survey: who comes meanwhile wants the same. What a panic leaves is made anew within a second.
         let mut surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.ports.clock.tick();
         let age_max = if self.mirror.has_news() { SURVEY_INTERVAL } else { SURVEY_AGE_MAX };
-        if let Some((made, fleet)) = &surveyed.last
-            && now.since(*made) < age_max
-        {
-            return fleet.clone();
-        }
-        self.ask(&mut surveyed.asked, catalog, now);
+        let young = surveyed.last.as_ref().is_some_and(|(made, _)| now.since(*made) < age_max);
+        let again = match young && about.is_none_or(|parsed| surveyed.asked.knows(parsed)) {
+            true => Touched::default(),
+            false => self.survey(&mut surveyed, catalog, now),
+        };
+        let fleet = surveyed.last.as_ref().map(|(_, fleet)| fleet.clone()).unwrap_or_default();
+        let seen = look(&fleet, &surveyed.asked);
+        drop(surveyed);
+        self.look_again(again, catalog);
+        seen
+    }
+
+    /// A new survey, and whom to look at because of it.
+    fn survey(&self, surveyed: &mut Surveyed, catalog: &Catalog, now: Tick) -> Touched {
+        let mut again = self.ask(&mut surveyed.asked, catalog, now);
         let fleet = Arc::new(survey(surveyed.asked.vantages.clone(), &surveyed.asked.reports));
         let before = surveyed.last.replace((now, fleet.clone()));
-        drop(surveyed);
         // A lost region concerns services whose own verdicts did not change.
-        if before.is_some_and(|(_, before)| before.standing() != fleet.standing()) {
-            self.push_all();
+        again.all |= before.is_some_and(|(_, before)| before.standing() != fleet.standing());
+        again
+    }
+
+    fn look_again(&self, touched: Touched, catalog: &Catalog) {
+        if touched.all {
+            return self.push_all();
         }
-        fleet
+        self.push_with_dependents(touched.services, catalog);
+    }
+
+    /// Time until the next survey may be made.
+    pub(super) fn time_to_survey(&self) -> Duration {
+        let surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
+        let age = surveyed.last.as_ref().map(|(made, _)| self.ports.clock.tick().since(*made));
+        age.map_or(Duration::ZERO, |age| SURVEY_INTERVAL.saturating_sub(age))
     }
 
     /// Lets the next survey begin from nothing, for a preview, where the ledger and the clock are made up.
@@ -67,8 +104,8 @@ impl Agent {
         *self.surveyed.lock().unwrap_or_else(PoisonError::into_inner) = Surveyed::default();
     }
 
-    /// Asks again about the services of which something else is said, or about all of them.
-    fn ask(&self, asked: &mut Asked, catalog: &Catalog, now: Tick) {
+    /// Asks again about the services of which something else is said, or about all of them. Of whom something is new.
+    fn ask(&self, asked: &mut Asked, catalog: &Catalog, now: Tick) -> Touched {
         let young = now.since(asked.at) < SURVEY_AGE_MAX;
         self.mirror.with_news(|news, said| {
             let alive = said.vantages().into_iter();
@@ -83,7 +120,8 @@ impl Agent {
                 asked.reports == Asked::about(catalog, asked.vantages.clone(), said, now).reports,
                 "what is new was heard, and nothing else changed"
             );
-        });
+            news
+        })
     }
 }
 
@@ -94,6 +132,19 @@ impl Asked {
         Self { at, vantages, services, reports }
     }
 
+    /// What each vantage says of each member of a service, in the order of the vantages.
+    pub(super) fn reports(&self, service: &ServiceKey) -> BTreeMap<RegionName, Vec<Report>> {
+        self.index(service).map(|index| self.reports[index].members.clone()).unwrap_or_default()
+    }
+
+    fn knows(&self, parsed: &Parsed) -> bool {
+        self.index(&parsed.service.key).is_some_and(|index| std::ptr::eq(&*self.services[index], parsed))
+    }
+
+    fn index(&self, service: &ServiceKey) -> Option<usize> {
+        self.services.binary_search_by(|parsed| parsed.service.key.cmp(service)).ok()
+    }
+
     /// Whether the services are those of the catalog, and the same.
     fn is_about(&self, catalog: &Catalog) -> bool {
         self.services.iter().map(Arc::as_ptr).eq(parsed(catalog).map(Arc::as_ptr))
@@ -101,9 +152,8 @@ impl Asked {
 
     fn again(&mut self, news: &BTreeSet<ServiceKey>, said: &Verdicts<'_>) {
         for key in news {
-            let index = self.services.binary_search_by(|parsed| parsed.service.key.cmp(key));
             // Of services that are not in the catalog nothing is asked.
-            let Ok(index) = index else { continue };
+            let Some(index) = self.index(key) else { continue };
             self.reports[index] = service_reports(&self.services[index], said, &self.vantages);
         }
     }
@@ -123,7 +173,7 @@ fn service_reports(parsed: &Parsed, said: &Verdicts<'_>, vantages: &[VantageView
 }
 
 /// What each vantage says of each member, in the order of the vantages. No word is `Unknown`.
-pub(super) fn reports(
+fn reports(
     service: &Service,
     said: &Verdicts<'_>,
     vantages: &[VantageView],

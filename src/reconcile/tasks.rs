@@ -11,7 +11,6 @@ use super::{
     book::{self, Entry, VerdictEntry},
     catalog::Catalog,
     queue::{Cause, Offer, Queue},
-    survey::SURVEY_INTERVAL,
     vantage::Watched,
 };
 use crate::{
@@ -82,25 +81,18 @@ impl Agent {
             if touched.all {
                 self.push_all();
             }
-            let now = self.ports.clock.tick();
-            let catalog = self.catalog();
-            for service in touched.services {
-                for dependent in catalog.dependents(&service) {
-                    self.queue.push(dependent.clone(), now);
-                }
-                self.queue.push(service, now);
-            }
+            self.push_with_dependents(touched.services, &self.catalog());
         }
     }
 
-    /// Surveys all services after verdicts have changed, so that a loss that is confirmed by one service's verdict is
-    /// seen by the others. Forgets what this place saw while it saw too much fail.
+    /// Surveys all services after verdicts have changed, and so lets those be looked at of which something else is said,
+    /// or all of them if a loss is confirmed. Forgets what this place saw while it saw too much fail.
     async fn follow_fleet(self: Arc<Self>) {
         let own = &self.settings.region;
         let mut was_in_storm = false;
         loop {
             self.mirror.said().await;
-            self.ports.clock.sleep(SURVEY_INTERVAL).await;
+            self.ports.clock.sleep(self.time_to_survey()).await;
             let fleet = self.fleet(&self.catalog());
             // Only after it has lasted: to forget while the regions turn bad one after the other would spread out what
             // began at once.
@@ -173,9 +165,7 @@ impl Agent {
             match ledger.leases().await {
                 Ok(leases) => {
                     self.tenures.note_answer();
-                    if self.mirror.set_leases(leases) {
-                        self.push_all();
-                    }
+                    self.mirror.set_leases(leases);
                 }
                 Err(error) => warn!(%error, "leases not read"),
             }
@@ -245,7 +235,6 @@ impl Agent {
             Err(error) => return Err(error),
         };
         self.mirror.wrote(&entry, version, &said);
-        self.queue.push(service.clone(), self.ports.clock.tick());
         Ok(())
     }
 

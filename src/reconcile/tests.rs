@@ -10,11 +10,15 @@ use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use bench::{Bench, LEASE_TTL, key, service};
 
-use super::book::Entry;
+use super::{
+    book::{Entry, VerdictEntry},
+    catalog::Catalog,
+    vantage::MemberVerdict,
+};
 use crate::{
     api::{FailoverPhase, FailoverStatus},
-    domain::{Intervention, Run, RunState, StepKind, StepResult, StepState, Tick, Timestamp},
-    ports::{Resources, StatusUpdate},
+    domain::{Intervention, Run, RunState, StepKind, StepResult, StepState, Term, Tick, Timestamp, Verdict},
+    ports::{Ledger, Resources, StatusUpdate, Version},
 };
 
 /// The first move away from Daejeon.
@@ -240,6 +244,38 @@ async fn a_process_that_lost_its_region_to_another_no_longer_shows_what_it_saw_l
     bench.ledger.silent.store(false, Ordering::SeqCst);
     bench.until("it is left to the other", || bench.metric(series).is_none().then_some(())).await;
     assert_eq!(bench.metric(r#"bongsu_epoch{namespace="gpki",service="verify"}"#), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_does_not_count_before_the_survey_that_shows_whose_it_is() {
+    let bench = Bench::prepare(&[("verify", &service("verify", &["names"]))]).await;
+    let (mirror, entry) = (&bench.agent.mirror, Entry::Verdict("daegu".into(), key("verify")));
+    bench.ledger.give("region-daegu", "daegu-1").await;
+    mirror.set_leases(bench.ledger.leases().await.unwrap());
+    let catalog = Catalog::new(bench.desk.snapshot().unwrap(), &Catalog::default());
+    let parsed = catalog.parsed(&key("verify")).unwrap();
+    let seen = || {
+        let seen = bench.agent.observe(parsed, &catalog);
+        let failed =
+            seen.members.iter().filter(|member| member.reports[0].verdict == Verdict::Failed).count();
+        (failed, seen.vantages[0].suspect)
+    };
+    assert_eq!(seen(), (0, false));
+    // It sees both regions fail at once.
+    let onset = Some(Timestamp(1_000));
+    let failed = MemberVerdict {
+        verdict: Verdict::Failed,
+        onset,
+        since: Timestamp(2_000),
+        reason: String::new(),
+        beyond: None,
+    };
+    let members = ["daejeon", "gwangju"].map(|region| (region.into(), failed.clone())).into();
+    let said = VerdictEntry { incarnation: "daegu-1".into(), term: Term(1), members };
+    mirror.wrote(&entry, Version(1), &said);
+    assert_eq!(seen(), (0, false), "newer than the survey");
+    bench.pass(Duration::from_millis(10)).await;
+    assert_eq!(seen(), (2, true));
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,12 +25,26 @@ impl Agent {
         let asks = (starts || detects) && run.services.len() <= SERVICES_MAX;
         DrillSight {
             now,
-            waits_for: self.untried(run, catalog).filter(|_| asks && run.live && !run.detects),
+            waits_for: self.missing(run, catalog).filter(|_| asks && run.live && !run.detects),
             another_run: self.another_run(run),
             checks: if starts { self.checks_of_drill(run, catalog) } else { Vec::new() },
             conditions: self.measured(run),
             services: run.services.iter().map(|d| self.service_sight(run, d, asks, catalog)).collect(),
         }
+    }
+
+    /// What is not known yet and will be soon.
+    fn missing(&self, run: &DrillRun, catalog: &Catalog) -> Option<String> {
+        let unwatched =
+            self.unwatched(catalog).map(|region| format!("the Bongsu of {region} to renew its lease"));
+        unwatched.or_else(|| self.untried(run, catalog))
+    }
+
+    /// A region whose Bongsu is silent: of what is there nobody knows enough to begin a drill, be the others sure or not.
+    fn unwatched(&self, catalog: &Catalog) -> Option<RegionName> {
+        let vantages = self.mirror.vantages().into_iter();
+        let mut silent = vantages.filter(|(region, alive)| !alive && catalog.regions.contains_key(region));
+        silent.next().map(|(region, _)| region).filter(|_| !planted!(DrillDuringIncident))
     }
 
     /// A service whose name servers have not shown yet that they can be written.
@@ -146,11 +160,15 @@ impl Agent {
         let key = (run.namespace.to_string(), run.drill.to_string());
         let table = catalog.timetables.get(&key).and_then(|parsed| parsed.as_ref().as_ref().ok());
         let closed = table.and_then(|table| table.blocked_at(moment(self.ports.clock.wall())));
+        let unwatched = self.unwatched(catalog).filter(|_| !run.detects);
+        let unwatched = unwatched
+            .map(|region| format!("the Bongsu of {region} does not renew its lease: look at the pods there"));
         vec![
             check("TimeAllowed", None, closed.map(|blocked| format!("blocked now: {blocked}"))),
             check("ServicesCount", None, too_many(run.services.len())),
             check("RampFits", None, self.ramp_of(run, catalog)),
             check("NoRegionLost", None, lost.map(|(region, _)| format!("region {region} is lost"))),
+            check("RegionsWatched", None, unwatched),
             check("LedgerAnswers", None, silent),
         ]
     }

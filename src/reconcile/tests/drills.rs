@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::bench::{Bench, service};
+use super::bench::{Bench, LEASE_TTL, service};
 use crate::{
     domain::{DrillPhase, DrillRule, DrillRun, DrillVerdict, RuleOutcome},
     ports::{Meter, Metering, MeteringError},
@@ -394,4 +394,29 @@ async fn an_approval_that_is_deleted_before_the_start_is_taken_back() {
     bench.edit("park", Some(&approval("now").replace("lee", "park"))).await;
     let waits = bench.until("another one has said yes", given("1 of 2 approvals")).await;
     assert_eq!((waits.phase, waits.approved_by.len()), (DrillPhase::Announced, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_waits_for_a_region_whose_bongsu_is_silent_before_it_starts() {
+    let bench = bench(&drill(""), &[]).await;
+    bench.ledger.give("region-gwangju", "gwangju-1").await;
+    bench.pass(LEASE_TTL * 2).await;
+    bench.edit("now", Some(&wish("now"))).await;
+    let waits = |run: &DrillRun| run.message.contains("the Bongsu of gwangju to renew its lease");
+    bench.until("it waits", || run(&bench, "now").filter(waits)).await;
+    bench.pass(LEASE_TTL).await;
+    assert_eq!(run(&bench, "now").unwrap().started_at, None);
+    bench.ledger.give("region-gwangju", "gwangju-2").await;
+    bench.until("it starts", || run(&bench, "now").and_then(|run| run.started_at)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_for_which_a_silent_region_did_not_come_back_in_time_is_not_started() {
+    let scheduled = "schedule: {cron: \"0 10 * * *\", timeZone: Asia/Seoul, startingDeadline: 30s}";
+    let bench = bench(&drill(scheduled), &[]).await;
+    bench.ledger.give("region-gwangju", "gwangju-1").await;
+    bench.pass(LEASE_TTL * 2).await;
+    let run = ran(&bench, "now").await;
+    assert_eq!(why(&run), (DrillVerdict::NotStarted, DrillRule::PreCheckBlocked), "{}", run.message);
+    assert!(run.message.contains("look at the pods there (RegionsWatched)"), "{}", run.message);
 }

@@ -87,6 +87,7 @@ const CHECKS: &[Code] = &[
     ("TimeAllowed", "windows and calendars allow it", "훈련 가능 시간"),
     ("ServicesCount", "not too many services", "대상 서비스 수"),
     ("NoRegionLost", "no region is lost", "상실된 지역 없음"),
+    ("RegionsWatched", "every region's Bongsu is at work", "모든 지역의 봉수 가동"),
     ("LedgerAnswers", "the ledger answers", "원장 응답"),
     ("TrafficWritable", "the name servers take updates", "네임서버 갱신 가능"),
     ("RampFits", "the ramp fits the services", "단계별 전환 구성"),
