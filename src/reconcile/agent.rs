@@ -153,10 +153,11 @@ impl Agent {
         self.shared().catalog.clone()
     }
 
-    /// Whether this process may decide and act now.
+    /// Whether this process may decide and act now: it holds the lease, and knows all that was written before it took it.
     #[must_use]
     pub fn is_leader(&self) -> bool {
-        self.tenures.leads()
+        let term = self.tenures.leader_term();
+        term.is_some_and(|term| self.mirror.has_caught_up(&self.settings.identity, term))
     }
 
     /// Whether this process speaks for its region now.

@@ -28,6 +28,8 @@ pub enum Entry {
     Draw(Arc<str>, Arc<str>),
     /// `verdict/VANTAGE/NAMESPACE/NAME`: what a vantage says of a service's members.
     Verdict(RegionName, ServiceKey),
+    /// `leader`: who took the lead last.
+    Leader,
 }
 
 impl Entry {
@@ -42,6 +44,7 @@ impl Entry {
             Self::Report(namespace, id) => format!("report/{namespace}/{id}"),
             Self::Draw(namespace, drill) => format!("draw/{namespace}/{drill}"),
             Self::Verdict(vantage, service) => format!("verdict/{vantage}/{service}"),
+            Self::Leader => "leader".to_owned(),
         })
     }
 
@@ -59,9 +62,20 @@ impl Entry {
             ["verdict", vantage, namespace, name] => {
                 Some(Self::Verdict(RegionName::new(vantage), ServiceKey::new(namespace, name)))
             }
+            ["leader"] => Some(Self::Leader),
             _ => None,
         }
     }
+}
+
+/// Who took the lead. When the watch has brought it back, it has brought everything that was written before.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaderEntry {
+    /// The process.
+    pub incarnation: Identity,
+    /// The term of its lease.
+    pub term: Term,
 }
 
 /// A move that a person or a drill wants, as it stands in the ledger.

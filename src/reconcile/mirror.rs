@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::{
-    book::{DrawEntry, Entry, RequestEntry, VerdictEntry},
+    book::{DrawEntry, Entry, LeaderEntry, RequestEntry, VerdictEntry},
     moves::Moves,
 };
 use crate::{
@@ -47,6 +47,7 @@ struct State {
     reports: BTreeMap<(Arc<str>, RunId), Version>,
     draws: BTreeMap<(Arc<str>, Arc<str>), Seen<DrawEntry>>,
     verdicts: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
+    lead: Option<Seen<LeaderEntry>>,
     leases: Vec<LeaseState>,
     unreadable: BTreeMap<Key, String>,
 }
@@ -69,6 +70,17 @@ impl Touched {
         self.all |= other.all;
         self.services.extend(other.services.iter().cloned());
     }
+}
+
+/// How much is new.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum News {
+    /// Nothing.
+    None,
+    /// Some words.
+    Some,
+    /// Who may speak at all, or everything that is said.
+    Everything,
 }
 
 /// What the vantages say, as far as the process that said it still holds its region's lease.
@@ -160,8 +172,12 @@ impl Mirror {
     }
 
     /// Whether something else is said than at the last call of [`Mirror::with_news`].
-    pub fn has_news(&self) -> bool {
-        !self.state().news.is_empty()
+    pub fn news(&self) -> News {
+        match &self.state().news {
+            news if news.all => News::Everything,
+            news if news.is_empty() => News::None,
+            _ => News::Some,
+        }
     }
 
     /// Looks at what the vantages say, and at whom something else is said of than at the last call. For one caller. Under
@@ -314,6 +330,12 @@ impl Mirror {
         lease.holder.clone()
     }
 
+    /// Whether the watch has brought back that this process took the lead in this term, and so all that others wrote before.
+    pub fn has_caught_up(&self, incarnation: &Identity, term: Term) -> bool {
+        let state = self.state();
+        state.lead.as_ref().is_some_and(|(_, lead)| lead.incarnation == *incarnation && lead.term == term)
+    }
+
     /// Who speaks for a region.
     pub fn speaker(&self, region: &RegionName) -> Option<Identity> {
         self.with_verdicts(|said| said.holders.get(region.as_str()).map(|(holder, _)| (*holder).clone()))
@@ -387,6 +409,12 @@ impl State {
                 *kept = value.version.max(*kept);
                 None
             }
+            Entry::Leader => {
+                if let Some(lead) = self.read(key, value) {
+                    self.lead = Some(lead);
+                }
+                None
+            }
             Entry::Draw(namespace, drill) => {
                 if let Some(draw) = self.read(key, value) {
                     keep_newer(&mut self.draws, (namespace, drill), draw);
@@ -441,6 +469,10 @@ impl State {
             }
             Some(Entry::Report(namespace, id)) => {
                 self.reports.remove(&(namespace, id));
+                None
+            }
+            Some(Entry::Leader) => {
+                self.lead = None;
                 None
             }
             Some(Entry::Draw(namespace, drill)) => {

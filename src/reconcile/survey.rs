@@ -11,7 +11,7 @@ use super::{
     agent::Agent,
     book::VerdictEntry,
     catalog::Catalog,
-    mirror::{Touched, Verdicts},
+    mirror::{News, Touched, Verdicts},
     parse::Parsed,
 };
 use crate::domain::{
@@ -62,7 +62,11 @@ impl Agent {
         // Held over the survey: who comes meanwhile wants the same. What a panic leaves is made anew within a second.
         let mut surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.ports.clock.tick();
-        let age_max = if self.mirror.has_news() { SURVEY_INTERVAL } else { SURVEY_AGE_MAX };
+        let age_max = match self.mirror.news() {
+            News::Everything => Duration::ZERO,
+            News::Some => SURVEY_INTERVAL,
+            News::None => SURVEY_AGE_MAX,
+        };
         let young = surveyed.last.as_ref().is_some_and(|(made, _)| now.since(*made) < age_max);
         let again = match young && about.is_none_or(|parsed| surveyed.asked.knows(parsed)) {
             true => Touched::default(),

@@ -8,7 +8,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
     agent::{Agent, Settings},
-    book::{self, Entry, VerdictEntry},
+    book::{self, Entry, LeaderEntry, VerdictEntry},
     catalog::Catalog,
     queue::{Cause, Offer, Queue},
     vantage::Watched,
@@ -77,8 +77,9 @@ impl Agent {
     async fn follow_ledger(self: Arc<Self>) {
         let mut changes = self.ports.ledger.watch("");
         while let Some(change) = changes.next().await {
+            let led = self.is_leader();
             let touched = self.mirror.apply(change);
-            if touched.all {
+            if touched.all || led != self.is_leader() {
                 self.push_all();
             }
             self.push_with_dependents(touched.services, &self.catalog());
@@ -166,6 +167,7 @@ impl Agent {
                 Ok(leases) => {
                     self.tenures.note_answer();
                     self.mirror.set_leases(leases);
+                    self.take_lead().await;
                 }
                 Err(error) => warn!(%error, "leases not read"),
             }
@@ -175,6 +177,25 @@ impl Agent {
                 self.push_all();
             }
             self.ports.clock.sleep(self.tenures.renewal_interval()).await;
+        }
+    }
+
+    /// Writes down that this process took the lead. It acts when its watch has brought that back: who was cut off from the
+    /// ledger would decide on what was said before.
+    pub(super) async fn take_lead(&self) {
+        let incarnation = self.settings.identity.clone();
+        let Some(term) = self.tenures.leader_term() else { return };
+        if self.mirror.has_caught_up(&incarnation, term) {
+            return;
+        }
+        let ledger = self.ports.ledger.as_ref();
+        let write = async {
+            let found = ledger.get(&Entry::Leader.key()).await?;
+            let expect = found.map_or(Expect::Absent, |found| Expect::Version(found.version));
+            book::put(ledger, &Entry::Leader, &LeaderEntry { incarnation, term }, expect).await
+        };
+        if let Err(error) = write.await {
+            warn!(%error, "the lead is not written down, and not begun; trying again at the next renewal");
         }
     }
 

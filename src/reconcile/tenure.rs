@@ -42,13 +42,11 @@ impl Tenures {
         Self { clock, ttl, held: Mutex::default(), answered: Mutex::default() }
     }
 
-    /// Whether this process may decide and act. Asked again before each effect.
+    /// The term in which this process holds the leader's lease. Asked again before each effect.
     #[must_use]
-    pub fn leads(&self) -> bool {
-        if planted!(ActsAfterLosingLease) {
-            return self.held().leader.is_some();
-        }
-        self.holds(self.held().leader)
+    pub fn leader_term(&self) -> Option<Term> {
+        let held = self.held().leader;
+        held.filter(|_| self.holds(held) || planted!(ActsAfterLosingLease)).map(|tenure| tenure.term)
     }
 
     /// Whether this process speaks for its region: reports its verdicts and writes its status.

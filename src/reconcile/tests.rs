@@ -9,6 +9,7 @@ mod year;
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use bench::{Bench, LEASE_TTL, key, service};
+use futures::StreamExt;
 
 use super::{
     book::{Entry, VerdictEntry},
@@ -276,6 +277,29 @@ async fn a_word_does_not_count_before_the_survey_that_shows_whose_it_is() {
     assert_eq!(seen(), (0, false), "newer than the survey");
     bench.pass(Duration::from_millis(10)).await;
     assert_eq!(seen(), (2, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_the_lead_acts_only_once_the_watch_has_brought_all_that_was_written_before() {
+    let bench = Bench::prepare(&[]).await;
+    let (agent, ledger) = (&bench.agent, bench.ledger.as_ref());
+    agent.tenures.renew_region(ledger, &"daegu".into(), &"daegu-1".into()).await;
+    agent.tenures.renew_leader(ledger, &"daegu-1".into()).await;
+    assert!(!agent.is_leader(), "it has the lease, and the watch may be behind");
+    agent.take_lead().await;
+    assert!(!agent.is_leader(), "it was written, and not yet brought");
+    let before = ledger.watch("").next().await.unwrap();
+    agent.mirror.apply(before.clone());
+    assert!(agent.is_leader());
+    bench.pass(LEASE_TTL).await;
+    agent.tenures.renew_region(ledger, &"daegu".into(), &"daegu-1".into()).await;
+    agent.tenures.renew_leader(ledger, &"daegu-1".into()).await;
+    assert!(!agent.is_leader(), "it took the lease anew");
+    agent.take_lead().await;
+    agent.mirror.apply(before);
+    assert!(!agent.is_leader(), "that is of the term before");
+    agent.mirror.apply(ledger.watch("").next().await.unwrap());
+    assert!(agent.is_leader());
 }
 
 #[tokio::test(start_paused = true)]

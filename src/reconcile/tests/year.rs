@@ -189,6 +189,7 @@ impl Year {
         let tenures = &self.agent.tenures;
         tenures.renew_region(&self.ledger, &"daegu".into(), &me).await;
         tenures.renew_leader(&self.ledger, &me).await;
+        self.agent.take_lead().await;
         tenures.note_answer();
         let services: Vec<ServiceKey> = self.snapshot.services.keys().cloned().collect();
         for key in &services {
