@@ -1,19 +1,25 @@
-//! What every ledger promises, on the one in memory and on the one in a real API server.
+//! What every ledger promises, on the one in memory, on the one in a real API server and on the one in a real etcd.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bongsu::{
     adapters::{
         clock::SystemClock,
         kube::{API_TIMEOUT, connect},
-        ledger::{KubeLedger, MemoryLedger},
+        ledger::{EtcdLedger, KubeLedger, MemoryLedger},
     },
     domain::Identity,
     ports::{Change, Clock, Expect, Key, Ledger, LedgerError, Version, Versioned},
 };
 use futures::{StreamExt, stream::BoxStream};
 
-use crate::support::{control_plane::ControlPlane, manual_clock::ManualClock, wait::until};
+use crate::support::{control_plane::ControlPlane, etcd::Etcd, manual_clock::ManualClock, wait::until};
 
 const TTL: Duration = Duration::from_secs(15);
 
@@ -44,6 +50,18 @@ impl Two {
         };
         Self { here: ledger(), there: ledger(), clock }
     }
+
+    async fn etcd() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let etcd = Etcd::shared().await;
+        let config = etcd.config(&format!("/test-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let clock = Arc::new(ManualClock::default());
+        let ledger = || {
+            let clock = Arc::clone(&clock) as Arc<dyn Clock>;
+            Arc::new(EtcdLedger::new(config.clone(), clock).unwrap()) as Arc<dyn Ledger>
+        };
+        Self { here: ledger(), there: ledger(), clock }
+    }
 }
 
 macro_rules! every_ledger {
@@ -55,6 +73,10 @@ macro_rules! every_ledger {
         mod kube_api {
             use super::Two;
             $(#[tokio::test] async fn $promise() { super::$promise(Two::kube().await).await; })*
+        }
+        mod etcd {
+            use super::Two;
+            $(#[tokio::test] async fn $promise() { super::$promise(Two::etcd().await).await; })*
         }
     };
 }

@@ -25,6 +25,8 @@ mod e2e_manual;
 mod e2e_replicas;
 mod e2e_report;
 mod e2e_trouble;
+mod etcd_ledger;
+mod etcd_login;
 mod health_pages;
 mod kube_ledger;
 mod kube_resources;

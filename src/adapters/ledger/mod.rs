@@ -1,9 +1,12 @@
 //! Where the ledger is kept.
 
+mod etcd;
+mod known;
 mod kube;
 mod memory;
 mod metered;
 
+pub use etcd::{ETCD_TIMEOUT, EtcdConfig, EtcdConfigError, EtcdLedger};
 pub use kube::{KubeLedger, object_name};
 pub use memory::MemoryLedger;
 pub use metered::MeteredLedger;
