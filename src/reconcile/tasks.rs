@@ -234,13 +234,13 @@ impl Agent {
             None => Expect::Absent,
         };
         let ledger = self.ports.ledger.as_ref();
-        let version = match book::put(ledger, &entry, &said, expect).await {
+        let version = match book::put(ledger, &entry, &said, expect, None).await {
             Ok(version) => version,
             // The mirror is behind; only this region writes this key, so what is there may be replaced.
             Err(LedgerError::Conflict { .. }) => {
                 let found = ledger.get(&entry.key()).await?;
                 let expect = found.map_or(Expect::Absent, |found| Expect::Version(found.version));
-                book::put(ledger, &entry, &said, expect).await?
+                book::put(ledger, &entry, &said, expect, None).await?
             }
             Err(error) => return Err(error),
         };

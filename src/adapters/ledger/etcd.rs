@@ -22,6 +22,8 @@ pub use self::{
     connection::ETCD_TIMEOUT,
 };
 
+use super::not_holder;
+
 use self::{
     connection::{Connection, Repeat},
     failure::Failure,
@@ -30,7 +32,7 @@ use self::{
 };
 use crate::{
     domain::{Identity, Term},
-    ports::{Change, Clock, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned},
+    ports::{Change, Clock, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned},
 };
 
 /// Version of the schema of keys and values. A Bongsu that reads others writes beside these and not over them.
@@ -93,9 +95,15 @@ fn unsigned(revision: i64) -> u64 {
     u64::try_from(revision).unwrap_or(0)
 }
 
-/// The revision of a version. What is too large was never given out, and matches nothing.
-fn revision_of(version: Version) -> i64 {
-    i64::try_from(version.0).unwrap_or(i64::MAX)
+/// The revision of a version or a term. What is too large was never given out, and matches nothing.
+fn revision_of(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The revision of the one key that a refused transaction read; 0: it does not exist.
+fn found_revision(answer: &TxnResponse) -> u64 {
+    let ranges = answer.responses.iter().filter_map(|response| response.range.as_ref());
+    ranges.flat_map(|range| &range.kvs).next().map_or(0, |pair| unsigned(pair.mod_revision))
 }
 
 impl Store {
@@ -157,21 +165,34 @@ impl Ledger for EtcdLedger {
         self.store.record(found).map(|(_, record)| Some(record)).ok_or_else(cause)
     }
 
-    async fn put(&self, key: &Key, value: &str, expect: Expect) -> Result<Version, LedgerError> {
+    async fn write(
+        &self,
+        key: &Key,
+        value: &str,
+        expect: Expect,
+        under: Option<&Under>,
+    ) -> Result<Version, LedgerError> {
         let place = self.store.key(key);
         let revision = match expect {
             Expect::Absent => 0,
-            Expect::Version(version) => revision_of(version),
+            Expect::Version(version) => revision_of(version.0),
         };
-        let request = TxnRequest {
+        let mut request = TxnRequest {
             compare: vec![wire::is_at(&place, revision)],
             success: vec![wire::put(&place, value)],
             failure: Vec::new(),
         };
+        if let Some(under) = under {
+            let holder = self.leases.holder_key(&under.lease);
+            request.compare.push(wire::is_at(&holder, revision_of(under.term.0)));
+            request.failure.push(wire::get(&holder));
+        }
         let answer = self.store.transaction(&request, Repeat::Never).await;
         let answer = answer.map_err(|failure| failure.of_write(format!("write {key}")))?;
         if !answer.succeeded {
-            return Err(LedgerError::Conflict { key: key.to_string() });
+            let lost = under.filter(|under| found_revision(&answer) != under.term.0);
+            let conflict = || LedgerError::Conflict { key: key.to_string() };
+            return Err(lost.map_or_else(conflict, |under| not_holder(key, under)));
         }
         Ok(Version(unsigned(answer.header.unwrap_or_default().revision)))
     }
@@ -179,14 +200,13 @@ impl Ledger for EtcdLedger {
     async fn delete(&self, key: &Key, version: Version) -> Result<(), LedgerError> {
         let place = self.store.key(key);
         let request = TxnRequest {
-            compare: vec![wire::is_at(&place, revision_of(version))],
+            compare: vec![wire::is_at(&place, revision_of(version.0))],
             success: vec![wire::delete(&place)],
             failure: vec![wire::get(&place)],
         };
         let answer = self.store.transaction(&request, Repeat::Never).await;
         let answer = answer.map_err(|failure| failure.of_write(format!("delete {key}")))?;
-        let mut found = answer.responses.iter().filter_map(|response| response.range.as_ref());
-        if answer.succeeded || found.all(|range| range.kvs.is_empty()) {
+        if answer.succeeded || found_revision(&answer) == 0 {
             return Ok(());
         }
         Err(LedgerError::Conflict { key: key.to_string() })

@@ -195,6 +195,11 @@ impl Leases {
         Ok(Seen::of(found.flat_map(|range| range.kvs).collect()))
     }
 
+    /// The key whose revision is the term.
+    pub(super) fn holder_key(&self, lease: &str) -> String {
+        self.key(lease, HOLDER)
+    }
+
     fn key(&self, lease: &str, part: &str) -> String {
         format!("{}{lease}{part}", self.root)
     }

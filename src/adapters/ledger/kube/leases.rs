@@ -92,6 +92,12 @@ impl Leases {
         Ok(())
     }
 
+    /// Whether a lease is held in this term, as far as one look can tell.
+    pub(super) async fn is_held(&self, lease: &str, term: Term) -> Result<bool> {
+        let found = self.api.get_opt(&lease_name(lease)).await?;
+        Ok(found.is_some_and(|found| holder_of(&found).is_some() && term_of(&found) == term))
+    }
+
     /// Every lease, judged.
     pub(super) async fn all(&self) -> Result<Vec<LeaseState>> {
         let asked = self.known.tick();
