@@ -159,7 +159,7 @@ impl Etcd {
     }
 
     fn try_etcdctl(&self, arguments: &[&str]) -> Result<String, String> {
-        let mut command = Command::new(program("etcdctl"));
+        let mut command = Command::new(programs::program("etcdctl"));
         command.args(["--endpoints", &self.url(0), "--command-timeout=5s"]);
         if let Some(certificates) = &self.certificates {
             let file = |name: &str| certificates.dir.join("admin").join(name);
