@@ -10,7 +10,7 @@ use crate::adapters::ledger::EtcdConfig;
 #[derive(Debug, clap::Args)]
 pub(super) struct EtcdArgs {
     /// With --ledger etcd: URL of each member, such as https://etcd-0.example:2379, with commas between them. The first is
-    /// asked as long as it answers, so name the member of the own site first
+    /// asked until it does not answer, then the next, so name the member of the own site first
     #[arg(long, value_name = "URLS", value_delimiter = ',')]
     ledger_etcd_endpoints: Vec<String>,
 

@@ -1,19 +1,27 @@
 //! The ledger in etcd when members die, answers get lost and history is forgotten. What every ledger promises is in
 //! `kube_ledger.rs`.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
 
 use bongsu::{
     adapters::{
         clock::SystemClock,
         ledger::{ETCD_TIMEOUT, EtcdConfig, EtcdLedger},
     },
-    domain::Identity,
-    ports::{Change, Expect, Key, Ledger, LedgerError, Version},
+    domain::{Identity, Tick, Timestamp},
+    ports::{Change, Clock, Expect, Key, Ledger, LedgerError, Version},
 };
 use futures::{StreamExt, stream::BoxStream};
 
-use crate::support::{etcd::Etcd, relay::Relay, wait::until};
+use crate::support::{etcd::Etcd, manual_clock::ManualClock, relay::Relay, wait::until};
 
 const TTL: Duration = Duration::from_secs(15);
 
@@ -157,4 +165,48 @@ async fn more_records_than_one_answer_holds_are_read_in_one_revision() {
     }
     let Change::Reset(records) = next(&mut ledger.watch("run/")).await else { panic!("a reset") };
     assert_eq!(records.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), keys);
+}
+
+/// A clock that stops whoever asks it for the time of the wall, which is written into a lease that is taken.
+struct Stopping {
+    clock: ManualClock,
+    asked: Sender<()>,
+    go_on: Mutex<Receiver<()>>,
+}
+
+#[async_trait]
+impl Clock for Stopping {
+    fn tick(&self) -> Tick {
+        self.clock.tick()
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.asked.send(()).unwrap();
+        // Without a sender left it goes on.
+        let _ = self.go_on.lock().unwrap().recv();
+        self.clock.wall()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.clock.sleep(time).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_renewal_between_the_judgement_and_the_taking_wins() {
+    let etcd = Etcd::shared().await;
+    let [one, other] = ["one", "other"].map(Identity::new);
+    let holder = EtcdLedger::new(etcd.config("/judged"), Arc::new(ManualClock::default())).unwrap();
+    let ((asked, was_asked), (go, go_on)) = (channel(), channel());
+    let clock = Arc::new(Stopping { clock: ManualClock::default(), asked, go_on: Mutex::new(go_on) });
+    let taker = EtcdLedger::new(etcd.config("/judged"), clock.clone() as Arc<dyn Clock>).unwrap();
+    let term = holder.acquire("leader", &one, TTL).await.unwrap();
+    assert_eq!(taker.acquire("leader", &other, TTL).await.unwrap(), None);
+    clock.clock.advance(TTL);
+    let taking = tokio::spawn(async move { taker.acquire("leader", &other, TTL).await });
+    // It has judged that the lease ran out, and is about to say so.
+    tokio::task::spawn_blocking(move || was_asked.recv().unwrap()).await.unwrap();
+    assert_eq!(holder.acquire("leader", &one, TTL).await.unwrap(), term, "renewed");
+    drop(go);
+    assert_eq!(taking.await.unwrap(), Ok(None));
 }
