@@ -1,4 +1,4 @@
-//! Two regions on one etcd: a member of it dies, and a leader that was frozen wakes up.
+//! Three regions on one etcd: a member of it dies, and a leader that was frozen wakes up.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::{
         etcd::Etcd,
         service::{DAEJEON, GWANGJU, SERVICE, Service},
         wait::until,
-        world::World,
+        world::{REGIONS, World},
     },
 };
 
@@ -18,13 +18,13 @@ use crate::{
 async fn a_failover_needs_neither_every_member_of_etcd_nor_the_leader_that_sleeps() {
     let mut world = World::install(&["gpki"]).await;
     let etcd = Etcd::cluster().await;
-    world.processes = ["daegu", "gwangju"].map(|region| world.run_on(&etcd, region)).into();
+    world.processes = REGIONS.map(|region| world.run_on(&etcd, region)).into();
     join_all(world.processes.iter().map(Bongsu::ready)).await;
     let mut service =
         Service::start(&world.plane, "gpki", |spec| spec["health"]["vantages"]["quorum"] = json!(1)).await;
     let watcher = service.watch();
 
-    // Both ask the first member.
+    // All of them ask the first member.
     etcd.kill(0);
     service.daejeon.die();
     service.serves("gwangju", 2).await;
@@ -52,7 +52,7 @@ async fn a_failover_needs_neither_every_member_of_etcd_nor_the_leader_that_sleep
     let record =
         etcd.etcdctl(&["get", &format!("/bongsu/v1/entry/record/gpki/{SERVICE}"), "--print-value-only"]);
     assert!(record.contains("\"epoch\":3"), "{record}");
-    for lease in ["leader", "region-daegu", "region-gwangju"] {
+    for lease in ["leader", "region-daegu", "region-gwangju", "region-daejeon"] {
         for part in ["holder", "renewed"] {
             let found = etcd.etcdctl(&[
                 "get",

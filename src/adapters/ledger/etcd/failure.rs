@@ -146,7 +146,12 @@ fn advised(cause: String) -> String {
         ("InvalidContentType", "etcd does not speak TLS there: write http:// in --ledger-etcd-endpoints"),
         ("database space exceeded", "etcd is full: compact, defragment and disarm its alarm"),
     ];
-    let found = advice.iter().find(|(words, _)| cause.contains(words));
+    // A member that misses our certificate says so and hangs up, and its words may be lost with the connection.
+    let ended =
+        ["connection closed", "connection reset", "broken pipe"].iter().any(|words| cause.contains(words));
+    let silent =
+        ("https:", "where etcd asks for certificates, give --ledger-etcd-cert and --ledger-etcd-key");
+    let found = advice.into_iter().chain(ended.then_some(silent)).find(|(words, _)| cause.contains(words));
     found.map_or(cause.clone(), |(_, remedy)| format!("{cause} ({remedy})"))
 }
 
