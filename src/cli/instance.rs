@@ -5,12 +5,12 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     adapters::{
         kube::{KubeResources, connect, wait_until_ready},
-        ledger::{KubeLedger, MemoryLedger, MeteredLedger},
+        ledger::{EtcdConfig, EtcdLedger, KubeLedger, MemoryLedger, MeteredLedger},
         manifests::ManifestResources,
         probe::NetworkProber,
         reports::DirectoryReports,
@@ -29,6 +29,9 @@ pub(super) const WORKERS: usize = 64;
 /// How often the readiness is looked at.
 const READINESS_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Between two looks at an etcd that does not answer yet.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Where the resources come from.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
@@ -45,6 +48,8 @@ pub(super) enum LedgerPlace {
     Memory,
     /// In an API server, in a namespace; `None`: the server of the resources.
     Kubernetes(Option<PathBuf>, String),
+    /// In etcd.
+    Etcd(EtcdConfig),
 }
 
 /// All that a process is told.
@@ -156,6 +161,7 @@ impl Instance {
         };
         let ledger: Arc<dyn Ledger> = match (&self.ledger, &self.source) {
             (LedgerPlace::Memory, _) => Arc::new(MemoryLedger::new(clock.clone())),
+            (LedgerPlace::Etcd(config), _) => reached(config, clock.clone(), readiness).await?,
             (LedgerPlace::Kubernetes(own, namespace), source) => {
                 let shared = match source {
                     Source::Kubernetes(kubeconfig) => kubeconfig.as_deref(),
@@ -223,6 +229,30 @@ async fn connected(
     }
     part.ready();
     Ok(client)
+}
+
+/// The ledger in etcd, once it has answered.
+async fn reached(
+    config: &EtcdConfig,
+    clock: Arc<dyn Clock>,
+    readiness: &Readiness,
+) -> anyhow::Result<Arc<dyn Ledger>> {
+    let ledger = EtcdLedger::new(config.clone(), clock.clone())?;
+    let part = readiness.part("ledger-etcd");
+    part.not_ready("not asked yet");
+    let mut told = String::new();
+    while let Err(error) = ledger.reach().await {
+        let reason = error.to_string();
+        if reason != told {
+            warn!(reason, "waiting for etcd");
+            part.not_ready(reason.clone());
+            told = reason;
+        }
+        clock.sleep(LOOK_EVERY).await;
+    }
+    info!("etcd is ready");
+    part.ready();
+    Ok(Arc::new(ledger))
 }
 
 async fn answer_names(server: NameServer, stop: CancellationToken) {

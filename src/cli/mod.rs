@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod crds;
 mod demo;
+mod etcd;
 mod instance;
 mod kubectl;
 mod plan;

@@ -15,6 +15,7 @@ use tracing::info;
 
 use super::{
     Outcome,
+    etcd::EtcdArgs,
     instance::{Instance, LedgerPlace, Source},
     report::Language,
 };
@@ -37,6 +38,9 @@ Examples:
       in a cluster, with the ledger in the same API server
   bongsu run --region daejeon --ledger-kubeconfig /etc/bongsu/ledger/kubeconfig
       in a cluster, with the ledger in the API server of the witness region
+  bongsu run --region daejeon --ledger etcd --ledger-etcd-endpoints https://etcd.daejeon.example:2379 \\
+      --ledger-etcd-ca ca.crt --ledger-etcd-cert tls.crt --ledger-etcd-key tls.key
+      in a cluster, with the ledger in an etcd that outlives each data center
   bongsu run --region daegu --manifests manifests/
       without Kubernetes: from files, with the ledger in memory
 
@@ -73,6 +77,9 @@ pub(super) struct Args {
     /// Kubeconfig of the API server with the ledger [default: that of the resources]
     #[arg(long, value_name = "FILE")]
     ledger_kubeconfig: Option<PathBuf>,
+
+    #[command(flatten)]
+    etcd: EtcdArgs,
 
     /// Length of the leases: another process takes over after at most this and a third
     #[arg(long, default_value = "15s")]
@@ -113,6 +120,8 @@ enum LedgerKind {
     Memory,
     /// In an API server.
     Kubernetes,
+    /// In etcd, with a member in each of three sites.
+    Etcd,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -160,6 +169,7 @@ fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
         ledger,
         ledger_namespace,
         ledger_kubeconfig,
+        etcd,
         lease_ttl,
         http_address,
         dns_address,
@@ -173,12 +183,17 @@ fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
         bail!("--lease-ttl {lease_ttl} is too short: give at least {SHORTEST_LEASE:?}");
     }
     let default = if manifests.is_some() { LedgerKind::Memory } else { LedgerKind::Kubernetes };
-    let ledger = match ledger.unwrap_or(default) {
-        LedgerKind::Memory if ledger_kubeconfig.is_some() => {
-            bail!("--ledger-kubeconfig goes with --ledger kubernetes");
-        }
+    let kind = ledger.unwrap_or(default);
+    if kind != LedgerKind::Kubernetes && ledger_kubeconfig.is_some() {
+        bail!("--ledger-kubeconfig goes with --ledger kubernetes");
+    }
+    if let Some(given) = etcd.given().filter(|_| kind != LedgerKind::Etcd) {
+        bail!("{given} goes with --ledger etcd");
+    }
+    let ledger = match kind {
         LedgerKind::Memory => LedgerPlace::Memory,
         LedgerKind::Kubernetes => LedgerPlace::Kubernetes(ledger_kubeconfig, ledger_namespace),
+        LedgerKind::Etcd => LedgerPlace::Etcd(etcd.config()?),
     };
     let sealing = Sealing {
         key: report_key.as_deref().map(signing_key).transpose()?.map(Arc::new),

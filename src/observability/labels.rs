@@ -116,6 +116,8 @@ label! {
         Ok = "ok",
         /// Somebody else wrote in between.
         Conflict = "conflict",
+        /// The lease under which it was to be written is no longer held.
+        NotHolder = "not_holder",
         /// No answer came: the write may have happened.
         Timeout = "timeout",
         /// It did not happen.

@@ -53,10 +53,20 @@ pub enum Expect {
     Version(Version),
 }
 
+/// A lease that must still be held for a write to happen, in the term in which the writer held it when it decided.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Under {
+    /// Name of the lease.
+    pub lease: Arc<str>,
+    /// The term.
+    pub term: Term,
+}
+
 /// One change that a watcher sees. Changes of one key come in order; some may be left out, the last never.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// The whole content: whatever is not in it is gone. Comes first, and again after the watch was interrupted.
+    /// The whole content: whatever is not in it is gone. Comes first, and again after an interruption in which something
+    /// may have been missed.
     Reset(Vec<(Key, Versioned)>),
     /// A record was written.
     Put(Key, Versioned),
@@ -87,6 +97,15 @@ pub enum LedgerError {
         /// The record.
         key: String,
     },
+    /// The lease under which it was to be written was given back, or taken anew, perhaps by ourselves: nothing was
+    /// written, and what was decided under it is to be decided again.
+    #[error("{key} is not written: lease {lease} is no longer held in the term that it was decided in")]
+    NotHolder {
+        /// The record.
+        key: String,
+        /// The lease.
+        lease: String,
+    },
     /// The answer did not come in time: the write may have happened.
     #[error("{what}: no answer within {limit:?}")]
     Timeout {
@@ -114,11 +133,28 @@ pub trait Ledger: Send + Sync {
     /// `Timeout` and `Unavailable`: nothing is known about the record.
     async fn get(&self, key: &Key) -> Result<Option<Versioned>, LedgerError>;
 
-    /// Writes one record if `expect` holds.
+    /// Writes one record if `expect` holds, and if the lease is held in the term of `under`. Both are looked at together
+    /// with the write, where the ledger can; whether the lease has run out is not: until somebody takes it nobody else
+    /// acts under it.
     ///
     /// # Errors
-    /// `Conflict`: it does not hold, nothing was written. `Timeout`: it may have been written; read before going on.
-    async fn put(&self, key: &Key, value: &str, expect: Expect) -> Result<Version, LedgerError>;
+    /// `Conflict`, `NotHolder`: it does not hold, nothing was written. `Timeout`: it may have been written; read before
+    /// going on.
+    async fn write(
+        &self,
+        key: &Key,
+        value: &str,
+        expect: Expect,
+        under: Option<&Under>,
+    ) -> Result<Version, LedgerError>;
+
+    /// Writes one record if `expect` holds, whoever holds what.
+    ///
+    /// # Errors
+    /// As for `write`.
+    async fn put(&self, key: &Key, value: &str, expect: Expect) -> Result<Version, LedgerError> {
+        self.write(key, value, expect, None).await
+    }
 
     /// Removes one record if it has this version. A record that is gone already is no error.
     ///
@@ -126,8 +162,8 @@ pub trait Ledger: Send + Sync {
     /// As for `put`.
     async fn delete(&self, key: &Key, version: Version) -> Result<(), LedgerError>;
 
-    /// Every record whose key starts with `prefix`, now and from now on. Never ends; it comes back by itself after the
-    /// ledger was away and then starts with a `Reset`.
+    /// Every record whose key starts with `prefix`, now and from now on. Never ends; it goes on by itself after the
+    /// ledger was away, with what was missed or with a `Reset`.
     fn watch(&self, prefix: &str) -> BoxStream<'static, Change>;
 
     /// Takes a lease that is free, expired or already ours, for `ttl` from now; its term if it is ours after the call.

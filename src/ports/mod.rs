@@ -9,7 +9,7 @@ mod resources;
 mod traffic;
 
 pub use clock::Clock;
-pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned};
+pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned};
 pub use metering::{Meter, Metering, MeteringError};
 pub use prober::{
     CheckKind, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Prober, Reading, Scheme, TcpSpec, TlsSpec,

@@ -6,11 +6,14 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
+
 use super::{
+    book::{self, Entry},
     catalog::Catalog,
     drills::{Samples, Sealing},
     line::Line,
-    mirror::Mirror,
+    mirror::{LEADER_LEASE, Mirror},
     parse::RouteSpec,
     queue::Queue,
     survey::Surveyed,
@@ -22,7 +25,11 @@ use crate::{
     api::{FailoverStatus, SharedServiceStatus},
     domain::{Evaluation, Identity, Measured, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
     observability::Metrics,
-    ports::{Clock, Ledger, Metering, ObjectRef, Prober, Reports, Resources, Route, Traffic, Version},
+    planted::planted,
+    ports::{
+        Clock, Expect, Key, Ledger, LedgerError, Metering, ObjectRef, Prober, Reports, Resources, Route,
+        Traffic, Under, Version,
+    },
 };
 
 /// What a process is told at its start.
@@ -164,6 +171,50 @@ impl Agent {
     #[must_use]
     pub fn speaks(&self) -> bool {
         self.tenures.speaks()
+    }
+
+    /// Writes what only the leader writes, as JSON, under the term in which this process leads.
+    pub(super) async fn put_as_leader<T: Serialize + Sync>(
+        &self,
+        entry: &Entry,
+        value: &T,
+        expect: Expect,
+    ) -> Result<Version, LedgerError> {
+        let under = self.under(&entry.key())?;
+        let result = book::put(self.ports.ledger.as_ref(), entry, value, expect, under.as_ref()).await;
+        self.noted(under, result)
+    }
+
+    /// The same for a text.
+    pub(super) async fn write_as_leader(
+        &self,
+        key: &Key,
+        text: &str,
+        expect: Expect,
+    ) -> Result<Version, LedgerError> {
+        let under = self.under(key)?;
+        let result = self.ports.ledger.write(key, text, expect, under.as_ref()).await;
+        self.noted(under, result)
+    }
+
+    fn under(&self, key: &Key) -> Result<Option<Under>, LedgerError> {
+        if planted!(ActsAfterLosingLease) {
+            return Ok(None);
+        }
+        let lost = || LedgerError::NotHolder { key: key.to_string(), lease: LEADER_LEASE.to_owned() };
+        self.tenures.leader_under().map(Some).ok_or_else(lost)
+    }
+
+    /// A leader that is told by the ledger that it is none stops at once.
+    fn noted(
+        &self,
+        under: Option<Under>,
+        result: Result<Version, LedgerError>,
+    ) -> Result<Version, LedgerError> {
+        if let (Some(under), Err(LedgerError::NotHolder { .. })) = (under, &result) {
+            self.tenures.leader_lost(under.term);
+        }
+        result
     }
 
     pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {

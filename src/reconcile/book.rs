@@ -8,7 +8,7 @@ use super::vantage::MemberVerdict;
 use crate::{
     domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Term, Timestamp, Trigger},
     planted::planted,
-    ports::{Expect, Key, Ledger, LedgerError, Version},
+    ports::{Expect, Key, Ledger, LedgerError, Under, Version},
 };
 
 /// What a key names.
@@ -134,15 +134,16 @@ pub struct VerdictEntry {
     pub members: BTreeMap<RegionName, MemberVerdict>,
 }
 
-/// Writes a record as JSON.
+/// Writes a record as JSON; what only the leader writes is written by `Agent::put_as_leader`.
 ///
 /// # Errors
-/// Those of [`Ledger::put`].
+/// Those of [`Ledger::write`].
 pub async fn put<T: Serialize + Sync>(
     ledger: &dyn Ledger,
     entry: &Entry,
     value: &T,
     expect: Expect,
+    under: Option<&Under>,
 ) -> Result<Version, LedgerError> {
     let key = entry.key();
     let unavailable = |error: serde_json::Error| LedgerError::Unavailable {
@@ -150,12 +151,12 @@ pub async fn put<T: Serialize + Sync>(
         cause: error.to_string(),
     };
     let text = serde_json::to_string(value).map_err(unavailable)?;
-    let result = ledger.put(&key, &text, expect).await;
+    let result = ledger.write(&key, &text, expect, under).await;
     if planted!(LastWriteWins)
         && matches!(result, Err(LedgerError::Conflict { .. }))
         && let Some(found) = ledger.get(&key).await?
     {
-        return ledger.put(&key, &text, Expect::Version(found.version)).await;
+        return ledger.write(&key, &text, Expect::Version(found.version), under).await;
     }
     result
 }

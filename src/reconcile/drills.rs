@@ -24,7 +24,7 @@ pub use samples::Samples;
 
 use super::{
     agent::Agent,
-    book::{self, Entry, RequestEntry},
+    book::{Entry, RequestEntry},
     catalog::Catalog,
 };
 use crate::{
@@ -114,7 +114,7 @@ impl Agent {
 
     async fn write_drill(&self, run: &DrillRun, expect: Expect) -> Result<(), LedgerError> {
         let entry = Entry::Drill(run.namespace.clone(), run.id.clone());
-        let version = book::put(self.ports.ledger.as_ref(), &entry, run, expect).await?;
+        let version = self.put_as_leader(&entry, run, expect).await?;
         self.mirror.wrote(&entry, version, run);
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Agent {
         expect: Expect,
     ) -> Result<(), LedgerError> {
         let entry = Entry::Request(request.service.namespace.clone(), id.clone());
-        match book::put(self.ports.ledger.as_ref(), &entry, request, expect).await {
+        match self.put_as_leader(&entry, request, expect).await {
             Ok(version) => self.mirror.wrote(&entry, version, request),
             // Somebody gave the same order; the watch brings it.
             Err(LedgerError::Conflict { .. }) => {}

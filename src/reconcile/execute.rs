@@ -127,7 +127,7 @@ impl Agent {
         let entry = Entry::Run(run.service.namespace.clone(), run.id.clone());
         let held_place =
             self.mirror.run(&run.service, &run.id).is_some_and(|(_, known)| known.is_evacuating());
-        *version = book::put(self.ports.ledger.as_ref(), &entry, run, Expect::Version(*version)).await?;
+        *version = self.put_as_leader(&entry, run, Expect::Version(*version)).await?;
         self.mirror.wrote(&entry, *version, run);
         if held_place && !run.is_evacuating() {
             run.plan.change.leaving().for_each(|region| self.offer_place(region));
@@ -164,7 +164,7 @@ impl Agent {
         expect: Expect,
     ) -> Result<(), LedgerError> {
         let entry = Entry::Record(service.clone());
-        let version = book::put(self.ports.ledger.as_ref(), &entry, record, expect).await?;
+        let version = self.put_as_leader(&entry, record, expect).await?;
         self.mirror.wrote(&entry, version, record);
         Ok(())
     }

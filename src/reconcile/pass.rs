@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::{
     agent::{Agent, Starting},
-    book::{self, Entry},
+    book::Entry,
     catalog::Catalog,
     meter,
     observe::published,
@@ -192,7 +192,7 @@ impl Agent {
         };
         let run = self.new_run(seen, decision, state, plan);
         let entry = Entry::Run(run.service.namespace.clone(), run.id.clone());
-        let version = match book::put(self.ports.ledger.as_ref(), &entry, &run, Expect::Absent).await {
+        let version = match self.put_as_leader(&entry, &run, Expect::Absent).await {
             Ok(version) => version,
             // Another process decided the same a moment ago; its run is on its way to the mirror.
             Err(LedgerError::Conflict { .. }) => return Ok(None),

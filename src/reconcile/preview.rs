@@ -140,7 +140,7 @@ impl Agent {
             let said = VerdictEntry { incarnation: incarnation.clone(), term, members };
             for vantage in catalog.regions.keys() {
                 let entry = Entry::Verdict(vantage.clone(), key.clone());
-                book::put(ledger, &entry, &said, Expect::Absent).await.map_err(PreviewError::Ledger)?;
+                book::put(ledger, &entry, &said, Expect::Absent, None).await.map_err(PreviewError::Ledger)?;
             }
             self.forget_survey();
             let seen = self.observe(parsed, &catalog);
@@ -154,7 +154,7 @@ impl Agent {
                 run: None,
             };
             let entry = Entry::Record(key.clone());
-            book::put(ledger, &entry, &record, Expect::Absent).await.map_err(PreviewError::Ledger)?;
+            book::put(ledger, &entry, &record, Expect::Absent, None).await.map_err(PreviewError::Ledger)?;
         }
         self.look_once().await
     }

@@ -44,7 +44,7 @@ impl Agent {
             };
             wish.words.extend(new_word.map(|word| (here.clone(), word)));
             let entry = Entry::Request(wish.service.namespace.clone(), id.clone());
-            match book::put(self.ports.ledger.as_ref(), &entry, &wish, expect).await {
+            match book::put(self.ports.ledger.as_ref(), &entry, &wish, expect, None).await {
                 Ok(version) => {
                     info!(service = %wish.service, failover = %id, reason = wish.reason, "a person's wish is in the ledger");
                     self.mirror.wrote(&entry, version, &wish);

@@ -188,11 +188,10 @@ impl Agent {
         if self.mirror.has_caught_up(&incarnation, term) {
             return;
         }
-        let ledger = self.ports.ledger.as_ref();
         let write = async {
-            let found = ledger.get(&Entry::Leader.key()).await?;
+            let found = self.ports.ledger.get(&Entry::Leader.key()).await?;
             let expect = found.map_or(Expect::Absent, |found| Expect::Version(found.version));
-            book::put(ledger, &Entry::Leader, &LeaderEntry { incarnation, term }, expect).await
+            self.put_as_leader(&Entry::Leader, &LeaderEntry { incarnation, term }, expect).await
         };
         if let Err(error) = write.await {
             warn!(%error, "the lead is not written down, and not begun; trying again at the next renewal");
@@ -245,13 +244,13 @@ impl Agent {
             None => Expect::Absent,
         };
         let ledger = self.ports.ledger.as_ref();
-        let version = match book::put(ledger, &entry, &said, expect).await {
+        let version = match book::put(ledger, &entry, &said, expect, None).await {
             Ok(version) => version,
             // The mirror is behind; only this region writes this key, so what is there may be replaced.
             Err(LedgerError::Conflict { .. }) => {
                 let found = ledger.get(&entry.key()).await?;
                 let expect = found.map_or(Expect::Absent, |found| Expect::Version(found.version));
-                book::put(ledger, &entry, &said, expect).await?
+                book::put(ledger, &entry, &said, expect, None).await?
             }
             Err(error) => return Err(error),
         };

@@ -11,7 +11,7 @@ use super::mirror::{LEADER_LEASE, REGION_LEASE};
 use crate::{
     domain::{Identity, RegionName, Tenure, Term, Tick},
     planted::planted,
-    ports::{Clock, Ledger},
+    ports::{Clock, Ledger, Under},
 };
 
 /// The leases that this process holds.
@@ -60,6 +60,23 @@ impl Tenures {
     pub fn region_term(&self) -> Option<Term> {
         let held = self.held().region;
         held.filter(|_| self.holds(held)).map(|tenure| tenure.term)
+    }
+
+    /// What the ledger compares when something is written that only the leader writes; `None`: another process leads.
+    /// The lease may be about to run out by our clock: whether somebody took it since is what the ledger looks at, in
+    /// the same transaction.
+    #[must_use]
+    pub fn leader_under(&self) -> Option<Under> {
+        self.held().leader.map(|tenure| Under { lease: Arc::from(LEADER_LEASE), term: tenure.term })
+    }
+
+    /// The ledger says that the leader's lease is no longer held in this term.
+    pub fn leader_lost(&self, term: Term) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.leader.is_some_and(|tenure| tenure.term == term) {
+            warn!(lease = LEADER_LEASE, "lease lost to another process, as a write was told");
+            held.leader = None;
+        }
     }
 
     /// Notes that the ledger answered.

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     api::{FailoverPhase, FailoverStatus},
     domain::{Intervention, Run, RunState, StepKind, StepResult, StepState, Term, Tick, Timestamp, Verdict},
-    ports::{Ledger, Resources, StatusUpdate, Version},
+    ports::{Expect, Ledger, LedgerError, Resources, StatusUpdate, Version},
 };
 
 /// The first move away from Daejeon.
@@ -231,6 +231,23 @@ async fn the_metric_of_a_paused_failover_is_one_until_a_person_was_heard() {
         .await;
     in_state(&bench, RunState::Succeeded).await;
     bench.until("it shows no more", || bench.metric(series).filter(|value| *value < 1.0)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_was_replaced_and_does_not_know_is_refused_at_its_next_write_and_stops() {
+    let bench = Bench::serving(&[("verify", &service("verify", &["names"]))]).await;
+    let entry = Entry::Record(key("verify"));
+    let (version, before) = bench.ledger.text(&entry).unwrap();
+    // What happens in the ledger while the leader is frozen.
+    bench.ledger.release("leader", &"daegu-1".into()).await.unwrap();
+    bench.ledger.acquire("leader", &"daegu-2".into(), LEASE_TTL).await.unwrap().unwrap();
+    assert!(bench.agent.is_leader(), "by its own clock");
+    let late = bench.agent.put_as_leader(&entry, &"late", Expect::Version(version)).await;
+    let refused = LedgerError::NotHolder { key: entry.key().to_string(), lease: "leader".to_owned() };
+    assert_eq!(late, Err(refused.clone()));
+    assert!(!bench.agent.is_leader());
+    assert_eq!(bench.agent.put_as_leader(&entry, &"later", Expect::Version(version)).await, Err(refused));
+    assert_eq!(bench.ledger.text(&entry), Some((version, before)));
 }
 
 #[tokio::test(start_paused = true)]

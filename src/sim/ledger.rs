@@ -16,7 +16,7 @@ use super::{
 use crate::{
     adapters::ledger::MemoryLedger,
     domain::{Identity, Term},
-    ports::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned},
+    ports::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned},
     reconcile::LEADER_LEASE,
 };
 
@@ -122,7 +122,14 @@ impl Ledger for SimLedger {
         self.call(|| format!("read {key}"), 0, false, move |_, store| now(store.get(&wanted))).await?
     }
 
-    async fn put(&self, key: &Key, value: &str, expect: Expect) -> Result<Version, LedgerError> {
+    async fn write(
+        &self,
+        key: &Key,
+        value: &str,
+        expect: Expect,
+        under: Option<&Under>,
+    ) -> Result<Version, LedgerError> {
+        let under = under.cloned();
         let (wanted, text, life) = (key.clone(), Arc::<str>::from(value), self.life);
         let serve = move |world: &Arc<World>, store: &MemoryLedger| {
             let refused = {
@@ -132,7 +139,7 @@ impl Ledger for SimLedger {
             if refused {
                 return Err(LedgerError::Conflict { key: wanted.to_string() });
             }
-            let result = now(store.put(&wanted, &text, expect));
+            let result = now(store.write(&wanted, &text, expect, under.as_ref()));
             if result.is_ok() {
                 world.ledger_changed(life, &wanted, Some(&text));
                 world.witness(&wanted, &text);

@@ -44,6 +44,15 @@ region: daejeon
 ledger: {namespace: bongsu-system, kubeconfigSecret: {name: witness, key: config}}
 ";
 
+const ETCD: &str = "
+region: daejeon
+ledger:
+  type: etcd
+  etcd:
+    endpoints: [\"https://etcd.daejeon.example:2379\", \"https://etcd.daegu.example:2379\"]
+    secretName: etcd-client
+";
+
 const MEMORY: &str = "region: daejeon\nreplicas: 1\nledger: {type: memory}\n";
 
 /// Every object that the chart makes from these values.
@@ -82,7 +91,7 @@ fn refused(values: &str, words: &[&str]) {
 
 #[test]
 fn helm_lint_is_strict_and_content() {
-    for values in ["", MINIMUM, EVERYTHING, REMOTE_LEDGER, MEMORY] {
+    for values in ["", MINIMUM, EVERYTHING, REMOTE_LEDGER, ETCD, MEMORY] {
         Helm::offline().lint(values).unwrap();
     }
 }
@@ -97,7 +106,7 @@ fn wrong_values_are_refused_by_name() {
     refused("region: Dae_jeon", &["/region", "Dae_jeon"]);
     refused("region: daejeon\nreplica: 2", &["additional properties 'replica' not allowed"]);
     refused("region: daejeon\nledger: {lease: {ttl: 15}}", &["/ledger/lease/ttl", "want string"]);
-    refused("region: daejeon\nledger: {type: etcd}", &["/ledger/type", "kubernetes", "memory"]);
+    refused("region: daejeon\nledger: {type: consul}", &["/ledger/type", "kubernetes", "etcd", "memory"]);
     refused("region: daejeon\ndns: {port: 53}", &["/dns/port", "got 53, want 1,024"]);
     refused("region: daejeon\nsecretNamespaces: [gpki]", &["/secretNamespaces/0", "want object"]);
 }
@@ -111,6 +120,24 @@ fn a_memory_ledger_with_two_replicas_is_refused() {
 }
 
 #[test]
+fn what_etcd_needs_and_what_it_does_not_is_said() {
+    let etcd = |rest: &str| format!("region: daejeon\nledger: {{type: etcd, {rest}}}");
+    let endpoints = "endpoints: [\"http://etcd.example:2379\"]";
+    refused(&etcd("clients: []"), &["needs ledger.etcd.endpoints", "https://etcd.daejeon.example:2379"]);
+    refused(&etcd(&format!("etcd: {{{endpoints}, user: bongsu}}")), &["ledger.etcd.user needs", "password"]);
+    refused(
+        &etcd(&format!("etcd: {{{endpoints}}}, kubeconfigSecret: {{name: witness}}")),
+        &["ledger.type etcd uses no cluster"],
+    );
+    refused(&etcd("etcd: {endpoints: [\"etcd.example:2379\"]}"), &["/ledger/etcd/endpoints/0"]);
+    refused(&etcd(&format!("etcd: {{{endpoints}, prefix: bongsu/}}")), &["/ledger/etcd/prefix"]);
+    refused(
+        &format!("region: daejeon\nledger: {{etcd: {{{endpoints}}}}}"),
+        &["the type is kubernetes", "set ledger.type to etcd"],
+    );
+}
+
+#[test]
 fn ledger_clients_are_refused_where_the_ledger_is_not() {
     refused(
         "region: daejeon\nledger: {kubeconfigSecret: {name: witness}, clients: [gwangju]}",
@@ -120,7 +147,7 @@ fn ledger_clients_are_refused_where_the_ledger_is_not() {
 
 #[test]
 fn the_pod_runs_without_any_privilege() {
-    for values in [MINIMUM, EVERYTHING, REMOTE_LEDGER, MEMORY] {
+    for values in [MINIMUM, EVERYTHING, REMOTE_LEDGER, ETCD, MEMORY] {
         let pod = pod(values);
         assert_eq!(
             pod["securityContext"],
@@ -198,6 +225,30 @@ fn a_ledger_elsewhere_is_reached_by_the_kubeconfig_of_a_secret() {
         yaml("{name: ledger-kubeconfig, mountPath: /etc/bongsu/ledger, readOnly: true}")
     );
     assert!(of_kind(REMOTE_LEDGER, "Role").is_empty(), "nothing of the ledger is in this cluster");
+}
+
+#[test]
+fn a_ledger_in_etcd_is_reached_with_the_certificates_of_a_secret_and_needs_nothing_of_the_cluster() {
+    let given = arguments(ETCD);
+    let expected = [
+        "--ledger=etcd",
+        "--ledger-etcd-endpoints=https://etcd.daejeon.example:2379,https://etcd.daegu.example:2379",
+        "--ledger-etcd-prefix=/bongsu",
+        "--ledger-etcd-ca=/etc/bongsu/etcd/ca.crt",
+        "--ledger-etcd-cert=/etc/bongsu/etcd/tls.crt",
+        "--ledger-etcd-key=/etc/bongsu/etcd/tls.key",
+        "--lease-ttl=15s",
+    ];
+    assert_eq!(given[2..9], expected);
+    let with_user = format!("{ETCD}    user: bongsu\n");
+    assert!(
+        arguments(&with_user).contains(&"--ledger-etcd-password-file=/etc/bongsu/etcd/password".to_owned())
+    );
+    let pod = pod(ETCD);
+    assert_eq!(pod["volumes"][0]["secret"], yaml("{secretName: etcd-client, defaultMode: 288}"));
+    let mount = &pod["containers"][0]["volumeMounts"][0];
+    assert_eq!(*mount, yaml("{name: ledger-etcd, mountPath: /etc/bongsu/etcd, readOnly: true}"));
+    assert!(of_kind(ETCD, "Role").is_empty(), "nothing of the ledger is in this cluster");
 }
 
 #[test]

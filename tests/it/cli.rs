@@ -38,6 +38,48 @@ fn wrong_arguments_are_exit_code_2() {
 }
 
 #[test]
+fn what_is_wrong_with_a_ledger_in_etcd_is_said_by_its_argument() {
+    let run = |rest: &[&str]| {
+        let dir = tempfile::tempdir().unwrap();
+        let usual = [
+            "run",
+            "--region",
+            "daegu",
+            "--manifests",
+            dir.path().to_str().unwrap(),
+            "--http-address=127.0.0.1:0",
+        ];
+        let (code, _, err) = bongsu(&[&usual, rest].concat());
+        assert_eq!(code, 2, "{rest:?}: {err}");
+        err
+    };
+    let etcd = "--ledger=etcd";
+    let endpoint = "--ledger-etcd-endpoints=http://127.0.0.1:1";
+    for (arguments, words) in [
+        (&[etcd][..], "--ledger etcd needs --ledger-etcd-endpoints, such as https://"),
+        (&[endpoint], "--ledger-etcd-endpoints goes with --ledger etcd"),
+        (&["--ledger-etcd-user=bongsu"], "--ledger-etcd-user goes with --ledger etcd"),
+        (&[etcd, endpoint, "--ledger-kubeconfig=x"], "--ledger-kubeconfig goes with --ledger kubernetes"),
+        (&[etcd, endpoint, "--ledger-etcd-cert=x"], "--ledger-etcd-cert needs --ledger-etcd-key"),
+        (&[etcd, endpoint, "--ledger-etcd-key=x"], "--ledger-etcd-key needs --ledger-etcd-cert"),
+        (&[etcd, endpoint, "--ledger-etcd-user=x"], "--ledger-etcd-user needs --ledger-etcd-password-file"),
+        (
+            &[etcd, endpoint, "--ledger-etcd-password-file=x"],
+            "--ledger-etcd-password-file needs --ledger-etcd-user",
+        ),
+        (
+            &[etcd, endpoint, "--ledger-etcd-user=x", "--ledger-etcd-password-file=/nowhere"],
+            "--ledger-etcd-password-file /nowhere: No such file",
+        ),
+        (&[etcd, "--ledger-etcd-endpoints=etcd:2379"], "write https://HOST:PORT"),
+        (&[etcd, endpoint, "--ledger-etcd-prefix=bongsu"], "--ledger-etcd-prefix bongsu: give a path"),
+    ] {
+        let err = run(arguments);
+        assert!(err.contains(words), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
 fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let (code, out, _) = bongsu(&["completions", shell]);

@@ -17,7 +17,7 @@ use bongsu::{
     domain::{Epoch, Identity, RouteName, ServiceKey, Term},
     ports::{
         Answer, Change, Expect, Key, LeaseState, Ledger, LedgerError, Route, RouteKind, ServedRoute,
-        ServerState, TrafficError, Version, Versioned,
+        ServerState, TrafficError, Under, Version, Versioned,
     },
 };
 use futures::{StreamExt, stream::BoxStream};
@@ -444,7 +444,13 @@ impl Ledger for Scripted {
         away("get")
     }
 
-    async fn put(&self, _key: &Key, _value: &str, _expect: Expect) -> Result<Version, LedgerError> {
+    async fn write(
+        &self,
+        _key: &Key,
+        _value: &str,
+        _expect: Expect,
+        _under: Option<&Under>,
+    ) -> Result<Version, LedgerError> {
         away("put")
     }
 
@@ -487,10 +493,16 @@ impl Ledger for Racing {
         self.inner.get(key).await
     }
 
-    async fn put(&self, key: &Key, value: &str, expect: Expect) -> Result<Version, LedgerError> {
+    async fn write(
+        &self,
+        key: &Key,
+        value: &str,
+        expect: Expect,
+        under: Option<&Under>,
+    ) -> Result<Version, LedgerError> {
         let (rival, record) = &self.rival;
         let _ = self.inner.put(rival, record, Expect::Absent).await;
-        self.inner.put(key, value, expect).await
+        self.inner.write(key, value, expect, under).await
     }
 
     async fn delete(&self, key: &Key, version: Version) -> Result<(), LedgerError> {

@@ -63,7 +63,7 @@ async fn a_replica_takes_over_and_the_one_that_wakes_up_late_is_refused() {
 }
 
 /// Waits until exactly one of them acts; its place.
-async fn leader(processes: &[Bongsu]) -> usize {
+pub async fn leader(processes: &[Bongsu]) -> usize {
     until("one of them acts, and no other", SOON, async || {
         let mut leaders = Vec::new();
         for (place, process) in processes.iter().enumerate() {

@@ -1,19 +1,25 @@
-//! What every ledger promises, on the one in memory and on the one in a real API server.
+//! What every ledger promises, on the one in memory, on the one in a real API server and on the one in a real etcd.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bongsu::{
     adapters::{
         clock::SystemClock,
         kube::{API_TIMEOUT, connect},
-        ledger::{KubeLedger, MemoryLedger},
+        ledger::{EtcdLedger, KubeLedger, MemoryLedger},
     },
-    domain::Identity,
-    ports::{Change, Clock, Expect, Key, Ledger, LedgerError, Version, Versioned},
+    domain::{Identity, Term},
+    ports::{Change, Clock, Expect, Key, Ledger, LedgerError, Under, Version, Versioned},
 };
 use futures::{StreamExt, stream::BoxStream};
 
-use crate::support::{control_plane::ControlPlane, manual_clock::ManualClock, wait::until};
+use crate::support::{control_plane::ControlPlane, etcd::Etcd, manual_clock::ManualClock, wait::until};
 
 const TTL: Duration = Duration::from_secs(15);
 
@@ -44,6 +50,18 @@ impl Two {
         };
         Self { here: ledger(), there: ledger(), clock }
     }
+
+    async fn etcd() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let etcd = Etcd::shared().await;
+        let config = etcd.config(&format!("/test-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let clock = Arc::new(ManualClock::default());
+        let ledger = || {
+            let clock = Arc::clone(&clock) as Arc<dyn Clock>;
+            Arc::new(EtcdLedger::new(config.clone(), clock).unwrap()) as Arc<dyn Ledger>
+        };
+        Self { here: ledger(), there: ledger(), clock }
+    }
 }
 
 macro_rules! every_ledger {
@@ -55,6 +73,10 @@ macro_rules! every_ledger {
         mod kube_api {
             use super::Two;
             $(#[tokio::test] async fn $promise() { super::$promise(Two::kube().await).await; })*
+        }
+        mod etcd {
+            use super::Two;
+            $(#[tokio::test] async fn $promise() { super::$promise(Two::etcd().await).await; })*
         }
     };
 }
@@ -74,6 +96,7 @@ every_ledger! {
     giving_back_a_lease_of_another_changes_nothing
     a_lease_that_ran_out_is_taken_in_a_later_term_by_its_last_holder_too
     every_lease_is_listed_with_its_holder_and_whether_it_lives
+    a_write_under_a_lease_is_done_only_in_its_term
 }
 
 fn conflict(key: &Key) -> LedgerError {
@@ -247,6 +270,39 @@ async fn every_lease_is_listed_with_its_holder_and_whether_it_lives(two: Two) {
     two.clock.advance(TTL);
     assert!(two.here.acquire("region-daejeon", &one, TTL).await.unwrap().is_some());
     assert_eq!(listed().await, expected(false), "not renewed for its whole ttl");
+}
+
+async fn a_write_under_a_lease_is_done_only_in_its_term(two: Two) {
+    let [one, other] = ["one", "other"].map(Identity::new);
+    let key = Key::new("record/gpki/verify");
+    let under = |term: Option<Term>| Under { lease: "leader".into(), term: term.unwrap() };
+    let put = async |ledger: &Arc<dyn Ledger>, value: &str, under: &Under| {
+        let found = ledger.get(&key).await.unwrap();
+        let expect = found.map_or(Expect::Absent, |found| Expect::Version(found.version));
+        ledger.write(&key, value, expect, Some(under)).await
+    };
+    let refused = Err(LedgerError::NotHolder { key: key.to_string(), lease: "leader".to_owned() });
+    assert_eq!(put(&two.here, "nobody leads", &under(Some(Term(1)))).await, refused);
+    let first = under(two.here.acquire("leader", &one, TTL).await.unwrap());
+    let version = put(&two.here, "1", &first).await.unwrap();
+    // Renewed: the same term.
+    assert_eq!(two.here.acquire("leader", &one, TTL).await.unwrap(), Some(first.term));
+    put(&two.here, "2", &first).await.unwrap();
+    assert_eq!(two.here.write(&key, "3", Expect::Version(version), Some(&first)).await, Err(conflict(&key)));
+
+    // The leader is frozen with a write on its way, and another one takes over.
+    assert!(two.there.acquire("leader", &other, TTL).await.unwrap().is_none());
+    two.clock.advance(TTL);
+    let second = under(two.there.acquire("leader", &other, TTL).await.unwrap());
+    assert_eq!(put(&two.here, "late", &first).await, refused, "although the record is as it was");
+    put(&two.there, "3", &second).await.unwrap();
+    two.there.release("leader", &other).await.unwrap();
+    assert_eq!(put(&two.there, "given back", &second).await, refused);
+    // Whoever leads again, leads in another term.
+    let third = under(two.here.acquire("leader", &one, TTL).await.unwrap());
+    assert_eq!(put(&two.here, "late", &first).await, refused);
+    put(&two.here, "4", &third).await.unwrap();
+    assert_eq!(value(&*two.there, &key).await.as_deref(), Some("4"));
 }
 
 #[tokio::test]

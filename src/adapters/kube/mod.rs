@@ -20,4 +20,4 @@ pub use resources::KubeResources;
 pub(crate) use client::{CallError, bounded};
 pub(crate) use error::is_certainly_undone;
 pub(crate) use guard::Guarded;
-pub(crate) use watch::follow;
+pub(crate) use watch::{WatchBackoff, follow};

@@ -23,15 +23,29 @@ const BACKOFF_MIN: Duration = Duration::from_millis(250);
 /// as there are regions, and what is late in a failover costs citizens time.
 const BACKOFF_MAX: Duration = Duration::from_secs(4);
 
-struct WatchBackoff(Duration);
+/// How long a watch waits after an error.
+pub(crate) struct WatchBackoff(Duration);
+
+impl WatchBackoff {
+    /// The next wait.
+    pub(crate) fn wait(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = wait.saturating_mul(2).min(BACKOFF_MAX);
+        wait
+    }
+}
+
+impl Default for WatchBackoff {
+    fn default() -> Self {
+        Self(BACKOFF_MIN)
+    }
+}
 
 impl Iterator for WatchBackoff {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let wait = self.0;
-        self.0 = wait.saturating_mul(2).min(BACKOFF_MAX);
-        Some(wait)
+        Some(self.wait())
     }
 }
 
@@ -58,7 +72,7 @@ where
         Some((result, (next, begin)))
     });
     let mut interrupted = false;
-    events.backoff(WatchBackoff(BACKOFF_MIN)).filter_map(move |result| {
+    events.backoff(WatchBackoff::default()).filter_map(move |result| {
         future::ready(match result {
             Ok(event) => {
                 // `Init` only says that a list will be asked for.
@@ -85,7 +99,7 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_limit_and_start_anew_after_a_success() {
-        let mut backoff = WatchBackoff(BACKOFF_MIN);
+        let mut backoff = WatchBackoff::default();
         let waits: Vec<u128> = backoff.by_ref().take(7).map(|wait| wait.as_millis()).collect();
         assert_eq!(waits, [250, 500, 1000, 2000, 4000, 4000, 4000]);
         backoff.reset();

@@ -22,11 +22,12 @@ use tracing::error;
 pub use self::names::object_name;
 
 use self::leases::Leases;
+use super::not_holder;
 use crate::{
     adapters::kube::{API_TIMEOUT, CallError, Guarded, bounded, describe, follow, is_certainly_undone},
     api::{FIELD_MANAGER, LedgerEntry, LedgerEntrySpec},
     domain::{Identity, Term},
-    ports::{Change, Clock, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned},
+    ports::{Change, Clock, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned},
 };
 
 /// The ledger in one namespace.
@@ -88,11 +89,30 @@ impl Ledger for KubeLedger {
         Ok(Some(Versioned { version: version_of(&found, key)?, value: Arc::from(found.spec.value) }))
     }
 
-    async fn put(&self, key: &Key, value: &str, expect: Expect) -> Result<Version, LedgerError> {
-        match expect {
-            Expect::Absent => self.create(key, value).await,
-            Expect::Version(version) => self.replace(key, value, version).await,
-        }
+    /// An API server has no transaction over two objects: the lease is read before the write, so a writer that is frozen
+    /// between the two writes although it lost the lease. The version of the record and the epoch stop it then.
+    async fn write(
+        &self,
+        key: &Key,
+        value: &str,
+        expect: Expect,
+        under: Option<&Under>,
+    ) -> Result<Version, LedgerError> {
+        let written = async {
+            if let Some(under) = under {
+                let held = bounded(self.leases.is_held(&under.lease, under.term)).await;
+                let what = format!("read lease {} to write {key}", under.lease);
+                if !held.map_err(|error| read_failed(what, error))? {
+                    return Err(not_holder(key, under));
+                }
+            }
+            match expect {
+                Expect::Absent => self.create(key, value).await,
+                Expect::Version(version) => self.replace(key, value, version).await,
+            }
+        };
+        let late = |_| LedgerError::Timeout { what: format!("write {key}"), limit: API_TIMEOUT };
+        tokio::time::timeout(API_TIMEOUT, written).await.map_err(late)?
     }
 
     async fn delete(&self, key: &Key, version: Version) -> Result<(), LedgerError> {

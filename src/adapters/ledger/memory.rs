@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream, stream::BoxStream};
 use tokio::sync::broadcast;
 
+use super::not_holder;
 use crate::{
     domain::{Identity, Term, Tick},
-    ports::{Change, Clock, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned},
+    ports::{Change, Clock, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned},
 };
 
 /// Changes that a slow watcher may be behind before it gets a `Reset` instead. 4096 is four changes for each of a
@@ -59,6 +60,13 @@ impl MemoryLedger {
     }
 }
 
+impl State {
+    fn is_held(&self, under: &Under) -> bool {
+        let lease = self.leases.get(&*under.lease);
+        lease.is_some_and(|lease| lease.holder.is_some() && lease.term == under.term)
+    }
+}
+
 /// Whether a change is about a key below the prefix.
 fn concerns(change: &Change, prefix: &str) -> bool {
     match change {
@@ -73,8 +81,17 @@ impl Ledger for MemoryLedger {
         Ok(self.state().records.get(key).cloned())
     }
 
-    async fn put(&self, key: &Key, value: &str, expect: Expect) -> Result<Version, LedgerError> {
+    async fn write(
+        &self,
+        key: &Key,
+        value: &str,
+        expect: Expect,
+        under: Option<&Under>,
+    ) -> Result<Version, LedgerError> {
         let mut state = self.state();
+        if let Some(under) = under.filter(|under| !state.is_held(under)) {
+            return Err(not_holder(key, under));
+        }
         let holds = match (expect, state.records.get(key)) {
             (Expect::Absent, None) => true,
             (Expect::Version(wanted), Some(found)) => found.version == wanted,

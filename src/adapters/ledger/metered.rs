@@ -8,7 +8,7 @@ use futures::stream::BoxStream;
 use crate::{
     domain::{Identity, Term},
     observability::{CallResult, LedgerOperation, Metrics},
-    ports::{Change, Clock, Expect, Key, LeaseState, Ledger, LedgerError, Version, Versioned},
+    ports::{Change, Clock, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned},
 };
 
 /// Hands every call on, and tells the metrics how long it took and what came of it.
@@ -35,6 +35,7 @@ impl MeteredLedger {
         let result = match &answer {
             Ok(_) => CallResult::Ok,
             Err(LedgerError::Conflict { .. }) => CallResult::Conflict,
+            Err(LedgerError::NotHolder { .. }) => CallResult::NotHolder,
             Err(LedgerError::Timeout { .. }) => CallResult::Timeout,
             Err(LedgerError::Unavailable { .. }) => CallResult::Unavailable,
         };
@@ -49,8 +50,14 @@ impl Ledger for MeteredLedger {
         self.measured(LedgerOperation::Get, self.inner.get(key)).await
     }
 
-    async fn put(&self, key: &Key, value: &str, expect: Expect) -> Result<Version, LedgerError> {
-        self.measured(LedgerOperation::Put, self.inner.put(key, value, expect)).await
+    async fn write(
+        &self,
+        key: &Key,
+        value: &str,
+        expect: Expect,
+        under: Option<&Under>,
+    ) -> Result<Version, LedgerError> {
+        self.measured(LedgerOperation::Put, self.inner.write(key, value, expect, under)).await
     }
 
     async fn delete(&self, key: &Key, version: Version) -> Result<(), LedgerError> {

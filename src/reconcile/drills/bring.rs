@@ -8,8 +8,12 @@ use tracing::{info, warn};
 use crate::{
     api,
     domain::{DrillPhase, DrillRun, RunId, Timestamp, Words, Yes},
-    ports::Expect,
-    reconcile::{agent::Agent, catalog::Catalog},
+    ports::{Expect, LedgerError},
+    reconcile::{
+        agent::Agent,
+        book::{self, Entry},
+        catalog::Catalog,
+    },
 };
 
 impl Agent {
@@ -27,13 +31,13 @@ impl Agent {
                     }
                     let mut next = (*run).clone();
                     next.words.insert(self.settings.region.clone(), words);
-                    self.write_drill(&next, Expect::Version(version)).await
+                    self.bring_drill(&next, Expect::Version(version)).await
                 }
                 None if is_over(object) => continue,
                 None => match self.drill_run_of(namespace, id, object, catalog) {
                     Ok(run) => {
                         info!(drill_run = name, drill = object.spec.drill_name, "a drill is in the ledger");
-                        self.write_drill(&run, Expect::Absent).await
+                        self.bring_drill(&run, Expect::Absent).await
                     }
                     // Said on the object.
                     Err(_) => continue,
@@ -43,6 +47,14 @@ impl Agent {
                 warn!(drill_run = name, %error, "a drill is not in the ledger yet, trying again");
             }
         }
+    }
+
+    /// Under no lease: what people say is written by every region.
+    async fn bring_drill(&self, run: &DrillRun, expect: Expect) -> Result<(), LedgerError> {
+        let entry = Entry::Drill(run.namespace.clone(), run.id.clone());
+        let version = book::put(self.ports.ledger.as_ref(), &entry, run, expect, None).await?;
+        self.mirror.wrote(&entry, version, run);
+        Ok(())
     }
 
     fn words_on(&self, run: &DrillRun, object: &api::DrillRun, catalog: &Catalog) -> Words {

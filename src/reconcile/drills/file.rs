@@ -75,7 +75,7 @@ impl Agent {
         let entry = Entry::Report(run.namespace.clone(), run.id.clone());
         let expect = self.mirror.report(&run.namespace, &run.id).map_or(Expect::Absent, Expect::Version);
         let place = (run.namespace.clone(), run.id.clone());
-        match self.ports.ledger.put(&entry.key(), &text, expect).await {
+        match self.write_as_leader(&entry.key(), &text, expect).await {
             Ok(version) => {
                 self.mirror.reported(&run.namespace, &run.id, Some(version));
                 self.shared().unreported.remove(&place);

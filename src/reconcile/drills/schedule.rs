@@ -14,7 +14,7 @@ use crate::{
     ports::{Expect, LedgerError},
     reconcile::{
         agent::Agent,
-        book::{self, DrawEntry, Entry},
+        book::{DrawEntry, Entry},
         catalog::Catalog,
     },
     timetable::Timetable,
@@ -101,7 +101,7 @@ impl Agent {
         };
         let draw = DrawEntry { slot, starts_at: Timestamp(at.as_millisecond()) };
         let expect = known.map_or(Expect::Absent, |(version, _)| Expect::Version(version));
-        let version = book::put(self.ports.ledger.as_ref(), &entry, &draw, expect).await?;
+        let version = self.put_as_leader(&entry, &draw, expect).await?;
         self.mirror.wrote(&entry, version, &draw);
         info!(drill, "the start of the next run was drawn");
         Ok(Some(draw.starts_at))

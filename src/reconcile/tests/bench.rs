@@ -22,7 +22,7 @@ use crate::{
     ports::{
         Answer, Change, CheckSpec, Clock, Endpoint, Event, Expect, Key, LeaseState, Ledger, LedgerError,
         Metering, NewObject, Probe, ProbeError, Prober, Reading, Resources, ResourcesError, Route,
-        ServerState, Snapshot, StatusUpdate, Traffic, TrafficError, Version, Versioned,
+        ServerState, Snapshot, StatusUpdate, Traffic, TrafficError, Under, Version, Versioned,
     },
     reconcile::{
         Agent, Ports, Sealing, Settings,
@@ -388,9 +388,15 @@ impl Ledger for Store {
         self.inner.get(key).await
     }
 
-    async fn put(&self, key: &Key, value: &str, expect: Expect) -> Result<Version, LedgerError> {
+    async fn write(
+        &self,
+        key: &Key,
+        value: &str,
+        expect: Expect,
+        under: Option<&Under>,
+    ) -> Result<Version, LedgerError> {
         self.answers("put")?;
-        self.inner.put(key, value, expect).await
+        self.inner.write(key, value, expect, under).await
     }
 
     async fn delete(&self, key: &Key, version: Version) -> Result<(), LedgerError> {

@@ -310,7 +310,7 @@ impl Drop for Leashed {
 }
 
 /// On a file system in memory where there is one: a disk's fsync makes etcd slow, and nothing here must outlive a crash.
-fn scratch_dir() -> TempDir {
+pub fn scratch_dir() -> TempDir {
     let memory = Path::new("/dev/shm");
     let made = tempfile::Builder::new().prefix("bongsu-test-").tempdir_in(memory);
     made.or_else(|_| tempfile::tempdir()).unwrap()
@@ -324,7 +324,7 @@ fn prepare(dir: &Path) {
 }
 
 /// Ports that were free a moment ago, all held at once so that they differ.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let listeners: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
@@ -360,7 +360,7 @@ fn start_apiserver(dir: &Path, etcd_port: u16, port: u16) -> Leashed {
     Leashed::start(Path::new(""), &program("kube-apiserver"), &arguments, &dir.join("apiserver.log"))
 }
 
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let cache = || env::var_os("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from);
     let bongsu = || env::var_os("BONGSU_CACHE").map_or_else(|| cache().join("bongsu"), PathBuf::from);
     let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);

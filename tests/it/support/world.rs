@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 use super::{
     bongsu::Bongsu,
     control_plane::{ControlPlane, write_kubeconfig},
+    etcd::Etcd,
     helm::Helm,
 };
 
@@ -108,6 +109,14 @@ impl World {
     /// One more process.
     pub fn run(&self, region: &str, identity: &str) -> Bongsu {
         Bongsu::start(self.plane.home(), region, identity, &[&"--kubeconfig", &self.kubeconfig()])
+    }
+
+    /// One more process, with the ledger in this etcd.
+    pub fn run_on(&self, etcd: &Etcd, region: &str) -> Bongsu {
+        let endpoints = etcd.config("/bongsu").endpoints.join(",");
+        let ledger = ["--ledger=etcd".to_owned(), format!("--ledger-etcd-endpoints={endpoints}")];
+        let [kind, place] = &ledger;
+        Bongsu::start(self.plane.home(), region, region, &[&"--kubeconfig", &self.kubeconfig(), kind, place])
     }
 
     /// One more process that talks to the API server by this URL.

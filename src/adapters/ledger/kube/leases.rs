@@ -1,14 +1,8 @@
 //! Leases on `coordination.k8s.io/v1`.
 //!
-//! Whether a lease has run out is judged by this process's own monotonic clock since the record last changed, as
-//! client-go does. The times in the record are for people: comparing them would compare two hosts' clocks. Taking over
-//! names the version that was judged, so a renewal in between wins.
+//! Taking over names the version that was judged, so a renewal in between wins.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -20,9 +14,9 @@ use kube::{
     api::{ListParams, ObjectMeta},
 };
 
-use super::{names::object_name, parameters};
+use super::{super::known::Known, names::object_name, parameters};
 use crate::{
-    domain::{Identity, LeaseMark, LeaseWatch, Term, Tick},
+    domain::{Identity, LeaseMark, Term, Tick},
     ports::{Clock, LeaseState},
 };
 
@@ -44,22 +38,14 @@ type Result<T> = std::result::Result<T, kube::Error>;
 pub(super) struct Leases {
     api: Api<Lease>,
     clock: Arc<dyn Clock>,
-    known: Mutex<HashMap<String, Known>>,
-}
-
-#[derive(Default)]
-struct Known {
-    watch: LeaseWatch,
-    /// The record as we wrote it last: renewing it needs no read before. If somebody else wrote since, its version is
-    /// old and the API server refuses.
-    ours: Option<Lease>,
-    /// The moment before we sent the last write that was accepted.
-    sent_at: Option<Tick>,
+    /// Of a lease of ours the record as we wrote it last: renewing it needs no read before. If somebody else wrote since,
+    /// its version is old and the API server refuses.
+    known: Known<Lease>,
 }
 
 impl Leases {
     pub(super) fn new(api: Api<Lease>, clock: Arc<dyn Clock>) -> Self {
-        Self { api, clock, known: Mutex::default() }
+        Self { api, known: Known::new(clock.clone()), clock }
     }
 
     /// Takes or renews a lease; its term if it is ours.
@@ -69,15 +55,15 @@ impl Leases {
         holder: &Identity,
         ttl: Duration,
     ) -> Result<Option<Term>> {
-        let ours = self.known().get(lease).and_then(|known| known.ours.clone());
+        let ours = self.known.ours(lease);
         if let Some(ours) = ours.filter(|ours| holder_of(ours).as_ref() == Some(holder)) {
             let term = self.write(lease, self.held(lease, ours, holder, ttl)).await?;
             if term.is_some() {
                 return Ok(term);
             }
-            self.known().entry(lease.to_owned()).or_default().ours = None;
+            self.known.forget(lease);
         }
-        let asked = self.clock.tick();
+        let asked = self.known.tick();
         let Some(found) = self.api.get_opt(&lease_name(lease)).await? else {
             return self.create(lease, holder, ttl).await;
         };
@@ -89,7 +75,7 @@ impl Leases {
 
     /// Gives a lease back if it is ours.
     pub(super) async fn release(&self, lease: &str, holder: &Identity) -> Result<()> {
-        self.known().remove(lease);
+        self.known.remove(lease);
         for _ in 0..RELEASE_ATTEMPTS {
             let found = self.api.get_opt(&lease_name(lease)).await?;
             let Some(mut found) = found.filter(|found| holder_of(found).as_ref() == Some(holder)) else {
@@ -106,9 +92,15 @@ impl Leases {
         Ok(())
     }
 
+    /// Whether a lease is held in this term, as far as one look can tell.
+    pub(super) async fn is_held(&self, lease: &str, term: Term) -> Result<bool> {
+        let found = self.api.get_opt(&lease_name(lease)).await?;
+        Ok(found.is_some_and(|found| holder_of(&found).is_some() && term_of(&found) == term))
+    }
+
     /// Every lease, judged.
     pub(super) async fn all(&self) -> Result<Vec<LeaseState>> {
-        let asked = self.clock.tick();
+        let asked = self.known.tick();
         let ours = ListParams::default().labels(&format!("{}={}", LABEL.0, LABEL.1));
         let found = self.api.list(&ours).await?;
         let judged = found.items.into_iter().filter_map(|lease| {
@@ -125,13 +117,9 @@ impl Leases {
         holder_of(found).is_some_and(|other| other != *holder) && !expired
     }
 
-    /// Takes in what a record looks like; whether it stood still for its whole time.
     fn expired(&self, lease: &str, found: &Lease, asked: Tick) -> bool {
-        let answered = self.clock.tick();
-        let mut known = self.known();
-        let watch = &mut known.entry(lease.to_owned()).or_default().watch;
-        watch.observe(LeaseMark(Arc::from(found.resource_version().unwrap_or_default())), answered);
-        watch.expired(ttl_of(found), asked)
+        let mark = LeaseMark(Arc::from(found.resource_version().unwrap_or_default()));
+        self.known.expired(lease, mark, ttl_of(found), asked)
     }
 
     async fn create(&self, lease: &str, holder: &Identity, ttl: Duration) -> Result<Option<Term>> {
@@ -143,13 +131,13 @@ impl Leases {
             ..ObjectMeta::default()
         };
         let new = self.held(lease, Lease { metadata, spec: None }, holder, ttl);
-        let sent_at = self.clock.tick();
+        let sent_at = self.known.tick();
         let answer = self.api.create(&parameters(), &new).await;
         self.written(lease, sent_at, answer)
     }
 
     async fn write(&self, lease: &str, record: Lease) -> Result<Option<Term>> {
-        let sent_at = self.clock.tick();
+        let sent_at = self.known.tick();
         let answer = self.api.replace(&lease_name(lease), &parameters(), &record).await;
         self.written(lease, sent_at, answer)
     }
@@ -159,9 +147,7 @@ impl Leases {
         match answer {
             Ok(record) => {
                 let term = term_of(&record);
-                let mut known = self.known();
-                let known = known.entry(lease.to_owned()).or_default();
-                (known.ours, known.sent_at) = (Some(record), Some(sent_at));
+                self.known.wrote(lease, record, sent_at);
                 Ok(Some(term))
             }
             // `AlreadyExists` is a 409 as well, but not a `Conflict` to the client.
@@ -178,10 +164,8 @@ impl Leases {
     fn held(&self, name: &str, mut lease: Lease, holder: &Identity, ttl: Duration) -> Lease {
         let now = Timestamp::from_millisecond(self.clock.wall().0).ok().map(MicroTime);
         let before = lease.spec.take().unwrap_or_default();
-        // Whoever was silent for as long as it lasts takes it anew, although nobody else took it.
-        let sent_at = self.known().get(name).and_then(|known| known.sent_at);
-        let in_time = sent_at.is_some_and(|sent_at| self.clock.tick().since(sent_at) < ttl);
-        let same = in_time && before.holder_identity.as_deref() == Some(holder.as_str());
+        let same =
+            self.known.in_time(name, ttl) && before.holder_identity.as_deref() == Some(holder.as_str());
         let transitions = before.lease_transitions.unwrap_or(0);
         lease.spec = Some(LeaseSpec {
             holder_identity: Some(holder.to_string()),
@@ -192,11 +176,6 @@ impl Leases {
             ..LeaseSpec::default()
         });
         lease
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        // Entries are changed by whole assignments only, so they are good even if a holder of the lock panicked.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
