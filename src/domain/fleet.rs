@@ -237,6 +237,20 @@ mod tests {
         assert_eq!(told(lasts), (true, false), "it is still in it");
     }
 
+    /// As a liar is over, and forgets what it said of one service after the other; the second service was made later.
+    #[test]
+    fn what_was_not_forgotten_yet_does_not_count_beside_what_was() {
+        let (failed, forgotten) = (
+            |at| failed(at * SECOND),
+            |at| Report { onset: Some(Timestamp(at * SECOND)), ..Report::default() },
+        );
+        let again = |at| Report { verdict: Verdict::Degraded, ..failed(at) };
+        let seen = |a, b| service([Report::default(), failed(30), a], [Report::default(), healthy(), b]);
+        let services =
+            [seen(forgotten(10), again(10)), seen(forgotten(60), again(60)), seen(failed(11), forgotten(11))];
+        assert!(survey(vantages([false, true, true]), &services).vantages[2].suspect);
+    }
+
     #[test]
     fn one_place_alone_does_not_call_a_region_lost_that_says_it_is_well() {
         let seen = |own| service([own, failed(1), Report::default()], [healthy(); 3]);

@@ -197,12 +197,13 @@ impl CheckWindow {
         true
     }
 
-    /// Forgets a failure that may have been this vantage's own: it is judged anew, from what comes. `true` if there was
-    /// one.
+    /// Forgets a failure that may have been this vantage's own: it is judged anew, from what comes. When it began stays
+    /// known, because the words of several services are written one after the other: by it those that are still there
+    /// are known to be left of the same fault. `true` if there was one.
     pub fn forget_failure(&mut self) -> bool {
         let failed = self.verdict == Verdict::Failed;
         if failed {
-            *self = Self::new(self.policy);
+            *self = Self { onset: self.onset, ..Self::new(self.policy) };
         }
         failed
     }
@@ -327,6 +328,12 @@ mod tests {
             window.record(Sample { at, wall: Timestamp(at.0 as i64), outcome });
         }
         assert_eq!(window.onset(), Some(Timestamp(1_000)));
+        assert!(window.forget_failure() && !window.forget_failure());
+        assert_eq!(
+            (window.verdict(), window.onset()),
+            (Verdict::Unknown, Some(Timestamp(1_000))),
+            "stays known"
+        );
     }
 
     #[test]

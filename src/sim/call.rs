@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{
+    clock::Sleep,
     moment::Moment,
     network::{Fate, Site},
     process::{Life, Strike},
@@ -47,9 +48,12 @@ impl World {
             self.crash(errand.life.process, "before an effect");
             return std::future::pending().await;
         }
-        if let Strike::Freezes(time) = strike {
+        if let Strike::Freezes { sent, time } = strike {
             let until = self.now().plus(time);
             self.state().processes.freeze(errand.life.process, until);
+            if !sent {
+                Sleep { world: self, life: errand.life, until, registered: false }.await;
+            }
         }
         let slot = Arc::new(Mutex::new(Slot { answer: None, waker: None }));
         let serve = Arc::new(serve);

@@ -193,16 +193,22 @@ impl World {
     }
 
     /// The ledger took a write, or removed a record.
-    pub(super) fn ledger_changed(&self, life: Life, key: &Key, value: Option<&str>) {
+    pub(super) fn ledger_changed(self: &Arc<Self>, life: Life, key: &Key, value: Option<&str>) {
         let now = self.now();
-        let state = &mut *self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         match (Entry::of(key), value) {
             (Some(Entry::Record(service)), Some(text)) => match serde_json::from_str(text) {
                 Ok(record) => state.record_changed(now, life, &service, record),
                 Err(error) => state.unreadable(now, key, &error),
             },
             (Some(Entry::Run(namespace, id)), Some(text)) => match serde_json::from_str(text) {
-                Ok(run) => state.run_changed(now, (namespace, id), run),
+                Ok(run) => {
+                    let due = state.due(now, &run);
+                    state.run_changed(now, (namespace, id), run);
+                    drop(guard);
+                    due.into_iter().for_each(|deed| deed(self));
+                }
                 Err(error) => state.unreadable(now, key, &error),
             },
             (Some(Entry::Run(namespace, id)), None) => {

@@ -1,5 +1,7 @@
 //! Faults from a seed. Swarm testing: each run switches each class of faults on or off and draws its rate, so that rare
-//! combinations come up which an even mixture would never show.
+//! combinations come up which an even mixture would never show. Half of the runs hold faults that belong together.
+
+mod together;
 
 use std::time::Duration;
 
@@ -50,7 +52,7 @@ const CLASSES: &[Maker] = &[
     |dice| Some(Fault::Freeze(dice.process())),
     |dice| {
         let time = dice.duration();
-        Some(Fault::FreezeAtEffect(dice.process(), dice.rng.u32(0..12), time))
+        Some(Fault::FreezeAtEffect(dice.process(), dice.rng.u32(0..12), dice.rng.bool(), time))
     },
     |dice| {
         let condition = *dice.of(&[Condition::Down, Condition::Hangs, Condition::Wrong])?;
@@ -98,30 +100,39 @@ pub fn draw(setup: &Setup, seed: u64) -> Schedule {
     let mut dice = Dice { rng: fastrand::Rng::with_seed(seed ^ 0x626f_6e67_7375), setup, liar: 0 };
     dice.liar = dice.process();
     let mut incidents = dice.drifts();
-    // How many classes: mostly few, because many at once mostly just stop everything.
-    let share = dice.rng.f64() * dice.rng.f64();
-    let mut none = true;
-    for make in CLASSES {
-        if dice.rng.f64() < share.max(0.05) {
-            none = false;
-            dice.of_class(*make, &mut incidents);
-        }
-    }
-    if none {
-        let make = CLASSES[dice.rng.usize(..CLASSES.len())];
-        dice.of_class(make, &mut incidents);
+    // Faults that belong together come alone, because others would mostly stop what they lead to, or among others.
+    let kind = dice.rng.u32(..4);
+    let together = kind < 2 && dice.together(kind == 0, &mut incidents);
+    if kind > 0 || !together {
+        dice.swarm(&mut incidents);
     }
     dice.after_healing(&mut incidents);
     Schedule { incidents, end: Moment::after(END) }
 }
 
 impl Dice<'_> {
+    fn swarm(&mut self, incidents: &mut Vec<Incident>) {
+        // How many classes: mostly few, because many at once mostly just stop everything.
+        let share = self.rng.f64() * self.rng.f64();
+        let mut none = true;
+        for make in CLASSES {
+            if self.rng.f64() < share.max(0.05) {
+                none = false;
+                self.of_class(*make, incidents);
+            }
+        }
+        if none {
+            let make = CLASSES[self.rng.usize(..CLASSES.len())];
+            self.of_class(make, incidents);
+        }
+    }
+
     fn of_class(&mut self, make: Maker, incidents: &mut Vec<Incident>) {
         for _ in 0..self.rng.usize(1..=MOST_OF_A_CLASS) {
             let at = self.between(BEGIN, HEALED);
             let until = Moment(at.0 + micros(self.duration())).min(Moment::after(HEALED));
             if let Some(fault) = make(self) {
-                incidents.push(Incident { at, until: Some(until), fault });
+                incidents.push(Incident { at, step: None, until: Some(until), fault });
             }
         }
     }
@@ -131,11 +142,11 @@ impl Dice<'_> {
         for (site, after) in (0..self.setup.regions.len()).zip(1..) {
             let at = Moment::after(HEALED + Duration::from_secs(5 + after));
             let site = Site(u8::try_from(site).unwrap_or(0));
-            incidents.push(Incident { at, until: None, fault: Fault::Word(site, Word::Resume) });
+            incidents.push(Incident { at, step: None, until: None, fault: Fault::Word(site, Word::Resume) });
         }
         if self.rng.bool() {
             let fault = Fault::Dark(self.site());
-            incidents.push(Incident { at: Moment::after(LOSS), until: None, fault });
+            incidents.push(Incident { at: Moment::after(LOSS), step: None, until: None, fault });
         }
     }
 
@@ -148,7 +159,7 @@ impl Dice<'_> {
         let hosts: Vec<u16> = hosts.chain([u16::MAX]).collect();
         let incident = |host| {
             let fault = Fault::Drift(host, self.rng.i64(-500..=500));
-            Incident { at: Moment::START, until: None, fault }
+            Incident { at: Moment::START, step: None, until: None, fault }
         };
         hosts.into_iter().map(incident).collect()
     }

@@ -3,6 +3,8 @@
 mod drill;
 mod edit;
 mod impose;
+#[cfg(test)]
+mod tests;
 mod told;
 
 use std::{sync::Arc, time::Duration};
@@ -10,18 +12,19 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    awaited::Awaited,
     members::Condition,
     moment::Moment,
     names::Manner,
     network::Site,
-    process::{RESTART_AFTER, Strike},
+    process::{Processes, RESTART_AFTER, Strike},
     setup::Setup,
     world::{State, World},
 };
 use crate::{
     adapters::ledger::MemoryLedger,
     api::{self, Failover, FailoverSpec, Intervention},
-    domain::{Identity, RegionName, ServiceKey},
+    domain::{Identity, RegionName, ServiceKey, StepKind},
     ports::Ledger,
     reconcile::{LEADER_LEASE, REGION_LEASE},
 };
@@ -49,8 +52,8 @@ pub enum Fault {
     CrashAtEffect(u16, u32, bool),
     /// A process stands still and goes on at the end with what it knew.
     Freeze(u16),
-    /// A process stands still when it sends an effect, after so many others, for this long.
-    FreezeAtEffect(u16, u32, Duration),
+    /// A process stands still at an effect: after so many others, just before or just after it is sent, for this long.
+    FreezeAtEffect(u16, u32, bool, Duration),
     /// The ledger has no majority.
     LedgerDown,
     /// A site does not reach the ledger, and everything else.
@@ -141,11 +144,16 @@ pub enum Word {
 pub struct Incident {
     /// When it begins.
     pub at: Moment,
+    /// With a step: not before a run comes to it, and never if none does until the end.
+    pub step: Option<StepKind>,
     /// When it ends; `None`: it stays.
     pub until: Option<Moment>,
     /// What it is.
     pub fault: Fault,
 }
+
+/// Stands for the process that leads when the fault begins.
+pub(super) const LEADER: u16 = u16::MAX - 1;
 
 /// The faults that last now, by their place in the list.
 #[derive(Default)]
@@ -182,21 +190,55 @@ impl Active {
     }
 }
 
+impl Fault {
+    /// The same with the leader in the place of [`LEADER`]; `None`: nobody leads.
+    fn of_leader(&self, processes: &Processes) -> Option<Self> {
+        let mut fault = self.clone();
+        if let Self::Crash(who)
+        | Self::CrashAtEffect(who, ..)
+        | Self::Freeze(who)
+        | Self::FreezeAtEffect(who, ..) = &mut fault
+            && *who == LEADER
+        {
+            *who = u16::from(processes.leader()?.site.0);
+        }
+        Some(fault)
+    }
+}
+
 impl Trouble {
     /// Puts all incidents into the queue.
     pub(super) fn schedule(&self, world: &World, incidents: &[Incident]) {
         for (number, incident) in incidents.iter().enumerate() {
-            let (begins, fault) = (self.clone(), incident.fault.clone());
-            let until = incident.until;
-            world.at(incident.at, move |world| begins.begin(world, number, &fault, until));
-            if let Some(until) = until {
-                let (ends, fault) = (self.clone(), incident.fault.clone());
-                world.at(until, move |world| ends.end(world, number, &fault));
+            let (trouble, fault, until) = (self.clone(), incident.fault.clone(), incident.until);
+            let deed = move |world: &Arc<World>| trouble.arise(world, number, &fault, until);
+            match incident.step {
+                None => world.at(incident.at, deed),
+                Some(step) => world.state().awaited.push(Awaited {
+                    service: None,
+                    step,
+                    after: incident.at,
+                    line: 0,
+                    deed: Box::new(deed),
+                }),
             }
         }
     }
 
-    pub(super) fn begin(&self, world: &Arc<World>, number: usize, fault: &Fault, until: Option<Moment>) {
+    /// Begins a fault and sees to its end, unless that is over already.
+    pub(super) fn arise(&self, world: &Arc<World>, number: usize, fault: &Fault, until: Option<Moment>) {
+        let Some(fault) = fault.of_leader(&world.state().processes) else { return };
+        if until.is_some_and(|until| until <= world.now()) {
+            return;
+        }
+        self.begin(world, number, &fault, until);
+        if let Some(until) = until {
+            let trouble = self.clone();
+            world.at(until, move |world| trouble.end(world, number, &fault));
+        }
+    }
+
+    fn begin(&self, world: &Arc<World>, number: usize, fault: &Fault, until: Option<Moment>) {
         let now = world.now();
         {
             let state = &mut *world.state();
@@ -217,9 +259,9 @@ impl Trouble {
                         process.strikes = Some((*effects, strike));
                     }
                 }
-                Fault::FreezeAtEffect(process, effects, time) => {
+                Fault::FreezeAtEffect(process, effects, after, time) => {
                     if let Some(process) = state.processes.get_mut(*process) {
-                        process.strikes = Some((*effects, Strike::Freezes(*time)));
+                        process.strikes = Some((*effects, Strike::Freezes { sent: *after, time: *time }));
                     }
                 }
                 Fault::Edit(site, edit) => self.edit(state, now, *site, edit, false),
@@ -249,7 +291,7 @@ impl Trouble {
         }
     }
 
-    pub(super) fn end(&self, world: &Arc<World>, number: usize, fault: &Fault) {
+    fn end(&self, world: &Arc<World>, number: usize, fault: &Fault) {
         let now = world.now();
         {
             let state = &mut *world.state();

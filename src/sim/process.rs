@@ -44,8 +44,11 @@ pub(super) enum Strike {
     Misses,
     Before,
     After,
-    /// It stands still for this long, and then goes on.
-    Freezes(Duration),
+    /// It stands still for a time, with the effect sent or not sent yet, and then goes on.
+    Freezes {
+        sent: bool,
+        time: Duration,
+    },
 }
 
 /// A process and what befalls it.

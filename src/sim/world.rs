@@ -16,6 +16,7 @@ use std::{
 };
 
 use super::{
+    awaited::Awaited,
     check::Checker,
     cluster::Clusters,
     fault::Active,
@@ -46,6 +47,8 @@ pub(super) struct State {
     pub clusters: Clusters,
     pub ledger: super::ledger::LedgerFaults,
     pub active: Active,
+    /// What waits for a run to come to a step.
+    pub awaited: Vec<Awaited>,
     pub checker: Checker,
     pub story: Story,
     /// What a scenario wants to know of the run; exploration looks at nothing but the invariants.
@@ -122,6 +125,7 @@ impl World {
                 clusters,
                 ledger: super::ledger::LedgerFaults::default(),
                 active: Active::default(),
+                awaited: Vec::new(),
                 checker,
                 story,
                 witness: None,
@@ -190,6 +194,7 @@ impl State {
     /// Forgets everything that holds the world.
     pub(super) fn clear(&mut self) {
         self.queue.clear();
+        self.awaited.clear();
         self.processes.list.clear();
     }
 

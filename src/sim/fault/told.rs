@@ -41,12 +41,10 @@ impl Fault {
                 format!("bongsu in {} will die {when} its effect {effects}", host(process))
             }
             Self::Freeze(process) => format!("bongsu in {} stands still", host(process)),
-            Self::FreezeAtEffect(process, effects, by) => {
-                format!(
-                    "bongsu in {} will stand still for {} at its effect {effects}",
-                    host(process),
-                    time(*by)
-                )
+            Self::FreezeAtEffect(process, effects, after, by) => {
+                let when = if *after { "after" } else { "before" };
+                let (host, time) = (host(process), time(*by));
+                format!("bongsu in {host} will stand still for {time} {when} its effect {effects}")
             }
             Self::LedgerDown => "the ledger has no majority".to_owned(),
             Self::LedgerCutOff(at) => format!("{} does not reach the ledger", site(at)),

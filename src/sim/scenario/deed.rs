@@ -33,7 +33,13 @@ pub(super) enum Deed {
     CrashAtEffect { of: String, after_effects: u32, when: Side },
     /// A Bongsu stands still for a time when it sends an effect: the one after so many others.
     #[serde(rename_all = "camelCase")]
-    FreezeAtEffect { of: String, after_effects: u32, lasts: Duration },
+    FreezeAtEffect {
+        of: String,
+        after_effects: u32,
+        #[serde(default)]
+        when: Side,
+        lasts: Duration,
+    },
     /// A Bongsu stands still, and goes on at the end with what it knew.
     Freeze(String),
     /// The ledger has no majority.
@@ -118,10 +124,11 @@ pub(super) enum Deed {
 }
 
 /// Before or after.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Side {
     Before,
+    #[default]
     After,
 }
 
@@ -200,8 +207,9 @@ impl Deed {
                 let of = names.process("crashAtEffect.of", of)?;
                 Fault::CrashAtEffect(of, *after_effects, *when == Side::After)
             }
-            Self::FreezeAtEffect { of, after_effects, lasts } => {
-                Fault::FreezeAtEffect(names.process("freezeAtEffect.of", of)?, *after_effects, lasts.0)
+            Self::FreezeAtEffect { of, after_effects, when, lasts } => {
+                let of = names.process("freezeAtEffect.of", of)?;
+                Fault::FreezeAtEffect(of, *after_effects, *when == Side::After, lasts.0)
             }
             Self::Freeze(of) => Fault::Freeze(names.process("freeze", of)?),
             Self::Lies(of) => Fault::Lies(names.process("lies", of)?),

@@ -9,10 +9,11 @@ use super::{
     judge::Check,
     names::Names,
     read::{Begins, Planned, Scenario},
-    witness::{Awaited, Witness},
+    witness::Witness,
 };
 use crate::sim::{
     Moment, Site,
+    awaited::Awaited,
     fault::Trouble,
     run::make,
     world::{State, World},
@@ -90,14 +91,13 @@ impl Scenario {
     }
 
     fn prepare(&self, world: &Arc<World>, trouble: &Trouble) {
-        let mut awaited = Vec::new();
         for (number, planned) in self.timeline.iter().enumerate() {
             let begins =
                 Happening { planned: planned.clone(), first: number * DEEDS, trouble: trouble.clone() };
             match &planned.begins {
                 Begins::At(at) => world.at(*at, move |world| begins.begin(world)),
-                Begins::When(service, step, after) => awaited.push(Awaited {
-                    service: service.clone(),
+                Begins::When(service, step, after) => world.state().awaited.push(Awaited {
+                    service: Some(service.clone()),
                     step: *step,
                     after: *after,
                     line: planned.line,
@@ -105,7 +105,7 @@ impl Scenario {
                 }),
             }
         }
-        let witness = Witness::new(Citizens::new(&self.setup), awaited);
+        let witness = Witness::new(Citizens::new(&self.setup));
         world.state().witness = Some(Box::new(witness));
         for at in self.expect.iter().filter_map(|expected| expected.what.at) {
             world.at(Moment::after(at.0), |world| {
@@ -145,11 +145,7 @@ impl Happening {
         for (number, deed) in (self.first..).zip(&self.planned.deeds) {
             // Every name was looked up when the file was read.
             let Ok(fault) = deed.fault(&names) else { continue };
-            self.trouble.begin(world, number, &fault, until);
-            if let Some(until) = until {
-                let trouble = self.trouble.clone();
-                world.at(until, move |world| trouble.end(world, number, &fault));
-            }
+            self.trouble.arise(world, number, &fault, until);
         }
     }
 }
@@ -160,8 +156,11 @@ impl State {
         let broken = self.checker.take();
         let end = broken.as_ref().map_or(end, |violation| violation.at);
         let witness = self.witness.take();
+        let awaited = std::mem::take(&mut self.awaited).into_iter();
+        let never_began = awaited.filter_map(|awaited| Some((awaited.line, awaited.service?, awaited.step)));
         let seen = Seen {
             end,
+            never_began: never_began.collect(),
             broken,
             events: self.clusters.events.take().unwrap_or_default(),
             story: self.story.take(),
@@ -174,7 +173,7 @@ impl State {
 
 impl Seen {
     fn of(witness: Witness) -> Self {
-        let Witness { citizens, moves, runs, glimpses, awaited, .. } = witness;
+        let Witness { citizens, moves, runs, glimpses, .. } = witness;
         Self {
             outages: citizens.outages,
             moves,
@@ -183,10 +182,6 @@ impl Seen {
                 .into_iter()
                 .map(|(at, glimpse)| (Moment(at), glimpse))
                 .collect::<BTreeMap<_, _>>(),
-            never_began: awaited
-                .into_iter()
-                .map(|awaited| (awaited.line, awaited.service, awaited.step))
-                .collect(),
             ..Self::default()
         }
     }

@@ -22,6 +22,7 @@ const DEEDS: &[&str] = &[
     "crashAtEffect: {of: daejeon, afterEffects: 3, when: after}",
     "freeze: leader",
     "freezeAtEffect: {of: leader, afterEffects: 3, lasts: 20s}",
+    "freezeAtEffect: {of: leader, afterEffects: 3, when: before, lasts: 20s}",
     "ledgerDown",
     "ledgerCutOff: daejeon",
     "ledgerConflicts: 5",

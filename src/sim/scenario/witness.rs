@@ -11,12 +11,12 @@ use serde::Deserialize;
 
 use super::citizen::Citizens;
 use crate::{
-    domain::{Epoch, Record, RegionName, Run, RunId, ServiceKey, StepKind, StepState},
+    domain::{Epoch, Record, RegionName, Run, RunId, ServiceKey},
     ports::Key,
     reconcile::Entry,
     sim::{
         Moment, Site,
-        world::{Deed, State, World},
+        world::{State, World},
     },
 };
 
@@ -31,8 +31,6 @@ pub(in crate::sim) struct Witness {
     pub(super) served: BTreeMap<Key, BTreeSet<IpAddr>>,
     /// The world at the moments of expectations.
     pub(super) glimpses: BTreeMap<u64, Glimpse>,
-    /// What waits for a run to come to a step.
-    pub(super) awaited: Vec<Awaited>,
 }
 
 /// A change of who serves.
@@ -41,16 +39,6 @@ pub(super) struct Moved {
     pub at: Moment,
     pub epoch: Epoch,
     pub serving: BTreeSet<RegionName>,
-}
-
-/// What happens when a run comes to a step.
-pub(super) struct Awaited {
-    pub service: ServiceKey,
-    pub step: StepKind,
-    pub after: Moment,
-    /// Line of the entry in the file.
-    pub line: usize,
-    pub deed: Deed,
 }
 
 /// The world at one moment.
@@ -79,28 +67,28 @@ struct Served {
 }
 
 impl World {
-    /// The ledger took a write. What waits for it happens before anybody learns of it.
-    pub(in crate::sim) fn witness(self: &Arc<Self>, key: &Key, text: &str) {
+    /// The ledger took a write.
+    pub(in crate::sim) fn witness(&self, key: &Key, text: &str) {
         let now = self.now();
-        let due = self.state().witness.as_mut().map(|witness| witness.note(now, key, text));
-        due.into_iter().flatten().for_each(|deed| deed(self));
+        if let Some(witness) = &mut self.state().witness {
+            witness.note(now, key, text);
+        }
     }
 }
 
 impl Witness {
-    pub(super) fn new(citizens: Citizens, awaited: Vec<Awaited>) -> Self {
+    pub(super) fn new(citizens: Citizens) -> Self {
         Self {
             citizens,
             moves: BTreeMap::new(),
             runs: BTreeMap::new(),
             served: BTreeMap::new(),
             glimpses: BTreeMap::new(),
-            awaited,
         }
     }
 
-    /// Notes a write; what begins with it is given back.
-    fn note(&mut self, now: Moment, key: &Key, text: &str) -> Vec<Deed> {
+    /// Notes a write.
+    fn note(&mut self, now: Moment, key: &Key, text: &str) {
         match Entry::of(key) {
             Some(Entry::Record(service)) => {
                 if let Ok(record) = serde_json::from_str(text) {
@@ -109,10 +97,8 @@ impl Witness {
             }
             Some(Entry::Run(namespace, id)) => {
                 if let Ok(run) = serde_json::from_str::<Run>(text) {
-                    let due = self.due(now, &run);
                     let begun = self.runs.get(&(namespace.clone(), id.clone())).map_or(now, |known| known.0);
                     self.runs.insert((namespace, id), (begun, run));
-                    return due;
                 }
             }
             None => {
@@ -122,7 +108,6 @@ impl Witness {
             }
             _ => {}
         }
-        Vec::new()
     }
 
     fn record(&mut self, now: Moment, service: ServiceKey, record: Record) {
@@ -130,20 +115,6 @@ impl Witness {
         if moves.last().is_none_or(|last| last.epoch != record.epoch) {
             moves.push(Moved { at: now, epoch: record.epoch, serving: record.serving });
         }
-    }
-
-    fn due(&mut self, now: Moment, run: &Run) -> Vec<Deed> {
-        let Some(current) = run.journal.get(run.cursor).filter(|step| step.state == StepState::Running)
-        else {
-            return Vec::new();
-        };
-        let fits = |awaited: &Awaited| {
-            awaited.service == run.service && awaited.step == current.step.kind() && now >= awaited.after
-        };
-        let (due, waits) = std::mem::take(&mut self.awaited).into_iter().partition(fits);
-        self.awaited = waits;
-        let due: Vec<Awaited> = due;
-        due.into_iter().map(|awaited| awaited.deed).collect()
     }
 }
 

@@ -1,0 +1,205 @@
+//! Faults that belong together: what goes wrong in the wake of something else, at the moment in which it hurts most.
+//! Drawn one by one they would hardly ever meet.
+
+use std::{cmp::Reverse, ops::Range, time::Duration};
+
+use super::{BEGIN, Dice, HEALED};
+use crate::{
+    domain::{RegionName, ServiceKey, StepKind, Topology},
+    sim::{
+        fault::{DrillWish, Edit, Fault, Incident, LEADER},
+        members::Condition,
+        moment::{Moment, micros},
+        network::Site,
+    },
+};
+
+/// Makes faults that belong together, from a moment on. `None`: there are too few regions for them.
+type Maker = fn(&mut Dice<'_>, Moment) -> Option<Vec<Incident>>;
+
+/// Latest begin: the longest of them last for some 90 s.
+const LATEST: Duration = Duration::from_secs(60);
+
+const TOGETHER: &[Maker] = &[
+    lease_ends_in_a_move,
+    stale_leader,
+    target_fails_meanwhile,
+    old_words,
+    drill_in_a_loss,
+    drill_in_trouble,
+];
+
+/// What comes alone only. With another fault the liar would see one of the regions turn bad earlier, and whom nobody
+/// contradicts on a second region, and not at once, cannot be told from somebody who sees right.
+const ALONE: &[Maker] = &[liar_without_contradiction];
+
+impl Dice<'_> {
+    /// `false`: there are too few regions for what was drawn.
+    pub(super) fn together(&mut self, alone: bool, incidents: &mut Vec<Incident>) -> bool {
+        let at = self.between(BEGIN, LATEST);
+        let makers: Vec<Maker> = TOGETHER.iter().chain(ALONE.iter().filter(|_| alone)).copied().collect();
+        let make = makers[self.rng.usize(..makers.len())];
+        let made = make(self, at);
+        let any = made.is_some();
+        incidents.extend(made.into_iter().flatten());
+        any
+    }
+
+    fn seconds(&mut self, range: Range<u64>) -> Duration {
+        Duration::from_millis(self.rng.u64(range.start * 1_000..range.end * 1_000))
+    }
+
+    /// A service that is served in one region, a region to which it can go, and another one of its regions.
+    fn targets(&mut self) -> Option<(ServiceKey, RegionName, RegionName)> {
+        let setup = self.setup;
+        let services = setup.services.values().map(|parsed| &parsed.service);
+        let of_one: Vec<_> = services.filter(|service| service.topology == Topology::ActiveStandby).collect();
+        let service = self.of(&of_one)?;
+        let mut members: Vec<_> = service.members.iter().collect();
+        members.sort_by_key(|(_, member)| Reverse(member.weight));
+        let (home, others) = members.split_first_mut()?;
+        self.rng.shuffle(others);
+        let ((target, _), others) = others.split_first()?;
+        let others: Vec<_> = others.iter().chain([&*home]).collect();
+        let (other, _) = self.of(&others)?;
+        Some((service.key.clone(), (*target).clone(), (*other).clone()))
+    }
+
+    /// A drill that needs nobody's yes.
+    fn wish(&mut self) -> Option<DrillWish> {
+        let hold = self.seconds(1..20);
+        Some(DrillWish {
+            service: self.service()?,
+            group: self.rng.u32(..4) == 0,
+            hold,
+            max_duration: hold + self.seconds(20..60),
+            approvals: 0,
+            dry_run: false,
+        })
+    }
+
+    /// The places of all regions, in any order.
+    fn shuffled(&mut self) -> Vec<Site> {
+        let mut sites: Vec<Site> = (0..u8::MAX).map(Site).take(self.setup.regions.len()).collect();
+        self.rng.shuffle(&mut sites);
+        sites
+    }
+}
+
+fn lasting(at: Moment, time: Duration, fault: Fault) -> Incident {
+    Incident { at, step: None, until: Some(at.plus(time).min(Moment::after(HEALED))), fault }
+}
+
+fn once(at: Moment, fault: Fault) -> Incident {
+    Incident { at, step: None, until: None, fault }
+}
+
+/// The leader stands still in the middle of a move for longer than its lease. Meanwhile the ledger is lost, so nobody else
+/// leads yet when it goes on.
+fn lease_ends_in_a_move(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
+    let (service, target, _) = dice.targets()?;
+    let step = *dice.of(&[StepKind::Precheck, StepKind::RaiseEpoch, StepKind::ShiftTraffic])?;
+    let time = dice.setup.lease_ttl.mul_f64(0.7 + dice.rng.f64());
+    let earlier = Duration::from_millis(dice.rng.u64(..1_000));
+    Some(vec![
+        once(at, Fault::Switchover(dice.site(), service, Some(target), false)),
+        Incident { step: Some(step), ..lasting(at, time, Fault::Freeze(LEADER)) },
+        Incident { step: Some(step), ..lasting(at, time.saturating_sub(earlier), Fault::LedgerDown) },
+    ])
+}
+
+/// The leader stands still in the middle of a move for long. Another one goes on, a person wants the next move, and the
+/// first wakes up between its decision and its effect.
+fn stale_leader(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
+    let (service, first, second) = dice.targets()?;
+    let step = *dice.of(&[StepKind::RaiseEpoch, StepKind::ShiftTraffic, StepKind::ShiftTraffic])?;
+    let time = dice.seconds(15..45);
+    let freeze = Fault::FreezeAtEffect(LEADER, dice.rng.u32(..3), dice.rng.u32(..4) == 0, time);
+    let again = at.plus(dice.seconds(8..30));
+    Some(vec![
+        once(at, Fault::Switchover(dice.site(), service.clone(), Some(first), false)),
+        Incident { step: Some(step), ..lasting(at, time, freeze) },
+        once(again, Fault::Switchover(dice.site(), service, Some(second), false)),
+    ])
+}
+
+/// The ledger is lost in the middle of a move, and when it is back, who should take over has failed.
+fn target_fails_meanwhile(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
+    let (service, target, _) = dice.targets()?;
+    let site = dice.setup.site(&target)?;
+    let mut members = dice.setup.members.iter();
+    let member = members.position(|place| place.service == service && place.site == site)?;
+    let condition = *dice.of(&[Condition::Down, Condition::Hangs, Condition::Wrong])?;
+    let step = *dice.of(&[StepKind::Precheck, StepKind::RaiseEpoch])?;
+    let (lost, longer) = (dice.seconds(20..50), dice.seconds(10..40));
+    let asked = Fault::Switchover(dice.site(), service, Some(target), false);
+    Some(vec![
+        once(at, asked),
+        Incident { step: Some(step), ..lasting(at, lost, Fault::LedgerDown) },
+        Incident { step: Some(step), ..lasting(at, lost + longer, Fault::Member(member, condition)) },
+    ])
+}
+
+/// A vantage rightly sees a region fail, and is gone. When it is back it does not speak at once, its old words are still in
+/// the ledger, and one other vantage alone sees the region fail.
+fn old_words(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
+    let [speaker, other, accused, ..] = dice.shuffled()[..] else { return None };
+    let process = u16::from(speaker.0);
+    let (speaks, gone, stays) = (dice.seconds(12..25), dice.seconds(26..42), dice.seconds(10..30));
+    let (leaves, back) = (at.plus(speaks), at.plus(speaks + gone));
+    let silent = match dice.rng.u32(..3) {
+        0 => Fault::ApiDown(speaker),
+        1 => Fault::Edit(Some(speaker), Edit::Delete(dice.service()?)),
+        _ => Fault::Slow(speaker, dice.seconds(1..4)),
+    };
+    let goes = if dice.rng.bool() { Fault::Crash(process) } else { Fault::Freeze(process) };
+    let ahead = dice.seconds(3..12);
+    Some(vec![
+        lasting(at, speaks, Fault::Cut(speaker, accused)),
+        lasting(leaves, gone, goes),
+        lasting(leaves, gone + stays, silent),
+        lasting(Moment(back.0 - micros(ahead)), ahead + stays, Fault::Cut(other, accused)),
+    ])
+}
+
+/// A region is lost, and somebody wants a drill of what is left.
+fn drill_in_a_loss(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
+    let [lost, asked, ..] = dice.shuffled()[..] else { return None };
+    let wish = dice.wish()?;
+    let wanted = at.plus(dice.seconds(18..50));
+    Some(vec![lasting(at, dice.seconds(50..80), Fault::Dark(lost)), once(wanted, Fault::Drill(asked, wish))])
+}
+
+/// A drill begins to move a service, and nobody goes on with it for a while. Then a person stops it, perhaps.
+fn drill_in_trouble(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
+    let wish = dice.wish()?;
+    let time = dice.seconds(2..15);
+    let trouble = [Fault::Freeze(LEADER), Fault::Crash(LEADER), Fault::LedgerDown];
+    let trouble = dice.of(&trouble)?.clone();
+    let step = *dice.of(&[StepKind::Precheck, StepKind::RaiseEpoch, StepKind::ShiftTraffic])?;
+    let mut made = vec![
+        once(at, Fault::Drill(dice.site(), wish)),
+        Incident { step: Some(step), ..lasting(at, time, trouble) },
+    ];
+    if dice.rng.bool() {
+        let stopped = at.plus(dice.seconds(3..40));
+        made.push(once(stopped, Fault::AbortDrills(dice.site())));
+    }
+    Some(made)
+}
+
+/// A vantage lies of two regions. Of one of them nobody contradicts it: its own Bongsu is gone, and for the third vantage
+/// the link to it is cut. The lie is over before the rest is.
+fn liar_without_contradiction(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
+    let liar = dice.liar;
+    let mut others = dice.shuffled();
+    others.retain(|site| u16::from(site.0) != liar);
+    let [accused, witness, ..] = others[..] else { return None };
+    let (time, before, longer) = (dice.seconds(38..65), dice.seconds(1..15), dice.seconds(3..20));
+    let lies = at.plus(before);
+    Some(vec![
+        lasting(at, before + time + longer, Fault::Crash(u16::from(accused.0))),
+        lasting(lies, time, Fault::Lies(liar)),
+        lasting(lies.plus(dice.seconds(1..25)), time + longer, Fault::Cut(witness, accused)),
+    ])
+}
