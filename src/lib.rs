@@ -7,6 +7,7 @@ pub mod adapters;
 pub mod api;
 pub mod cli;
 pub mod domain;
+pub mod gate;
 pub mod observability;
 pub(crate) mod planted;
 pub mod ports;

@@ -1,39 +1,34 @@
 //! The real clock.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     domain::{Tick, Timestamp},
     ports::Clock,
 };
 
-/// The clocks of this host. The monotonic one does not count while the host is suspended.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemClock {
-    start: Instant,
-}
+/// The clocks of this host. The monotonic one is `CLOCK_BOOTTIME` (Linux, `clock_gettime(2)`): it counts alike in all
+/// processes of the host, and goes on while the host is suspended, so that no lease outlives a sleep.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
 
 impl SystemClock {
-    /// A clock whose ticks count from now.
+    /// The clocks.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-    pub fn new() -> Self {
-        Self { start: Instant::now() }
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
+    pub const fn new() -> Self {
+        Self
     }
 }
 
 #[async_trait]
 impl Clock for SystemClock {
     fn tick(&self) -> Tick {
-        Tick(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+        let now = clock_gettime(ClockId::Boottime);
+        let part = |value: i64| u64::try_from(value).unwrap_or(0);
+        Tick(part(now.tv_sec) * 1_000 + part(now.tv_nsec) / 1_000_000)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]

@@ -9,7 +9,7 @@ use crate::adapters::ledger::EtcdConfig;
 /// What a ledger in etcd needs to be told.
 #[derive(Debug, clap::Args)]
 pub(super) struct EtcdArgs {
-    /// With --ledger etcd: URL of each member, such as https://etcd-0.example:2379, with commas between them. The first is
+    /// URL of each member of the etcd with the ledger, such as https://etcd-0.example:2379, with commas between them. The first is
     /// asked until it does not answer, then the next, so name the member of the own site first
     #[arg(long, value_name = "URLS", value_delimiter = ',')]
     ledger_etcd_endpoints: Vec<String>,
@@ -56,7 +56,9 @@ impl EtcdArgs {
     /// The same, complete.
     pub(super) fn config(self) -> anyhow::Result<EtcdConfig> {
         if self.ledger_etcd_endpoints.is_empty() {
-            bail!("--ledger etcd needs --ledger-etcd-endpoints, such as https://etcd-0.example:2379");
+            bail!(
+                "--ledger-etcd-endpoints is missing: give the URL of each member of the ledger's etcd, such as https://etcd-0.example:2379"
+            );
         }
         let client = match (self.ledger_etcd_cert, self.ledger_etcd_key) {
             (Some(certificate), Some(key)) => Some((certificate, key)),

@@ -6,6 +6,7 @@ mod completions;
 mod crds;
 mod demo;
 mod etcd;
+mod gate;
 mod instance;
 mod kubectl;
 mod plan;
@@ -26,6 +27,8 @@ Examples:
   bongsu demo                         lose a data center on this machine, and see it served again
   bongsu run --region daegu --manifests manifests/
                                       watch without Kubernetes, from files
+  bongsu gate --service gpki/gpki-directory --region daejeon … --proxy 0.0.0.0:5432=127.0.0.1:5433
+                                      let nothing through to a writer while its region does not hold the lease
   bongsu check -f manifests/          look for mistakes before kubectl apply does
   bongsu simulate scenarios/          play outages in a simulated world, and see what comes of them
   bongsu plan gpki/gpki-verify        say what would happen if what serves were lost now
@@ -55,6 +58,12 @@ pub struct Cli {
 enum Command {
     /// Watch, decide and act: one Bongsu process
     Run(Box<run::Args>),
+    /// Let a writer write while its lease is held, and stop it when it is not
+    Gate(Box<gate::Args>),
+    #[command(hide = true)]
+    GateGuard(gate::GuardArgs),
+    #[command(hide = true)]
+    GateLaunch(gate::LaunchArgs),
     /// Say what would happen now, and which rule blocks it
     Plan(plan::Args),
     /// Lose a simulated data center on this machine, and see its service come back in another
@@ -84,6 +93,8 @@ enum Outcome {
     Findings,
     /// It could not be done.
     Failed,
+    /// The program that it ran ended by itself, with this exit code.
+    Ended(u8),
 }
 
 impl From<Outcome> for ExitCode {
@@ -92,6 +103,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Good => Self::SUCCESS,
             Outcome::Findings => Self::from(1),
             Outcome::Failed => Self::from(2),
+            Outcome::Ended(code) => Self::from(code),
         }
     }
 }
@@ -112,6 +124,9 @@ pub fn main() -> ExitCode {
 fn run() -> anyhow::Result<Outcome> {
     match Cli::parse().command {
         Command::Run(args) => run::run(*args),
+        Command::Gate(args) => gate::run(*args),
+        Command::GateGuard(args) => gate::guard(&args),
+        Command::GateLaunch(args) => gate::launch(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Kubectl(args) => kubectl::run(&args),

@@ -221,7 +221,7 @@ fn signing_key(file: &Path) -> anyhow::Result<SigningKey> {
     SigningKey::parse(&bytes).with_context(place)
 }
 
-fn host_name() -> anyhow::Result<String> {
+pub(super) fn host_name() -> anyhow::Result<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .context("read the host name; give --identity")?;
     Ok(name.trim().to_owned())

@@ -30,6 +30,7 @@ pub const RULES: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("adapters", &["adapters", "ports", "domain", "api", "observability"], &["*"]),
+    ("gate", &["gate", "ports", "domain"], &["*"]),
     ("observability", &["observability", "domain"], &["*"]),
     (
         "report",

@@ -56,7 +56,7 @@ fn what_is_wrong_with_a_ledger_in_etcd_is_said_by_its_argument() {
     let etcd = "--ledger=etcd";
     let endpoint = "--ledger-etcd-endpoints=http://127.0.0.1:1";
     for (arguments, words) in [
-        (&[etcd][..], "--ledger etcd needs --ledger-etcd-endpoints, such as https://"),
+        (&[etcd][..], "--ledger-etcd-endpoints is missing: give the URL of each member"),
         (&[endpoint], "--ledger-etcd-endpoints goes with --ledger etcd"),
         (&["--ledger-etcd-user=bongsu"], "--ledger-etcd-user goes with --ledger etcd"),
         (&[etcd, endpoint, "--ledger-kubeconfig=x"], "--ledger-kubeconfig goes with --ledger kubernetes"),

@@ -141,6 +141,11 @@ impl Etcd {
         self.members[place].process.lock().unwrap().as_ref().expect("it runs").freeze();
     }
 
+    /// Lets a stopped member go on.
+    pub fn thaw(&self, place: usize) {
+        self.members[place].process.lock().unwrap().as_ref().expect("it runs").signal("-CONT");
+    }
+
     /// Starts a member that was killed, with its data.
     pub fn run(&self, place: usize) {
         let log = self.dir.path().join(format!("{}.log", self.members[place].name));

@@ -1,0 +1,160 @@
+//! Keeps the writer's lease: takes it while the ledger says that this region serves, and gives it back when it does not.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use tracing::{info, warn};
+
+use super::door::{Door, Opening};
+use crate::{
+    domain::{Epoch, Identity, Record, RegionName, ServiceKey, Tick},
+    ports::{Clock, Key, Ledger, LedgerError},
+};
+
+/// Time between two tries to take a lease that another gate holds. 500 ms: a lease that is given back is taken at once as
+/// a writer sees it, and two reads a second cost the ledger nothing.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The name of the lease under which a service's writer writes.
+#[must_use]
+pub fn writer_lease(service: &ServiceKey) -> String {
+    format!("writer/{service}")
+}
+
+/// Keeps the lease of one writer and its door.
+pub struct Keeper {
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// This host's clock.
+    pub clock: Arc<dyn Clock>,
+    /// What the writer writes for.
+    pub service: ServiceKey,
+    /// Where the writer is.
+    pub region: RegionName,
+    /// This process; another one each time that it is started.
+    pub identity: Identity,
+    /// Length of the lease.
+    pub ttl: Duration,
+    /// What stands in the way of the writer.
+    pub door: Arc<Door>,
+}
+
+/// What the ledger says of the service.
+enum Word {
+    /// This region serves, under this epoch.
+    Serve(Epoch),
+    /// It does not, and who does.
+    Rest(String),
+}
+
+impl Keeper {
+    /// How long before the end of the lease the door shuts: a fifth, as for every lease. What was sent through it before
+    /// has arrived by then.
+    #[must_use]
+    pub fn margin(ttl: Duration) -> Duration {
+        ttl / 5
+    }
+
+    /// The shortest lease for a ledger whose calls may take this long: a renewal each third of it must fit, and the margin.
+    #[must_use]
+    pub fn shortest_ttl(call: Duration) -> Duration {
+        // ttl - ttl / 5 - ttl / 3 >= call
+        call * 15 / 7
+    }
+
+    /// Keeps the lease until `stop`, then shuts the door and gives the lease back.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        let mut changes = self.ledger.watch(record(&self.service).as_str());
+        let mut told = String::new();
+        tokio::pin!(stop);
+        loop {
+            let wait = self.look(&mut told).await;
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                _ = changes.next() => {}
+                () = self.clock.sleep(wait) => {}
+            }
+        }
+        self.give_back("the gate is told to stop", &mut told).await;
+    }
+
+    /// One look at the ledger; the time until the next.
+    async fn look(&self, told: &mut String) -> Duration {
+        // Counted from before the first call: the ledger's own count starts later.
+        let sent_at = self.clock.tick();
+        match self.word().await {
+            Ok(Word::Serve(epoch)) => self.renew(sent_at, epoch, told).await,
+            Ok(Word::Rest(why)) => {
+                self.give_back(&why, told).await;
+                self.ttl / 3
+            }
+            Err(error) => {
+                // The door shuts by itself: the writer goes on until then, because a ledger that is away for less than
+                // a lease is no reason to stop.
+                self.tell(told, format!("the ledger does not answer: {error}"));
+                RETRY
+            }
+        }
+    }
+
+    async fn renew(&self, sent_at: Tick, epoch: Epoch, told: &mut String) -> Duration {
+        let lease = writer_lease(&self.service);
+        match self.ledger.acquire(&lease, &self.identity, self.ttl).await {
+            Ok(Some(_)) => {
+                let until = sent_at.plus(self.ttl.saturating_sub(Self::margin(self.ttl)));
+                self.door.open(Opening { until, epoch });
+                self.tell(told, format!("{} writes under epoch {epoch}", self.region));
+                self.ttl / 3
+            }
+            Ok(None) => {
+                self.door.shut();
+                self.tell(told, "another gate holds the lease: waiting until it ends".to_owned());
+                RETRY
+            }
+            Err(error) => {
+                self.tell(told, format!("the lease is not renewed: {error}"));
+                RETRY
+            }
+        }
+    }
+
+    /// Shuts the door first, so that nothing is written under a lease that another may hold.
+    async fn give_back(&self, why: &str, told: &mut String) {
+        self.door.shut();
+        self.tell(told, format!("the door is shut: {why}"));
+        if let Err(error) = self.ledger.release(&writer_lease(&self.service), &self.identity).await {
+            warn!(%error, "the lease is not given back, it runs out by itself");
+        }
+    }
+
+    async fn word(&self) -> Result<Word, LedgerError> {
+        let key = record(&self.service);
+        let Some(found) = self.ledger.get(&key).await? else {
+            let why = format!("the ledger does not know {}: is its SharedService applied?", self.service);
+            return Ok(Word::Rest(why));
+        };
+        let record: Record =
+            serde_json::from_str(&found.value).map_err(|error| LedgerError::Unavailable {
+                what: format!("read {key}"),
+                cause: format!("{error}: run a gate of the version that wrote it"),
+            })?;
+        if record.serving.contains(&self.region) {
+            return Ok(Word::Serve(record.epoch));
+        }
+        let serving: Vec<&str> = record.serving.iter().map(RegionName::as_str).collect();
+        Ok(Word::Rest(format!("{} serves under epoch {}", serving.join(" and "), record.epoch)))
+    }
+
+    /// Says what changed, once.
+    fn tell(&self, told: &mut String, text: String) {
+        if *told != text {
+            info!(service = %self.service, region = %self.region, "{text}");
+            *told = text;
+        }
+    }
+}
+
+fn record(service: &ServiceKey) -> Key {
+    Key::new(format!("record/{service}"))
+}

@@ -1,0 +1,17 @@
+//! The gate of a writer. A lease alone fences nothing: if the process that should stop the writer dies or is frozen, the
+//! lease runs out and the writer writes on. The gate holds the lease itself and stands in the way of the writer, around
+//! it or before it, so that nothing is written an instant longer than the lease lasts, whatever becomes of Bongsu, of the
+//! network and of the API server (ADR 11). It needs the ledger and nothing else.
+
+mod door;
+mod guard;
+mod keeper;
+mod proxy;
+mod supervisor;
+mod watchdog;
+
+pub use door::{Door, Opening};
+pub use guard::{guard, launch};
+pub use keeper::{Keeper, writer_lease};
+pub use proxy::Proxy;
+pub use supervisor::Supervisor;
