@@ -55,11 +55,13 @@ impl Keeper {
         ttl / 5
     }
 
-    /// The shortest lease for a ledger whose calls may take this long: a renewal each third of it must fit, and the margin.
+    /// The shortest lease for a ledger whose calls may take this long, in tenths of a second: a renewal each third of it
+    /// must fit, and the margin.
     #[must_use]
     pub fn shortest_ttl(call: Duration) -> Duration {
         // ttl - ttl / 5 - ttl / 3 >= call
-        call * 15 / 7
+        let tenths = (call * 15 / 7).as_millis().div_ceil(100);
+        Duration::from_millis(u64::try_from(tenths).unwrap_or(u64::MAX).saturating_mul(100))
     }
 
     /// Keeps the lease until `stop`, then shuts the door and gives the lease back.

@@ -73,7 +73,9 @@ impl Supervisor {
             drop(stdin);
             let is_over = ended.is_some() || self.stop(&mut guard).await;
             // A writer that could not be killed is what the watchdog is for.
-            watchdog.filter(|_| is_over).map(Watchdog::disarm);
+            if let Some(watchdog) = watchdog.filter(|_| is_over) {
+                watchdog.disarm();
+            }
             let code = ended.map(|status| status.code().and_then(|code| u8::try_from(code).ok()));
             if let Some(code) = code.filter(|code| stopping || *code != Some(KILLED)) {
                 return Ok(code.unwrap_or(u8::MAX));

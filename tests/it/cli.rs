@@ -80,6 +80,31 @@ fn what_is_wrong_with_a_ledger_in_etcd_is_said_by_its_argument() {
 }
 
 #[test]
+fn what_is_wrong_with_a_gate_is_said_before_it_starts() {
+    let service = "--service=gpki/gpki-directory";
+    let endpoint = "--ledger-etcd-endpoints=http://127.0.0.1:1";
+    for (arguments, words) in [
+        (
+            &[service, endpoint][..],
+            "there is no writer: give --proxy LISTEN=TARGET, or `-- COMMAND`, or both",
+        ),
+        (&["--service=gpki", endpoint, "--", "true"], "write NAMESPACE/NAME, such as gpki/gpki-directory"),
+        (&[service, endpoint, "--proxy=5432"], "write LISTEN=TARGET, such as 0.0.0.0:5432=127.0.0.1:5433"),
+        (
+            &[service, endpoint, "--lease-ttl=5s", "--", "true"],
+            "--lease-ttl 5s is too short: give at least 6.5s",
+        ),
+        (&[service, "--", "true"], "--ledger-etcd-endpoints is missing: give the URL of each member"),
+        (&[service, endpoint, "--proxy=a=b:1", "--watchdog=/dev/null"], "LISTEN=TARGET"),
+        (&[service, endpoint, "--proxy=192.0.2.1:1=b:1"], "--proxy: listen on 192.0.2.1:1"),
+    ] {
+        let (code, _, err) = bongsu(&[&["gate", "--region", "daejeon"], arguments].concat());
+        assert_eq!(code, 2, "{arguments:?}: {err}");
+        assert!(err.contains(words), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
 fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let (code, out, _) = bongsu(&["completions", shell]);

@@ -46,6 +46,7 @@ impl Gate {
             .args(["gate", "--service", SERVICE, "--region", region, "--lease-ttl", "7s"])
             .args(["--ledger-etcd-endpoints", &etcd.url(0), "--ledger-etcd-prefix", prefix])
             .args(form)
+            .stdout(Stdio::null())
             .stderr(log)
             .spawn();
         Self(child.unwrap())
