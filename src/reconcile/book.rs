@@ -153,10 +153,10 @@ pub async fn put<T: Serialize + Sync>(
     let text = serde_json::to_string(value).map_err(unavailable)?;
     let result = ledger.write(&key, &text, expect, under).await;
     if planted!(LastWriteWins)
-        && matches!(result, Err(LedgerError::Conflict { .. }))
+        && matches!(result, Err(LedgerError::Conflict { .. } | LedgerError::NotHolder { .. }))
         && let Some(found) = ledger.get(&key).await?
     {
-        return ledger.write(&key, &text, Expect::Version(found.version), under).await;
+        return ledger.put(&key, &text, Expect::Version(found.version)).await;
     }
     result
 }
