@@ -189,6 +189,18 @@ mod tests {
     }
 
     #[test]
+    fn of_a_contradicted_vantage_a_word_that_began_earlier_does_not_count_either() {
+        let again = |at| Report { verdict: Verdict::Degraded, ..failed(at) };
+        let [early, late] = [10 * SECOND, 60 * SECOND];
+        // Most of both regions is good again for it, and one service of the region that turned bad first is not yet.
+        let most = service([healthy(), healthy(), again(early)], [healthy(), healthy(), again(late)]);
+        let left = service([healthy(), healthy(), failed(early)], [healthy(), healthy(), again(late)]);
+        let suspect = |services: &[ServiceReports]| survey(vantages([true; 3]), services).vantages[2].suspect;
+        assert!(suspect(&[most.clone(), most.clone(), left]));
+        assert!(!suspect(&[most.clone(), most]), "it calls nobody failed");
+    }
+
+    #[test]
     fn one_other_region_turning_bad_is_for_the_quorum_and_makes_no_suspect() {
         let seen = service([failed(1), failed(1), failed(1)], [healthy(); 3]);
         assert!(survey(vantages([true; 3]), &[seen]).vantages.iter().all(|v| !v.suspect));

@@ -11,6 +11,8 @@ struct Storm {
     resolution: Duration,
     /// It still does.
     lasts: bool,
+    /// It is contradicted on both regions, whenever they turned bad.
+    contradicted: bool,
 }
 
 /// How far a vantage can be believed.
@@ -36,7 +38,9 @@ pub(super) fn standing(
         Some(storm) if storm.lasts => Standing::InStorm,
         Some(storm) => {
             let mut left = failures(vantage, vantages, services);
-            let any = left.any(|onset| onset.distance(storm.at) <= storm.resolution);
+            // Of a contradicted one no word is worth more for having begun earlier: the link to that region was bad, and
+            // then its own became so.
+            let any = left.any(|onset| storm.contradicted || onset.distance(storm.at) <= storm.resolution);
             if any { Standing::Calmed } else { Standing::Trusted }
         }
     }
@@ -72,8 +76,9 @@ fn storm(
                     true => turn.failing || other.failing,
                     false => turn.failing && other.failing,
                 };
-                if last.as_ref().is_none_or(|last| (lasts, at) > (last.lasts, last.at)) {
-                    last = Some(Storm { at, resolution, lasts });
+                let strictest = (lasts, contradicted, at);
+                if last.as_ref().is_none_or(|last| strictest > (last.lasts, last.contradicted, last.at)) {
+                    last = Some(Storm { at, resolution, lasts, contradicted });
                 }
             }
         }
