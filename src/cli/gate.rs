@@ -150,23 +150,27 @@ async fn keep(args: Args) -> anyhow::Result<Outcome> {
     }
     let supervisor = Supervisor { command: args.command, door, watchdog: args.watchdog, clock };
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let told = async {
+    let told = async move {
         tokio::select! {
             biased;
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     };
-    let mut code = Ok(0);
-    // The lease is kept until the writer has ended, and only then given back.
-    let over = async {
+    // A task of its own: it must stop the writer also while the keeper waits for the ledger, or for the writer to end.
+    let writer = tokio::spawn(async move {
         match supervisor.command.is_empty() {
-            true => told.await,
-            false => code = supervisor.run(told).await,
+            true => {
+                told.await;
+                Ok(0)
+            }
+            false => supervisor.run(told).await,
         }
-    };
-    keeper.run(over).await;
-    code.map(Outcome::Ended)
+    });
+    let mut code = Ok(Ok(0));
+    // The lease is kept until the writer has ended, and only then given back.
+    keeper.run(async { code = writer.await }).await;
+    code.context("run the writer")?.map(Outcome::Ended)
 }
 
 /// The guard of a writer.

@@ -22,13 +22,24 @@ pub struct Opening {
 pub struct Door {
     clock: Arc<dyn Clock>,
     opening: watch::Sender<Option<Opening>>,
+    /// Writers that were let in and have not ended.
+    inside: watch::Sender<usize>,
+}
+
+/// A writer that was let in. It counts until this is dropped.
+pub struct Inside<'a>(&'a Door);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.inside.send_modify(|count| *count = count.saturating_sub(1));
+    }
 }
 
 impl Door {
     /// A door that is shut.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, opening: watch::channel(None).0 }
+        Self { clock, opening: watch::channel(None).0, inside: watch::channel(0).0 }
     }
 
     /// Opens it, or holds it open for longer.
@@ -39,6 +50,19 @@ impl Door {
     /// Shuts it now.
     pub fn shut(&self) {
         self.opening.send_replace(None);
+    }
+
+    /// Lets a writer in: it does not end by the door being shut, but some time after it.
+    #[must_use]
+    pub fn enter(&self) -> Inside<'_> {
+        self.inside.send_modify(|count| *count += 1);
+        Inside(self)
+    }
+
+    /// Waits until every writer that was let in has ended.
+    pub async fn vacated(&self) {
+        // The sender lives as long as the door.
+        let _ = self.inside.subscribe().wait_for(|count| *count == 0).await;
     }
 
     /// Until when it is open now; `None` if it is shut.

@@ -121,10 +121,17 @@ impl Keeper {
         }
     }
 
-    /// Shuts the door first, so that nothing is written under a lease that another may hold.
+    /// Shuts the door and waits until the writer has ended, so that nothing is written under a lease that another may hold.
     async fn give_back(&self, why: &str, told: &mut String) {
         self.door.shut();
         self.tell(told, format!("the door is shut: {why}"));
+        tokio::select! {
+            biased;
+            () = self.door.vacated() => {}
+            () = self.clock.sleep(self.ttl) => {
+                return warn!("the writer has not ended: the lease is not given back, it runs out by itself");
+            }
+        }
         if let Err(error) = self.ledger.release(&writer_lease(&self.service), &self.identity).await {
             warn!(%error, "the lease is not given back, it runs out by itself");
         }

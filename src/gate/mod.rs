@@ -10,7 +10,7 @@ mod proxy;
 mod supervisor;
 mod watchdog;
 
-pub use door::{Door, Opening};
+pub use door::{Door, Inside, Opening};
 pub use guard::{guard, launch};
 pub use keeper::{Keeper, writer_lease};
 pub use proxy::Proxy;

@@ -53,6 +53,7 @@ impl Supervisor {
                 opening = self.door.opened() => opening,
             };
             let mut watchdog = self.watchdog.as_deref().map(Watchdog::open).transpose()?;
+            let inside = self.door.enter();
             let mut guard = self.start(opening)?;
             let Some(mut stdin) = guard.stdin.take() else {
                 anyhow::bail!("the guard has no standard input")
@@ -75,6 +76,12 @@ impl Supervisor {
             // A writer that could not be killed is what the watchdog is for.
             if let Some(watchdog) = watchdog.filter(|_| is_over) {
                 watchdog.disarm();
+            }
+            if is_over {
+                drop(inside);
+            } else {
+                // Nobody knows whether it still writes: its lease is not given back, and runs out.
+                std::mem::forget(inside);
             }
             let code = ended.map(|status| status.code().and_then(|code| u8::try_from(code).ok()));
             if let Some(code) = code.filter(|code| stopping || *code != Some(KILLED)) {

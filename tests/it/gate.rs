@@ -176,6 +176,13 @@ fn around(etcd: &Etcd, prefix: &str, file: &Path) -> Gate {
     Gate::start(etcd, prefix, "daejeon", &["--", "sh", "-c", &script])
 }
 
+/// The process between a gate and its writer.
+fn guard_of(gate: &Gate) -> Pid {
+    let children = Command::new("pgrep").args(["-P", &gate.0.id().to_string()]).output().unwrap();
+    let guard: i32 = String::from_utf8(children.stdout).unwrap().trim().parse().unwrap();
+    Pid::from_raw(guard).unwrap()
+}
+
 fn lines(file: &Path) -> usize {
     fs::read_to_string(file).map_or(0, |text| text.lines().count())
 }
@@ -224,10 +231,29 @@ async fn a_writer_dies_with_its_guard() {
     let (_dir, file) = file("written");
     let gate = around(etcd, prefix, &file);
     grows("the writer writes", &file).await;
-    let children = Command::new("pgrep").args(["-P", &gate.0.id().to_string()]).output().unwrap();
-    let guard: i32 = String::from_utf8(children.stdout).unwrap().trim().parse().unwrap();
-    kill_process(Pid::from_raw(guard).unwrap(), Signal::KILL).unwrap();
+    kill_process(guard_of(&gate), Signal::KILL).unwrap();
     stands_still("the kernel kills it", &file, Duration::from_secs(3)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_not_given_back_before_the_writer_has_ended() {
+    let (etcd, prefix) = (Etcd::shared().await, "/overlap");
+    let ledger = ledger(etcd, prefix);
+    serve(&ledger, "daejeon", 1).await;
+    let (_dir, file) = file("written");
+    let script = |region| format!("while :; do echo {region} >> {}; sleep 0.01; done", file.display());
+    let start = |region| Gate::start(etcd, prefix, region, &["--", "sh", "-c", &script(region)]);
+    let (daejeon, _gwangju) = (start("daejeon"), start("gwangju"));
+    grows("daejeon writes", &file).await;
+    // The guard cannot kill the writer now; the gate has to kill the guard, which takes its time.
+    kill_process(guard_of(&daejeon), Signal::STOP).unwrap();
+    serve(&ledger, "gwangju", 2).await;
+    let written = || fs::read_to_string(&file).unwrap();
+    until("gwangju writes", TTL + SOON, async || written().contains("gwangju").then_some(())).await;
+    pause(Duration::from_secs(1)).await;
+    let text = written();
+    let (_, after) = text.split_once("gwangju").unwrap();
+    assert!(!after.contains("daejeon"), "two writers");
 }
 
 #[tokio::test(flavor = "multi_thread")]
