@@ -75,6 +75,7 @@ fn observation(verdict: Verdict) -> Observation {
         changed_at: Timestamp(0),
         last_automatic: None,
         run: None,
+        fenced: false,
     };
     let view = |(index, region): (usize, RegionName)| MemberView {
         reports: vec![report(if index == 0 { verdict } else { Verdict::Healthy }); REGIONS.len()],
@@ -97,6 +98,7 @@ fn observation(verdict: Verdict) -> Observation {
         last_drill: None,
         request: None,
         in_drill: false,
+        writer: bongsu::domain::WriterLease::default(),
         timings: Timings::default(),
     }
 }
@@ -109,6 +111,7 @@ fn service() -> Service {
         grade: 1,
         topology: Topology::ActiveActive,
         members: regions().zip((0..).map(member)).collect(),
+        gate: None,
         health: HealthPolicy {
             interval: Duration::from_secs(1),
             timeout: Duration::from_millis(500),

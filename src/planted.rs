@@ -65,6 +65,12 @@ mod bugs {
         BudgetNotReserved,
         /// A run does not look again before it begins.
         NoPrecheck,
+        /// The epoch is raised before the old writer has stopped.
+        RaiseBeforeFence,
+        /// Nobody waits for the gate of the old writer.
+        FenceNotAwaited,
+        /// A gate opens by what it read before it took the lease.
+        GateOpensUnseen,
         /// A drill that a person stops leaves its services where they are.
         AbortDoesNotReturn,
         /// A drill that was stopped while it held has passed.

@@ -22,6 +22,8 @@ pub enum ConditionType {
     FailoverReady,
     /// What is published is what the ledger says.
     TrafficInSync,
+    /// A gate holds the writer's lease, so the writer stops whatever becomes of its region.
+    WriterFenced,
     /// A region's Bongsu renews its lease.
     AgentAlive,
     /// A region is confirmed lost.
@@ -48,6 +50,7 @@ impl ConditionType {
             Self::ObjectivesFeasible => "ObjectivesFeasible",
             Self::FailoverReady => "FailoverReady",
             Self::TrafficInSync => "TrafficInSync",
+            Self::WriterFenced => "WriterFenced",
             Self::AgentAlive => "AgentAlive",
             Self::Lost => "Lost",
             Self::Complete => "Complete",

@@ -45,8 +45,9 @@ pub use region::{
     Budget, EvacuationBudget, GlobalStop, Maintenance, Region, RegionRole, RegionSpec, RegionStatus,
 };
 pub use shared_service::{
-    Failback, FailbackMode, FailoverPolicy, Member, MemberStatus, Mode, NextMove, Objectives, PassedDrill,
-    ServiceRef, SharedService, SharedServiceSpec, SharedServiceStatus, Topology, VantageStatus,
+    Failback, FailbackMode, FailoverPolicy, Fence, FenceStatus, Gate, Member, MemberStatus, Mode, NextMove,
+    Objectives, PassedDrill, ServiceRef, SharedService, SharedServiceSpec, SharedServiceStatus, Topology,
+    VantageStatus,
 };
 pub use switchover_drill::{
     ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, NextRun, RampStep,

@@ -31,6 +31,7 @@ use super::{Duration, Health, RuleStatus, Traffic, TrafficStatus};
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = ("self.topology != 'ActiveStandby' || self.members.size() >= 2", "ActiveStandby needs at least two members: one serves, one stands by"))]
+#[x_kube(validation = ("self.topology == 'ActiveStandby' || !has(self.fence)", "fence is for ActiveStandby: of an ActiveActive service all members write"))]
 #[x_kube(validation = ("self.topology != 'ActiveActive' || self.members.exists(m, m.weight > 0)", "at least one member must have a weight above 0, or nobody serves"))]
 #[x_kube(validation = ("!has(self.objectives) || !has(self.objectives.rto) || self.traffic.all(t, duration(self.objectives.rto).getMilliseconds() >= duration(self.health.interval).getMilliseconds() * self.health.window.failures + duration(self.health.timeout).getMilliseconds() + duration(t.ttl).getMilliseconds())", "objectives.rto is below interval * window.failures + timeout + ttl: detecting the fault and waiting for resolvers takes longer than that"))]
 #[x_kube(validation = ("self.traffic.size() == 0 || self.members.all(m, m.addresses.size() > 0)", "every member needs addresses, because traffic publishes them"))]
@@ -61,6 +62,11 @@ pub struct SharedServiceSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 4))]
     pub traffic: Vec<Traffic>,
+
+    /// What keeps the region that writes from writing on, once another one is to write. `ActiveStandby` only; unset: nothing
+    /// does, and nothing is promised of writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<Fence>,
 
     /// What Bongsu may do by itself.
     #[serde(default)]
@@ -127,6 +133,25 @@ pub struct Member {
     /// `true` while work is done on this member: it is then never chosen as a target.
     #[serde(default)]
     pub maintenance: bool,
+}
+
+/// What keeps a writer from writing on.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fence {
+    /// `bongsu gate` runs before or around the writer of each member.
+    pub gate: Gate,
+}
+
+/// The gates of a service. Every member needs one.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = ("duration(self.leaseTtl).getMilliseconds() >= 6500", "fence.gate.leaseTtl is below 6.5s: a renewal each third of it, a call of the ledger of 3s and a fifth for what is under way must fit"))]
+pub struct Gate {
+    /// `--lease-ttl` of the gates: after an unclean loss another region may write when it is over. At least `6.5s`, defaults
+    /// to `15s`.
+    #[serde(default = "default_lease_ttl")]
+    pub lease_ttl: Duration,
 }
 
 /// What Bongsu may do by itself.
@@ -259,6 +284,10 @@ pub struct SharedServiceStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["rule".into()]))]
     pub rules: Vec<RuleStatus>,
 
+    /// What keeps the region that writes from writing on. `ActiveStandby` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<FenceStatus>,
+
     /// What is published through each entry of `spec.traffic`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -274,10 +303,26 @@ pub struct SharedServiceStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["awayFrom".into()]))]
     pub last_passed_drill: Vec<PassedDrill>,
 
-    /// `Ready`, `Reconciling`, `Stalled`, `Accepted`, `ObjectivesFeasible`, `FailoverReady`, `TrafficInSync`.
+    /// `Ready`, `Reconciling`, `Stalled`, `Accepted`, `ObjectivesFeasible`, `FailoverReady`, `TrafficInSync`,
+    /// `WriterFenced`.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// How sure it is that two regions never write at the same time.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FenceStatus {
+    /// `Enforced`: a gate holds the writer's lease. `None`: nothing is known that stops the writer.
+    pub strength: String,
+
+    /// The gate that holds the lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+
+    /// What that means, and what to do about it.
+    pub message: String,
 }
 
 /// A live drill that passed.
@@ -359,4 +404,8 @@ pub struct NextMove {
 
 fn default_weight() -> i32 {
     100
+}
+
+fn default_lease_ttl() -> Duration {
+    Duration(std::time::Duration::from_secs(15))
 }

@@ -252,7 +252,10 @@ async fn reached(
     }
     info!("etcd is ready");
     part.ready();
-    Ok(Arc::new(ledger))
+    let ledger = Arc::new(ledger);
+    let follower = ledger.clone();
+    tokio::spawn(async move { follower.follow_writers().await });
+    Ok(ledger)
 }
 
 async fn answer_names(server: NameServer, stop: CancellationToken) {

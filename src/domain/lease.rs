@@ -8,7 +8,13 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::Tick;
+use super::{ServiceKey, Tick};
+
+/// The name of the lease under which a service's writer writes; its gate holds it.
+#[must_use]
+pub fn writer_lease(service: &ServiceKey) -> String {
+    format!("writer/{service}")
+}
 
 /// Counts how often a lease was taken: it grows each time that somebody, perhaps its last holder, takes a lease that
 /// had run out or been given back, and stays when it is renewed in time. What was said under an older term was said

@@ -33,9 +33,9 @@ pub use drill::{
 pub use fleet::{Fleet, RegionState, ServiceReports, survey};
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};
 pub use ids::{Epoch, Identity, RegionName, RouteName, RunId, ServiceKey};
-pub use lease::{LeaseMark, LeaseWatch, Tenure, Term};
+pub use lease::{LeaseMark, LeaseWatch, Tenure, Term, writer_lease};
 pub use observation::{
-    MemberView, Observation, Published, Report, Request, Switches, TargetRefusal, VantageView,
+    MemberView, Observation, Published, Report, Request, Switches, TargetRefusal, VantageView, WriterLease,
 };
 pub use plan::{Move, Plan, Step, StepKind, Trigger, plan_for};
 pub use predict::{Prediction, Timings, predict};
@@ -43,5 +43,5 @@ pub use quorum::{MemberHealth, judge};
 pub use record::Record;
 pub use rules::{Evaluation, Rule, RuleOutcome, Why};
 pub use run::{Intervention, Next, Run, RunState, StepRecord, StepResult, StepState, Times};
-pub use service::{FailoverPolicy, Member, Mode, Service, Topology};
+pub use service::{FailoverPolicy, GatePolicy, Member, Mode, Service, Topology};
 pub use time::{Tick, Timestamp};

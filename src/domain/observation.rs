@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use super::{
-    BudgetLimits, BudgetUse, Epoch, MemberHealth, Record, RegionName, RunId, Service, ServiceKey, Timestamp,
-    Timings, Trigger, Verdict, judge,
+    BudgetLimits, BudgetUse, Epoch, Identity, MemberHealth, Record, RegionName, RunId, Service, ServiceKey,
+    Timestamp, Timings, Trigger, Verdict, judge,
 };
 
 /// One service, at one moment.
@@ -34,6 +34,8 @@ pub struct Observation {
     pub request: Option<Request>,
     /// A drill has the service in hand and will bring it back.
     pub in_drill: bool,
+    /// The lease under which the writer writes.
+    pub writer: WriterLease,
     /// How long the parts of a move take.
     pub timings: Timings,
 }
@@ -79,6 +81,18 @@ impl Observation {
             other => Err(TargetRefusal::Health(other)),
         }
     }
+}
+
+/// The lease of a service's writer, as it was read last.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum WriterLease {
+    /// No gate has ever held it, or the leases have not been read yet.
+    #[default]
+    NeverSeen,
+    /// A gate holds it.
+    Held(Identity),
+    /// It was given back, or has run out.
+    Free,
 }
 
 /// What is published for a service that the ledger never heard of.

@@ -105,6 +105,10 @@ impl Move {
 pub enum Step {
     /// Looks again whether the new members can serve.
     Precheck,
+    /// Says in the ledger that nobody may write, so that the gate of who writes now shuts.
+    Fence,
+    /// Waits until that gate has given its lease back, or the lease has run out.
+    AwaitFence,
     /// Writes the new epoch and who serves under it into the ledger. From here on nothing is accepted under the old one.
     RaiseEpoch {
         /// The new epoch.
@@ -128,6 +132,10 @@ pub enum Step {
 pub enum StepKind {
     /// See [`Step::Precheck`].
     Precheck,
+    /// See [`Step::Fence`].
+    Fence,
+    /// See [`Step::AwaitFence`].
+    AwaitFence,
     /// See [`Step::RaiseEpoch`].
     RaiseEpoch,
     /// See [`Step::ShiftTraffic`].
@@ -144,6 +152,8 @@ impl Step {
     pub const fn kind(&self) -> StepKind {
         match self {
             Self::Precheck => StepKind::Precheck,
+            Self::Fence => StepKind::Fence,
+            Self::AwaitFence => StepKind::AwaitFence,
             Self::RaiseEpoch { .. } => StepKind::RaiseEpoch,
             Self::ShiftTraffic { .. } => StepKind::ShiftTraffic,
             Self::Verify => StepKind::Verify,
@@ -153,11 +163,19 @@ impl Step {
 }
 
 impl StepKind {
+    /// Whether it changes what the ledger says of the service, so that it must be undone if the move is.
+    #[must_use]
+    pub const fn touches_record(self) -> bool {
+        matches!(self, Self::Fence | Self::RaiseEpoch)
+    }
+
     /// The word in status, events and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Precheck => "Precheck",
+            Self::Fence => "Fence",
+            Self::AwaitFence => "AwaitFence",
             Self::RaiseEpoch => "RaiseEpoch",
             Self::ShiftTraffic => "ShiftTraffic",
             Self::Verify => "Verify",
@@ -193,37 +211,36 @@ impl Plan {
     }
 }
 
-/// The steps of a move. The same function for failover, switchover, failback and, later, drills.
+/// The steps of a move. The same function for failover, switchover, failback and drills.
 ///
 /// Something broke: once the epoch is raised there is no way back, because the old member does not serve. A planned
 /// move can return until the new members are verified.
 #[must_use]
 pub fn plan_for(service: &Service, change: Move, epoch: Epoch, timings: &Timings) -> Plan {
-    let shift = || service.routes.iter().map(|route| Step::ShiftTraffic { route: route.clone() });
-    let raise = |epoch, serving: &BTreeSet<RegionName>| Step::RaiseEpoch { epoch, serving: serving.clone() };
-    let mut steps = Vec::with_capacity(service.routes.len() + 4);
-    if change.trigger != Trigger::Establish {
+    let is_new = change.trigger == Trigger::Establish;
+    let fences = service.gate.is_some() && change.leaving().next().is_some();
+    let mut steps = Vec::with_capacity(service.routes.len() + 6);
+    if !is_new {
         steps.push(Step::Precheck);
     }
-    steps.push(raise(epoch, &change.to));
+    steps.extend(raise(fences, epoch, &change.to));
     let raised = steps.len() - 1;
-    steps.extend(shift());
-    if change.trigger != Trigger::Establish {
+    steps.extend(shift(service));
+    if !is_new {
         steps.push(Step::Verify);
     }
     let verified = steps.len() - 1;
     steps.push(Step::Settle);
-    let returns = !change.trigger.is_unplanned() && change.trigger != Trigger::Establish;
-    let compensation = match returns {
-        true if planted!(CompensationInWrongOrder) => {
-            shift().chain(std::iter::once(raise(epoch.next(), &change.from))).collect()
-        }
-        true => std::iter::once(raise(epoch.next(), &change.from)).chain(shift()).collect(),
+    let returns = !change.trigger.is_unplanned() && !is_new;
+    // What was fenced for a move that did not come to the raise must be let write again.
+    let way_back = raise(fences, epoch.next(), &change.from);
+    let compensation = match returns || fences {
+        true if planted!(CompensationInWrongOrder) => shift(service).chain(way_back).collect(),
+        true => way_back.into_iter().chain(shift(service)).collect(),
         false => Vec::new(),
     };
     let prediction = predict(service, timings);
-    let from_start = prediction.decide + prediction.shift + prediction.ttl + prediction.verify;
-    let predicted = if change.trigger.is_unplanned() { prediction.total() } else { from_start };
+    let predicted = if change.trigger.is_unplanned() { prediction.total() } else { prediction.planned() };
     Plan {
         change,
         epoch,
@@ -232,4 +249,17 @@ pub fn plan_for(service: &Service, change: Move, epoch: Epoch, timings: &Timings
         compensation,
         predicted_rto_millis: u64::try_from(predicted.as_millis()).unwrap_or(u64::MAX),
     }
+}
+
+/// The steps that lead to a new epoch; with a gate, none begins before the writer of the old one has stopped (I1).
+fn raise(fences: bool, epoch: Epoch, serving: &BTreeSet<RegionName>) -> Vec<Step> {
+    let raise = Step::RaiseEpoch { epoch, serving: serving.clone() };
+    match fences && !planted!(RaiseBeforeFence) {
+        true => vec![Step::Fence, Step::AwaitFence, raise],
+        false => vec![raise],
+    }
+}
+
+fn shift(service: &Service) -> impl Iterator<Item = Step> {
+    service.routes.iter().map(|route| Step::ShiftTraffic { route: route.clone() })
 }

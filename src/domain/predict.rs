@@ -4,6 +4,9 @@ use std::{fmt, time::Duration};
 
 use super::Service;
 
+/// From the end of a gate's lease to the next gate's: the leader looks each 200 ms, the gate each 500 ms.
+const AFTER_LEASE: Duration = Duration::from_secs(1);
+
 /// How long the parts of a move take that are not in the spec: measured by earlier runs, or the defaults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timings {
@@ -39,6 +42,9 @@ pub struct Prediction {
     pub elect: Duration,
     /// From the verdict to the plan.
     pub decide: Duration,
+    /// From the fault to the end of the lease of the writer's gate: it was renewed last before the fault. Runs in parallel
+    /// with detecting and deciding; zero without a gate.
+    pub fence: Duration,
     /// From the plan to the name servers' answer.
     pub shift: Duration,
     /// Until the last resolver has forgotten the old answer.
@@ -51,19 +57,32 @@ impl Prediction {
     /// All of it.
     #[must_use]
     pub fn total(&self) -> Duration {
-        self.detect.max(self.elect) + self.decide + self.shift + self.ttl + self.verify
+        (self.detect.max(self.elect) + self.decide).max(self.fence) + self.after_fence()
+    }
+
+    /// Of a move that somebody wants while all is well: the gate gives its lease back in the time of a call.
+    #[must_use]
+    pub fn planned(&self) -> Duration {
+        self.decide + self.after_fence()
+    }
+
+    fn after_fence(&self) -> Duration {
+        self.shift + self.ttl + self.verify
     }
 }
 
 impl fmt::Display for Prediction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { interval, failures, timeout, detect, elect, decide, shift, ttl, verify } = self;
+        let Self { interval, failures, timeout, detect, elect, decide, fence, shift, ttl, verify } = self;
         write!(
             f,
             "the larger of detecting ({failures} × {interval:?} + {timeout:?} = {detect:?}) and replacing a lost \
-             leader ({elect:?}), + deciding {decide:?} + shifting {shift:?} + TTL {ttl:?} + verifying {verify:?} = {:?}",
-            self.total()
-        )
+             leader ({elect:?}), + deciding {decide:?}"
+        )?;
+        if !fence.is_zero() {
+            write!(f, ", or the gate's lease ({fence:?}) if that is longer,")?;
+        }
+        write!(f, " + shifting {shift:?} + TTL {ttl:?} + verifying {verify:?} = {:?}", self.total())
     }
 }
 
@@ -80,6 +99,7 @@ pub fn predict(service: &Service, timings: &Timings) -> Prediction {
         detect: health.interval * failures + health.timeout,
         elect: timings.leader_ttl + timings.leader_ttl / 3,
         decide: timings.decide,
+        fence: service.gate.map_or(Duration::ZERO, |gate| gate.lease_ttl + AFTER_LEASE),
         shift: timings.shift,
         ttl: service.ttl,
         verify: health.timeout,

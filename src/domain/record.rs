@@ -26,6 +26,9 @@ pub struct Record {
     /// The run that is going on.
     #[serde(default)]
     pub run: Option<RunId>,
+    /// Nobody may write: a move waits until the gate of who wrote has shut. Until the epoch is raised, or the move is over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fenced: bool,
 }
 
 impl Record {
@@ -41,6 +44,6 @@ impl Record {
         let mut away = self.away.clone();
         away.extend(self.serving.difference(serving).map(|region| (region.clone(), trigger)));
         away.retain(|region, _| !serving.contains(region));
-        Self { epoch, serving: serving.clone(), away, changed_at: now, ..self.clone() }
+        Self { epoch, serving: serving.clone(), away, changed_at: now, fenced: false, ..self.clone() }
     }
 }

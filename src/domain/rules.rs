@@ -27,6 +27,8 @@ pub enum Rule {
     DependencyHealthy,
     /// A member can take over.
     TargetAvailable,
+    /// A gate stands before the writer, so that it can be fenced (I1).
+    WriterFenced,
     /// Somebody serves afterwards (I3).
     NeverEmpty,
     /// Those who serve afterwards can carry the load (I4).
@@ -43,7 +45,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the fixed order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::MoveNeeded,
         Self::NoOtherRun,
         Self::NameUnclaimed,
@@ -52,6 +54,7 @@ impl Rule {
         Self::VantagesTrusted,
         Self::DependencyHealthy,
         Self::TargetAvailable,
+        Self::WriterFenced,
         Self::NeverEmpty,
         Self::Capacity,
         Self::Cooldown,
@@ -72,6 +75,7 @@ impl Rule {
             Self::VantagesTrusted => "VantagesTrusted",
             Self::DependencyHealthy => "DependencyHealthy",
             Self::TargetAvailable => "TargetAvailable",
+            Self::WriterFenced => "WriterFenced",
             Self::NeverEmpty => "NeverEmpty",
             Self::Capacity => "Capacity",
             Self::Cooldown => "Cooldown",
@@ -168,6 +172,12 @@ pub enum Why {
         /// The candidate; `None`: there is no other member.
         candidate: Option<(RegionName, TargetRefusal)>,
     },
+    /// The writer has a gate.
+    Gated,
+    /// Nothing is said of a gate.
+    NoGate,
+    /// There should be a gate, and none was ever seen.
+    GateNeverSeen,
     /// Nobody that carries load would be left.
     Empty,
     /// How many carry load afterwards.
@@ -267,6 +277,12 @@ impl fmt::Display for Why {
             Self::NoTarget { candidate: Some((region, refusal)) } => {
                 write!(f, "{region} cannot take over: {refusal}")
             }
+            Self::Gated => f.write_str("a gate stands before the writer: the move waits until it has shut"),
+            Self::NoGate => f.write_str("the spec has no fence.gate: nothing is promised of writes"),
+            Self::GateNeverSeen => f.write_str(
+                "no gate has ever held the writer's lease, so nobody knows that the old writer will stop: start bongsu gate \
+                 before each writer, or create the Failover yourself",
+            ),
             Self::Empty => f.write_str("nobody who carries load would be left"),
             Self::Left { members } => write!(f, "{members} would serve"),
             Self::Load { capacity, load } => match capacity {

@@ -125,7 +125,7 @@ pub struct Times {
     pub observed: Option<Timestamp>,
     /// The plan was in the ledger.
     pub decided: Option<Timestamp>,
-    /// The new epoch was in the ledger.
+    /// The old writer had stopped; without a gate: the new epoch was in the ledger.
     pub fenced: Option<Timestamp>,
     /// The new writer was promoted.
     pub promoted: Option<Timestamp>,
@@ -344,9 +344,13 @@ impl Run {
         }
         let more_to_shift = self.current().is_some_and(|record| record.step.kind() == StepKind::ShiftTraffic);
         match kind {
-            Some(StepKind::RaiseEpoch) => self.times.fenced = Some(now),
+            // Without a gate, raising the epoch is the fence.
+            Some(StepKind::AwaitFence | StepKind::RaiseEpoch) => {
+                self.times.fenced.get_or_insert(now);
+            }
             Some(StepKind::Verify) => self.times.verified = Some(now),
-            Some(StepKind::ShiftTraffic) | Some(StepKind::Settle) | Some(StepKind::Precheck) | None => {}
+            Some(StepKind::ShiftTraffic | StepKind::Settle | StepKind::Precheck | StepKind::Fence) | None => {
+            }
         }
         let shifting = matches!(kind, Some(StepKind::RaiseEpoch | StepKind::ShiftTraffic));
         if shifting && !more_to_shift {
@@ -378,12 +382,12 @@ impl Run {
         }
     }
 
-    /// Undoes what was done. Where the epoch was never raised, nothing was.
+    /// Undoes what was done. Where nobody was fenced and the epoch was never raised, nothing was.
     fn compensate(&mut self, now: Timestamp) {
         let touched = self
             .journal
             .iter()
-            .any(|record| record.step.kind() == StepKind::RaiseEpoch && record.state != StepState::Pending);
+            .any(|record| record.step.kind().touches_record() && record.state != StepState::Pending);
         if !touched || self.plan.compensation.is_empty() {
             let message = std::mem::take(&mut self.message);
             return self.end(RunState::Compensated, format!("nothing was changed: {message}"), now);

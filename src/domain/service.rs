@@ -19,6 +19,8 @@ pub struct Service {
     pub topology: Topology,
     /// The copies by region.
     pub members: BTreeMap<RegionName, Member>,
+    /// Gate that stands before each writer; `None`: nothing keeps a writer from writing on.
+    pub gate: Option<GatePolicy>,
     /// How verdicts are made.
     pub health: HealthPolicy,
     /// What may be done without a person.
@@ -55,6 +57,13 @@ pub struct Member {
     pub capacity: Option<u64>,
     /// Work is being done on it.
     pub maintenance: bool,
+}
+
+/// The gates of a service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct GatePolicy {
+    /// Length of the lease under which a gate lets its writer write.
+    pub lease_ttl: Duration,
 }
 
 /// What may be done without a person.

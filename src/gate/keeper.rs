@@ -7,19 +7,14 @@ use tracing::{info, warn};
 
 use super::door::{Door, Opening};
 use crate::{
-    domain::{Epoch, Identity, Record, RegionName, ServiceKey, Tick},
+    domain::{Epoch, Identity, Record, RegionName, ServiceKey, Term, Tick, writer_lease},
+    planted::planted,
     ports::{Clock, Key, Ledger, LedgerError},
 };
 
 /// Time between two tries to take a lease that another gate holds. 500 ms: a lease that is given back is taken at once as
 /// a writer sees it, and two reads a second cost the ledger nothing.
 const RETRY: Duration = Duration::from_millis(500);
-
-/// The name of the lease under which a service's writer writes.
-#[must_use]
-pub fn writer_lease(service: &ServiceKey) -> String {
-    format!("writer/{service}")
-}
 
 /// Keeps the lease of one writer and its door.
 pub struct Keeper {
@@ -67,10 +62,10 @@ impl Keeper {
     /// Keeps the lease until `stop`, then shuts the door and gives the lease back.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let mut changes = self.ledger.watch(record(&self.service).as_str());
-        let mut told = String::new();
+        let (mut held, mut told) = (None, String::new());
         tokio::pin!(stop);
         loop {
-            let wait = self.look(&mut told).await;
+            let wait = self.look(&mut held, &mut told).await;
             tokio::select! {
                 biased;
                 () = &mut stop => break,
@@ -82,12 +77,13 @@ impl Keeper {
     }
 
     /// One look at the ledger; the time until the next.
-    async fn look(&self, told: &mut String) -> Duration {
+    async fn look(&self, held: &mut Option<Term>, told: &mut String) -> Duration {
         // Counted from before the first call: the ledger's own count starts later.
         let sent_at = self.clock.tick();
         match self.word().await {
-            Ok(Word::Serve(epoch)) => self.renew(sent_at, epoch, told).await,
+            Ok(Word::Serve(epoch)) => self.renew(sent_at, epoch, held, told).await,
             Ok(Word::Rest(why)) => {
+                *held = None;
                 self.give_back(&why, told).await;
                 self.ttl / 3
             }
@@ -100,9 +96,20 @@ impl Keeper {
         }
     }
 
-    async fn renew(&self, sent_at: Tick, epoch: Epoch, told: &mut String) -> Duration {
+    async fn renew(
+        &self,
+        sent_at: Tick,
+        epoch: Epoch,
+        held: &mut Option<Term>,
+        told: &mut String,
+    ) -> Duration {
         let lease = writer_lease(&self.service);
         match self.ledger.acquire(&lease, &self.identity, self.ttl).await {
+            // Taken anew: what was read before may have been taken back while the lease was free. Read once more.
+            Ok(Some(term)) if *held != Some(term) && !planted!(GateOpensUnseen) => {
+                *held = Some(term);
+                Duration::ZERO
+            }
             Ok(Some(_)) => {
                 let until = sent_at.plus(self.ttl.saturating_sub(Self::margin(self.ttl)));
                 self.door.open(Opening { until, epoch });
@@ -148,6 +155,9 @@ impl Keeper {
                 what: format!("read {key}"),
                 cause: format!("{error}: run a gate of the version that wrote it"),
             })?;
+        if record.fenced {
+            return Ok(Word::Rest(format!("epoch {} is fenced: a move is under way", record.epoch)));
+        }
         if record.serving.contains(&self.region) {
             return Ok(Word::Serve(record.epoch));
         }

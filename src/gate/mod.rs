@@ -12,6 +12,6 @@ mod watchdog;
 
 pub use door::{Door, Inside, Opening};
 pub use guard::{guard, launch};
-pub use keeper::{Keeper, writer_lease};
+pub use keeper::Keeper;
 pub use proxy::Proxy;
 pub use supervisor::Supervisor;

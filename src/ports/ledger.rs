@@ -190,4 +190,12 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// `Timeout` and `Unavailable`: nothing is known about the leases.
     async fn leases(&self) -> Result<Vec<LeaseState>, LedgerError>;
+
+    /// One lease; `None`: nobody has ever taken it.
+    ///
+    /// # Errors
+    /// As for `leases`.
+    async fn lease(&self, name: &str) -> Result<Option<LeaseState>, LedgerError> {
+        Ok(self.leases().await?.into_iter().find(|lease| lease.name == name))
+    }
 }

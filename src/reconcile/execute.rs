@@ -1,5 +1,6 @@
 //! Drives one run: writes the intent, does the effect, writes what it came to, until it has to wait.
 
+mod fence;
 mod verify;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -157,7 +158,7 @@ impl Agent {
         }
     }
 
-    async fn write_record(
+    pub(super) async fn write_record(
         &self,
         service: &ServiceKey,
         record: &Record,
@@ -181,7 +182,8 @@ impl Agent {
         let arms = (run.state == RunState::Succeeded || planted!(CooldownArmedByFailure))
             && run.plan.change.trigger.is_automatic();
         let last_automatic = if arms { run.times.settled } else { record.last_automatic };
-        let closed = Record { run: None, last_automatic, ..record };
+        // A run that ends between the fence and the raise has moved nobody: who wrote may write on.
+        let closed = Record { run: None, last_automatic, fenced: false, ..record };
         self.write_record(&run.service, &closed, Expect::Version(version)).await?;
         self.observe_phases(run);
         info!(service = %run.service, failover = %run.id, state = ?run.state, message = run.message, "run is over");
@@ -220,7 +222,7 @@ impl Agent {
             return Ok(());
         }
         warn!(%service, failover = %named, "the run that the record names is gone from the ledger, freeing the record");
-        let freed = Record { run: None, ..(*record).clone() };
+        let freed = Record { run: None, fenced: false, ..(*record).clone() };
         self.write_record(service, &freed, Expect::Version(version)).await
     }
 
@@ -274,6 +276,8 @@ impl Agent {
     async fn effect(&self, run: &Run, step: &Step, parsed: &Parsed, catalog: &Catalog) -> StepResult {
         match step {
             Step::Precheck => self.precheck(run, parsed, catalog),
+            Step::Fence => self.fence(run).await,
+            Step::AwaitFence => self.await_fence(run, parsed).await,
             Step::RaiseEpoch { epoch, serving } => {
                 // What is new has no check before it, and what undoes a move leads back to where the service was.
                 let asks = run.plan.change.trigger != Trigger::Establish && run.state == RunState::Running;
@@ -416,6 +420,7 @@ fn new_record(
         changed_at: now,
         last_automatic: None,
         run: Some(run.id.clone()),
+        fenced: false,
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::{
         DrillPhase, DrillRun, Identity, LastPassed, Record, RegionName, Run, RunId, RunState, ServiceKey,
-        Term, VantageView,
+        Term, VantageView, WriterLease, writer_lease,
     },
     planted::planted,
     ports::{Change, Key, LeaseState, Version, Versioned},
@@ -334,6 +334,16 @@ impl Mirror {
     pub fn has_caught_up(&self, incarnation: &Identity, term: Term) -> bool {
         let state = self.state();
         state.lead.as_ref().is_some_and(|(_, lead)| lead.incarnation == *incarnation && lead.term == term)
+    }
+
+    /// The lease under which a service's writer writes.
+    pub fn writer_lease(&self, service: &ServiceKey) -> WriterLease {
+        let (name, state) = (writer_lease(service), self.state());
+        match state.leases.iter().find(|lease| lease.name == name) {
+            None => WriterLease::NeverSeen,
+            Some(LeaseState { alive: true, holder: Some(holder), .. }) => WriterLease::Held(holder.clone()),
+            Some(_) => WriterLease::Free,
+        }
     }
 
     /// Who speaks for a region.

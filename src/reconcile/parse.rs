@@ -14,8 +14,8 @@ use std::{
 use crate::{
     api::{self, SharedService},
     domain::{
-        FailoverPolicy, HealthPolicy, Member, Mode, Recovery, RegionName, RouteName, Service, ServiceKey,
-        Topology, Window,
+        FailoverPolicy, GatePolicy, HealthPolicy, Member, Mode, Recovery, RegionName, RouteName, Service,
+        ServiceKey, Topology, Window,
     },
     ports::{CheckSpec, Endpoint},
 };
@@ -95,6 +95,7 @@ pub fn parse(object: &SharedService, policies: &Policies) -> Result<Parsed, Vec<
             api::Topology::ActiveStandby => Topology::ActiveStandby,
         },
         members: members(&spec.members),
+        gate: spec.fence.as_ref().map(|fence| GatePolicy { lease_ttl: fence.gate.lease_ttl.0 }),
         health: health(&spec.health),
         failover: failover(&spec.failover, policy),
         rto: spec

@@ -152,6 +152,7 @@ impl Agent {
                 changed_at: self.ports.clock.wall(),
                 last_automatic: None,
                 run: None,
+                fenced: false,
             };
             let entry = Entry::Record(key.clone());
             book::put(ledger, &entry, &record, Expect::Absent, None).await.map_err(PreviewError::Ledger)?;

@@ -33,7 +33,7 @@ pub(super) struct Skew {
 
 impl Skew {
     /// The monotonic clock of this host at a moment, in microseconds.
-    fn local(self, now: Moment) -> u64 {
+    pub(super) fn local(self, now: Moment) -> u64 {
         scaled(now.0, 1_000_000 + self.drift_ppm, 1_000_000)
     }
 

@@ -11,6 +11,7 @@ use super::{
     moment::{Moment, micros},
     names::Manner,
     network::Site,
+    process::GATES,
     setup::Setup,
 };
 use crate::domain::{RegionName, ServiceKey};
@@ -79,6 +80,16 @@ const CLASSES: &[Maker] = &[
         Some(Fault::Word(dice.site(), word))
     },
     |dice| Some(Fault::LedgerCutOff(dice.site())),
+    |dice| dice.gate().map(Fault::Crash),
+    |dice| dice.gate().map(Fault::Freeze),
+    |dice| {
+        let (gate, effects, after) = (dice.gate()?, dice.rng.u32(0..12), dice.rng.bool());
+        Some(Fault::CrashAtEffect(gate, effects, after))
+    },
+    |dice| {
+        let (gate, time) = (dice.gate()?, dice.duration());
+        Some(Fault::FreezeAtEffect(gate, dice.rng.u32(0..12), dice.rng.bool(), time))
+    },
     |dice| dice.drill(),
     |dice| {
         let who = *dice.of(&["officer", "director"])?;
@@ -188,6 +199,12 @@ impl Dice<'_> {
 
     fn process(&mut self) -> u16 {
         u16::from(self.site().0)
+    }
+
+    fn gate(&mut self) -> Option<u16> {
+        let gates = self.setup.gates().count();
+        let index = (gates > 0).then(|| self.rng.usize(..gates))?;
+        u16::try_from(index).ok().map(|index| GATES + index)
     }
 
     fn server(&mut self) -> Option<usize> {

@@ -280,7 +280,10 @@ impl Trouble {
         }
         match fault {
             Fault::Crash(process) => world.crash(*process, "because it is killed"),
-            Fault::Dark(site) => world.crash(u16::from(site.0), "with its site"),
+            Fault::Dark(site) => {
+                let gates = world.state().processes.gates_in(*site);
+                gates.into_iter().chain([u16::from(site.0)]).for_each(|it| world.crash(it, "with its site"));
+            }
             Fault::LeaseLost(region) => {
                 if region.is_none() {
                     world.state().checker.lease_ended = Some(now);
@@ -322,7 +325,8 @@ impl Trouble {
             self.start_later(world, *process);
         }
         if let Fault::Dark(site) = fault {
-            self.start_later(world, u16::from(site.0));
+            let gates = world.state().processes.gates_in(*site);
+            gates.into_iter().chain([u16::from(site.0)]).for_each(|it| self.start_later(world, it));
         }
     }
 

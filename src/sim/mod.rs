@@ -12,6 +12,7 @@ mod cluster;
 mod draw;
 mod explore;
 mod fault;
+mod gate;
 mod ledger;
 mod members;
 mod moment;

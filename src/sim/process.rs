@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 use super::{
     clock::{SimClock, Skew},
     cluster::SimResources,
+    gate::Seat,
     ledger::SimLedger,
     members::SimProber,
     moment::Moment,
@@ -25,6 +26,9 @@ use crate::{
 
 /// Services that a simulated process looks at at the same time.
 const WORKERS: usize = 8;
+
+/// Number of the first gate; regions are fewer.
+pub(super) const GATES: u16 = 1_000;
 
 /// One life of one process, from its start to its end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -75,28 +79,16 @@ pub(super) struct Process {
     pub read_unled: std::collections::BTreeSet<String>,
     task: Option<AbortHandle>,
     pub agent: Option<Arc<Agent>>,
+    /// Of a gate: what it stands before. The other processes run Bongsu.
+    pub seat: Option<Seat>,
 }
 
 impl Process {
-    /// Whether its lease still lasts, counted as it must count it: from when it sent the last renewal.
-    pub(super) fn leads(&self, now: Moment, ttl: Duration) -> bool {
-        self.led_since.is_some_and(|since| now.since(since) < ttl)
-    }
-}
-
-/// All processes.
-pub(super) struct Processes {
-    pub list: Vec<Process>,
-    /// The ledger's own clock.
-    pub ledger_skew: Skew,
-}
-
-impl Processes {
-    /// One process for each site that is a region.
-    pub(super) fn new(setup: &Setup) -> Self {
-        let process = |(index, region): (usize, &crate::domain::RegionName)| Process {
-            site: Site(u8::try_from(index).unwrap_or(u8::MAX)),
-            name: region.to_string(),
+    /// A process in a site, not running.
+    pub(super) fn new(site: Site, name: String) -> Self {
+        Self {
+            site,
+            name,
             lives: 0,
             alive: false,
             frozen_until: None,
@@ -110,23 +102,69 @@ impl Processes {
             read_unled: std::collections::BTreeSet::new(),
             task: None,
             agent: None,
+            seat: None,
+        }
+    }
+
+    /// A gate in a site, not running.
+    pub(super) fn gate(site: Site, seat: Seat) -> Self {
+        Self { seat: Some(seat), ..Self::new(site, String::new()) }
+    }
+
+    /// What it is called in stories.
+    pub(super) fn title(&self) -> String {
+        match &self.seat {
+            None => format!("bongsu in {}", self.name),
+            Some(seat) => format!("the gate of {} in {}", seat.service, seat.region),
+        }
+    }
+
+    pub(super) const fn is_alive(&self) -> bool {
+        self.alive
+    }
+
+    /// Whether its lease still lasts, counted as it must count it: from when it sent the last renewal.
+    pub(super) fn leads(&self, now: Moment, ttl: Duration) -> bool {
+        self.led_since.is_some_and(|since| now.since(since) < ttl)
+    }
+}
+
+/// All processes.
+pub(super) struct Processes {
+    pub list: Vec<Process>,
+    /// The gates of writers; their numbers begin at [`GATES`].
+    pub gates: Vec<Process>,
+    /// The ledger's own clock.
+    pub ledger_skew: Skew,
+}
+
+impl Processes {
+    /// One process for each site that is a region.
+    pub(super) fn new(setup: &Setup) -> Self {
+        let process = |(index, region): (usize, &crate::domain::RegionName)| {
+            Process::new(Site(u8::try_from(index).unwrap_or(u8::MAX)), region.to_string())
         };
         let regions = setup.regions.iter().enumerate();
-        Self { list: regions.map(process).collect(), ledger_skew: Skew::default() }
+        let list = regions.map(process).collect();
+        Self { list, gates: Self::gates_of(setup), ledger_skew: Skew::default() }
     }
 
     fn of(&self, life: Life) -> Option<&Process> {
-        self.list
-            .get(usize::from(life.process))
-            .filter(|process| process.alive && process.lives == life.number)
+        self.get(life.process).filter(|process| process.alive && process.lives == life.number)
     }
 
     pub(super) fn get(&self, process: u16) -> Option<&Process> {
-        self.list.get(usize::from(process))
+        match process.checked_sub(GATES) {
+            Some(gate) => self.gates.get(usize::from(gate)),
+            None => self.list.get(usize::from(process)),
+        }
     }
 
     pub(super) fn get_mut(&mut self, process: u16) -> Option<&mut Process> {
-        self.list.get_mut(usize::from(process))
+        match process.checked_sub(GATES) {
+            Some(gate) => self.gates.get_mut(usize::from(gate)),
+            None => self.list.get_mut(usize::from(process)),
+        }
     }
 
     /// From when on this life can work: now, or when it is thawed. `None`: it is over.
@@ -155,7 +193,12 @@ impl Processes {
     }
 
     pub(super) fn skew(&self, life: Life) -> Skew {
-        self.get(life.process).map_or(self.ledger_skew, |process| process.skew)
+        self.get(life.process).map_or(self.ledger_skew, |process| self.skew_of(process.site))
+    }
+
+    /// The clocks of a host, which all processes of a site share.
+    pub(super) fn skew_of(&self, site: Site) -> Skew {
+        self.list.get(usize::from(site.0)).map_or(self.ledger_skew, |process| process.skew)
     }
 
     pub(super) fn lies(&self, life: Life) -> bool {
@@ -197,7 +240,7 @@ impl World {
         found.agent = None;
         found.frozen_until = None;
         let task = found.task.take();
-        state.story.tell(now, || format!("bongsu in {} dies {when}", found.name));
+        state.story.tell(now, || format!("{} dies {when}", found.title()));
         if let Some(task) = task {
             task.abort();
         }
@@ -217,10 +260,17 @@ impl World {
             found.led_since = None;
             found.awake_since = now;
             found.read_unled.clear();
-            state.story.tell(now, || format!("bongsu in {} starts", found.name));
+            state.story.tell(now, || format!("{} starts", found.title()));
             let Some(region) = setup.regions.get(usize::from(found.site.0)) else { return };
             (Life { process, number: found.lives }, found.site, region.clone())
         };
+        if process >= GATES {
+            let task = self.run_gate(setup, store, life, site);
+            if let Some(found) = self.state().processes.get_mut(process) {
+                found.task = task;
+            }
+            return;
+        }
         let Some(agent) = self.agent(setup, store, life, site, region) else { return };
         let running = agent.clone();
         let task = tokio::spawn(async move { running.run(std::future::pending()).await });

@@ -12,7 +12,7 @@ use super::{
     moment::Moment,
     names::NameServers,
     network::Network,
-    process::{Life, Processes},
+    process::{GATES, Life, Processes},
     setup::Setup,
     story::Story,
     world::{Parts, State, World},
@@ -77,6 +77,10 @@ async fn live(world: &Arc<World>, trouble: &Trouble, schedule: &Schedule) {
         let Ok(process) = u16::try_from(process) else { break };
         world.start(process, &trouble.setup, &trouble.store);
     }
+    let gates = world.state().processes.gates.len();
+    for gate in (GATES..).take(gates) {
+        world.start(gate, &trouble.setup, &trouble.store);
+    }
     world.run_until(schedule.end).await;
     let now = world.now();
     let state = &mut *world.state();
@@ -137,6 +141,9 @@ impl State {
         });
         if good.count() == 0 {
             return Some(format!("nobody who serves {key} by the ledger works"));
+        }
+        if parsed.service.gate.is_some() && self.processes.writers(key, now).is_empty() {
+            return Some(format!("nobody writes for {key}"));
         }
         let behind = self.names.list.iter().filter(|server| !server.dark).find(|server| {
             server.names.values().any(|held| held.owner == *key && held.epoch != record.epoch)

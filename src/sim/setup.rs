@@ -108,6 +108,20 @@ impl Setup {
         u8::try_from(index).ok().map(Site)
     }
 
+    /// Members that have gates, in the order of the gates.
+    pub(super) fn gates(&self) -> impl Iterator<Item = &MemberPlace> {
+        let gated = |place: &&MemberPlace| self.service(&place.service).is_some_and(|s| s.gate.is_some());
+        self.members.iter().filter(gated)
+    }
+
+    /// What a gate is called in stories.
+    pub(super) fn gate_title(&self, index: usize) -> String {
+        let place = self.gates().nth(index);
+        let region = place.and_then(|place| self.region(place.site));
+        let both = place.zip(region);
+        both.map_or_else(String::new, |(place, region)| format!("the gate of {} in {region}", place.service))
+    }
+
     pub(super) fn region(&self, site: Site) -> Option<&RegionName> {
         self.regions.get(usize::from(site.0))
     }

@@ -196,6 +196,7 @@ impl State {
         self.queue.clear();
         self.awaited.clear();
         self.processes.list.clear();
+        self.processes.gates.clear();
     }
 
     fn push(&mut self, at: Moment, what: Happening) {

@@ -30,7 +30,7 @@ pub const RULES: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("adapters", &["adapters", "ports", "domain", "api", "observability"], &["*"]),
-    ("gate", &["gate", "ports", "domain"], &["*"]),
+    ("gate", &["gate", "ports", "domain", "planted"], &["*"]),
     ("observability", &["observability", "domain"], &["*"]),
     (
         "report",
@@ -39,7 +39,18 @@ pub const RULES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "sim",
-        &["sim", "reconcile", "adapters", "ports", "domain", "api", "observability", "planted", "timetable"],
+        &[
+            "sim",
+            "reconcile",
+            "adapters",
+            "gate",
+            "ports",
+            "domain",
+            "api",
+            "observability",
+            "planted",
+            "timetable",
+        ],
         &["*"],
     ),
     ("planted", &["planted"], &["std"]),

@@ -3,13 +3,9 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    process::Command,
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,53 +15,25 @@ use bongsu::{
     ports::{Expect, Key, Ledger},
 };
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
 
-use super::support::{bongsu::SOON, control_plane::free_ports, etcd::Etcd, wait::until};
+use super::support::{
+    bongsu::SOON,
+    etcd::Etcd,
+    gate::{Gate, Taken, Writer, pause},
+    wait::until,
+};
 
 const SERVICE: &str = "gpki/gpki-directory";
 
 /// The shortest that the command line takes.
 const TTL: Duration = Duration::from_secs(7);
 
-/// Time goes by.
-async fn pause(time: Duration) {
-    let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
-}
-
-/// A gate, killed with the value.
-struct Gate(Child);
-
-impl Gate {
-    fn start(etcd: &Etcd, prefix: &str, region: &str, form: &[&str]) -> Self {
-        let log = Stdio::from(fs::File::create(std::env::temp_dir().join("bongsu-gate.log")).unwrap());
-        let child = Command::new(env!("CARGO_BIN_EXE_bongsu"))
-            .args(["gate", "--service", SERVICE, "--region", region, "--lease-ttl", "7s"])
-            .args(["--ledger-etcd-endpoints", &etcd.url(0), "--ledger-etcd-prefix", prefix])
-            .args(form)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn();
-        Self(child.unwrap())
-    }
-
-    fn send(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
-    }
-}
-
-impl Drop for Gate {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Says by the ledger who serves, as the leader would.
 async fn serve(ledger: &EtcdLedger, region: &str, epoch: u64) {
+    say(ledger, region, epoch, false).await;
+}
+
+async fn say(ledger: &EtcdLedger, region: &str, epoch: u64, fenced: bool) {
     let record = Record {
         epoch: Epoch(epoch),
         serving: [RegionName::new(region)].into(),
@@ -73,6 +41,7 @@ async fn serve(ledger: &EtcdLedger, region: &str, epoch: u64) {
         changed_at: Timestamp(0),
         last_automatic: None,
         run: None,
+        fenced,
     };
     let key = Key::new(format!("record/{SERVICE}"));
     let before = ledger.get(&key).await.unwrap();
@@ -84,56 +53,14 @@ fn ledger(etcd: &Etcd, prefix: &str) -> EtcdLedger {
     EtcdLedger::new(etcd.config(prefix), Arc::new(SystemClock::new())).unwrap()
 }
 
-/// A writer: counts what it is sent, and answers each byte by one.
-async fn writer() -> (SocketAddr, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let taken = Arc::new(AtomicUsize::new(0));
-    let count = taken.clone();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let count = count.clone();
-            tokio::spawn(async move {
-                let mut buffer = [0; 4096];
-                while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-                    count.fetch_add(read, Ordering::SeqCst);
-                    if stream.write_all(&buffer[..read]).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    (address, taken)
-}
-
-/// A client that writes a byte every 20 ms over one connection, and connects anew when it breaks.
-fn client(gate: String) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
-        loop {
-            if let Ok(mut stream) = TcpStream::connect(&gate).await {
-                while stream.write_all(b"x").await.is_ok() {
-                    pause(Duration::from_millis(20)).await;
-                }
-            }
-            pause(Duration::from_millis(20)).await;
-        }
-    })
-}
-
-/// A gate before a writer, and a client that writes through it.
-async fn before(etcd: &Etcd, prefix: &str, region: &str) -> (Gate, Arc<AtomicUsize>) {
-    let (target, taken) = writer().await;
-    let [port] = free_ports::<1>();
-    let listen = format!("127.0.0.1:{port}");
-    let gate = Gate::start(etcd, prefix, region, &["--proxy", &format!("{listen}={target}")]);
-    client(listen);
-    (gate, taken)
-}
-
-async fn writes(what: &str, taken: &AtomicUsize, within: Duration) {
-    let before = taken.load(Ordering::SeqCst);
-    until(what, within, async || (taken.load(Ordering::SeqCst) > before).then_some(())).await;
+/// A writer in each region, each behind its gate, with a client.
+async fn both(etcd: &Etcd, prefix: &str) -> [(Gate, Writer); 2] {
+    let taken = Taken::default();
+    let start = async |region| {
+        let writer = Writer::start(region, &taken).await;
+        (Gate::before(etcd, prefix, SERVICE, &writer), writer)
+    };
+    [start("daejeon").await, start("gwangju").await]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,18 +68,18 @@ async fn a_gate_that_was_frozen_for_longer_than_its_lease_lets_no_byte_through_a
     let (etcd, prefix) = (Etcd::shared().await, "/frozen");
     let ledger = ledger(etcd, prefix);
     serve(&ledger, "daejeon", 1).await;
-    let (daejeon, old) = before(etcd, prefix, "daejeon").await;
-    let (_gwangju, new) = before(etcd, prefix, "gwangju").await;
-    writes("daejeon writes", &old, SOON).await;
-    assert_eq!(new.load(Ordering::SeqCst), 0);
+    let [(daejeon, old), (_gwangju, new)] = both(etcd, prefix).await;
+    old.writes(SOON).await;
+    assert_eq!(new.count(), 0);
 
     daejeon.send(Signal::STOP);
     serve(&ledger, "gwangju", 2).await;
-    writes("gwangju writes when the lease has run out", &new, TTL + SOON).await;
-    let taken = old.load(Ordering::SeqCst);
+    // When the lease has run out.
+    new.writes(TTL + SOON).await;
+    let taken = old.count();
     daejeon.send(Signal::CONT);
     pause(Duration::from_secs(2)).await;
-    assert_eq!(old.load(Ordering::SeqCst), taken, "what the client had sent meanwhile did not pass");
+    assert_eq!(old.count(), taken, "what the client had sent meanwhile did not pass");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,20 +87,41 @@ async fn a_lease_that_is_given_back_is_taken_at_once() {
     let (etcd, prefix) = (Etcd::shared().await, "/handed-over");
     let ledger = ledger(etcd, prefix);
     serve(&ledger, "daejeon", 1).await;
-    let (_daejeon, old) = before(etcd, prefix, "daejeon").await;
-    let (_gwangju, new) = before(etcd, prefix, "gwangju").await;
-    writes("daejeon writes", &old, SOON).await;
+    let [(_daejeon, old), (_gwangju, new)] = both(etcd, prefix).await;
+    old.writes(SOON).await;
     serve(&ledger, "gwangju", 2).await;
-    writes("gwangju writes long before the lease would have run out", &new, TTL / 2).await;
-    let taken = old.load(Ordering::SeqCst);
+    // Long before the lease would have run out.
+    new.writes(TTL / 2).await;
+    let taken = old.count();
     pause(Duration::from_millis(500)).await;
-    assert_eq!(old.load(Ordering::SeqCst), taken);
+    assert_eq!(old.count(), taken);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_an_epoch_is_fenced_nobody_writes_and_when_it_is_not_the_old_one_goes_on() {
+    let (etcd, prefix) = (Etcd::shared().await, "/fenced");
+    let ledger = ledger(etcd, prefix);
+    serve(&ledger, "daejeon", 1).await;
+    let [(_daejeon, old), (_gwangju, new)] = both(etcd, prefix).await;
+    old.writes(SOON).await;
+    say(&ledger, "daejeon", 1, true).await;
+    until("the lease is given back", TTL / 2, async || {
+        let lease = ledger.lease(&format!("writer/{SERVICE}")).await.unwrap();
+        lease.is_some_and(|lease| lease.holder.is_none()).then_some(())
+    })
+    .await;
+    let taken = (old.count(), new.count());
+    pause(Duration::from_millis(500)).await;
+    assert_eq!((old.count(), new.count()), taken);
+    serve(&ledger, "daejeon", 1).await;
+    old.writes(TTL / 2).await;
+    assert_eq!(new.count(), 0);
 }
 
 /// A gate around a writer that appends to a file.
 fn around(etcd: &Etcd, prefix: &str, file: &Path) -> Gate {
     let script = format!("while :; do echo \"$BONGSU_EPOCH\" >> {}; sleep 0.02; done", file.display());
-    Gate::start(etcd, prefix, "daejeon", &["--", "sh", "-c", &script])
+    Gate::start(etcd, prefix, SERVICE, "daejeon", &["--", "sh", "-c", &script])
 }
 
 /// The process between a gate and its writer.
@@ -242,7 +190,7 @@ async fn a_lease_is_not_given_back_before_the_writer_has_ended() {
     serve(&ledger, "daejeon", 1).await;
     let (_dir, file) = file("written");
     let script = |region| format!("while :; do echo {region} >> {}; sleep 0.01; done", file.display());
-    let start = |region| Gate::start(etcd, prefix, region, &["--", "sh", "-c", &script(region)]);
+    let start = |region| Gate::start(etcd, prefix, SERVICE, region, &["--", "sh", "-c", &script(region)]);
     let (daejeon, _gwangju) = (start("daejeon"), start("gwangju"));
     grows("daejeon writes", &file).await;
     // The guard cannot kill the writer now; the gate has to kill the guard, which takes its time.
@@ -277,7 +225,7 @@ async fn a_ledger_that_is_away_for_a_moment_stops_no_writer_and_one_that_stays_a
 async fn the_exit_code_of_a_writer_that_ends_by_itself_is_that_of_the_gate() {
     let (etcd, prefix) = (Etcd::shared().await, "/ended");
     serve(&ledger(etcd, prefix), "daejeon", 1).await;
-    let mut gate = Gate::start(etcd, prefix, "daejeon", &["--", "sh", "-c", "exit 3"]);
+    let mut gate = Gate::start(etcd, prefix, SERVICE, "daejeon", &["--", "sh", "-c", "exit 3"]);
     let code = until("it ends", SOON, async || gate.0.try_wait().unwrap()).await;
     assert_eq!(code.code(), Some(3));
 }

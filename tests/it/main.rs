@@ -20,6 +20,7 @@ mod e2e_drill;
 mod e2e_drill_crash;
 mod e2e_etcd;
 mod e2e_failover;
+mod e2e_gate;
 mod e2e_guardrails;
 mod e2e_ledger_lost;
 mod e2e_manual;

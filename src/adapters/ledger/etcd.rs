@@ -38,6 +38,9 @@ use crate::{
 /// Version of the schema of keys and values. A Bongsu that reads others writes beside these and not over them.
 const SCHEMA: &str = "v1";
 
+/// What the names of writers' leases start with.
+const WRITERS: &str = "writer/";
+
 /// Records in one answer.
 const PAGE: i64 = 250;
 
@@ -49,7 +52,7 @@ pub struct EtcdLedger {
 
 /// Keys and values below one prefix.
 struct Store {
-    connection: Connection,
+    connection: Arc<Connection>,
     clock: Arc<dyn Clock>,
     /// What the keys of records start with.
     entries: String,
@@ -69,9 +72,15 @@ impl EtcdLedger {
     /// What cannot be right, with the argument that says so.
     pub fn new(config: EtcdConfig, clock: Arc<dyn Clock>) -> Result<Self, EtcdConfigError> {
         let root = format!("{}/{SCHEMA}", config.prefix);
-        let connection = Connection::new(config, clock.clone())?;
+        let connection = Arc::new(Connection::new(config, clock.clone())?);
         let store = Arc::new(Store { connection, clock: clock.clone(), entries: format!("{root}/entry/") });
         Ok(Self { leases: Leases::new(store.clone(), format!("{root}/lease/"), clock), store })
+    }
+
+    /// Follows the leases of writers as they are renewed, for ever: so the count of one that is renewed no more has begun when
+    /// somebody waits for its end, and not only then.
+    pub async fn follow_writers(&self) {
+        self.leases.follow(WRITERS).await;
     }
 
     /// Looks whether it answers to us.
@@ -234,5 +243,10 @@ impl Ledger for EtcdLedger {
     async fn leases(&self) -> Result<Vec<LeaseState>, LedgerError> {
         let read = self.leases.all().await;
         read.map_err(|failure| failure.of_read("read the leases".to_owned()))
+    }
+
+    async fn lease(&self, name: &str) -> Result<Option<LeaseState>, LedgerError> {
+        let read = self.leases.one(name).await;
+        read.map_err(|failure| failure.of_read(format!("read lease {name}")))
     }
 }

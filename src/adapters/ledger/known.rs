@@ -52,6 +52,12 @@ impl<T: Clone> Known<T> {
         watch.expired(ttl, asked)
     }
 
+    /// Takes in what a record looks like that somebody just wrote.
+    pub(super) fn observe(&self, lease: &str, mark: LeaseMark) {
+        let answered = self.clock.tick();
+        self.leases().entry(lease.to_owned()).or_default().watch.observe(mark, answered);
+    }
+
     /// What was kept of a lease that we hold, as far as we know.
     pub(super) fn ours(&self, lease: &str) -> Option<T> {
         self.leases().get(lease)?.ours.clone()

@@ -3,7 +3,7 @@
 use super::wanted::Wanted;
 use crate::domain::{
     Evaluation, Mode, Move, Observation, Published, RegionName, Rule, RuleOutcome, Topology, Trigger, Why,
-    is_fresh,
+    WriterLease, is_fresh,
 };
 use crate::planted::planted;
 
@@ -72,6 +72,8 @@ fn one(rule: Rule, seen: &Observation, wanted: &Wanted, trigger: Trigger) -> Sai
             None => FINE,
         },
         Rule::TargetAvailable => target_available(wanted, trigger),
+        Rule::WriterFenced if !trigger.is_unplanned() => not_for(trigger),
+        Rule::WriterFenced => writer_fenced(seen),
         Rule::NeverEmpty => never_empty(seen, wanted.change.as_ref(), trigger),
         Rule::Capacity if trigger == Trigger::Establish => not_for(trigger),
         Rule::Capacity => enough_capacity(seen, wanted.change.as_ref()),
@@ -132,6 +134,15 @@ fn target_available(wanted: &Wanted, trigger: Trigger) -> Said {
             Some(region) => (RuleOutcome::Pass, Why::Target(region.clone())),
             None => FINE,
         },
+    }
+}
+
+/// A person who starts the move can look whether the old writer has stopped; Bongsu cannot, where there is no gate.
+fn writer_fenced(seen: &Observation) -> Said {
+    match (seen.service.gate, &seen.writer) {
+        (None, _) => (RuleOutcome::NotApplicable, Why::NoGate),
+        (Some(_), WriterLease::NeverSeen) => (RuleOutcome::Recommend, Why::GateNeverSeen),
+        (Some(_), WriterLease::Held(_) | WriterLease::Free) => (RuleOutcome::Pass, Why::Gated),
     }
 }
 

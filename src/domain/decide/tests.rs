@@ -8,7 +8,7 @@ mod world;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::{Mode, Published, Request, Rule, Topology, Trigger};
+use crate::domain::{Mode, Published, Request, Rule, Topology, Trigger, WriterLease};
 use world::{World, told};
 
 /// One assertion for all tables: `Start Trigger a→b @8`, or `Hold` with the rules that block, or `Recommend` with both.
@@ -24,6 +24,16 @@ fn standby() -> World {
 
 fn active() -> World {
     World::new(Topology::ActiveActive)
+}
+
+#[test]
+fn a_writer_is_moved_without_a_person_only_where_a_gate_was_seen_before_it() {
+    let gated = |writer| standby().down("a").gated(writer);
+    check(&gated(WriterLease::Held("gate".into())), "Start MemberDown a→b @8");
+    check(&gated(WriterLease::Free), "Start MemberDown a→b @8");
+    check(&gated(WriterLease::NeverSeen), "Recommend MemberDown a→b: WriterFenced");
+    let asked = standby().gated(WriterLease::NeverSeen).asked(None, Some("b"));
+    check(&asked, "Start Manual a→b @8");
 }
 
 #[test]

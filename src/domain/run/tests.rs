@@ -2,8 +2,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::*;
 use crate::domain::{
-    Epoch, FailoverPolicy, HealthPolicy, Mode, Move, Recovery, RegionName, RouteName, Service, Timings,
-    Topology, Window, plan_for,
+    Epoch, FailoverPolicy, GatePolicy, HealthPolicy, Mode, Move, Recovery, RegionName, RouteName, Service,
+    Timings, Topology, Window, plan_for,
 };
 
 fn service() -> Service {
@@ -13,6 +13,7 @@ fn service() -> Service {
         grade: 1,
         topology: Topology::ActiveStandby,
         members: ["a", "b"].into_iter().map(|region| (region.into(), member())).collect(),
+        gate: None,
         health: HealthPolicy {
             interval: Duration::from_secs(2),
             timeout: Duration::from_secs(1),
@@ -44,16 +45,29 @@ fn here() -> RegionName {
 }
 
 fn run(trigger: Trigger) -> Run {
+    run_of(&service(), trigger)
+}
+
+fn run_of(service: &Service, trigger: Trigger) -> Run {
     let only = |region: &str| BTreeSet::from([RegionName::new(region)]);
     let change = Move { trigger, from: only("a"), to: only("b") };
-    let plan = plan_for(&service(), change, Epoch(8), &Timings::default());
-    Run::new("r".into(), service().key, plan, "me".into(), Times::default())
+    let plan = plan_for(service, change, Epoch(8), &Timings::default());
+    Run::new("r".into(), service.key.clone(), plan, "me".into(), Times::default())
 }
 
 /// Plays a run: one letter for each try (`+` done, `-` failed, `w` not yet, `!` superseded, and `R`, `S`, `A` for a
 /// person's word, `T` turned back, told as `-` where it may not be), and tells the steps that were tried and how it ended.
 fn check(trigger: Trigger, tries: &str, expected: &str) {
-    let mut run = run(trigger);
+    play(run(trigger), tries, expected);
+}
+
+/// The same of a service whose writers stand behind gates.
+fn check_gated(trigger: Trigger, tries: &str, expected: &str) {
+    let gate = Some(GatePolicy { lease_ttl: Duration::from_secs(15) });
+    play(run_of(&Service { gate, ..service() }, trigger), tries, expected);
+}
+
+fn play(mut run: Run, tries: &str, expected: &str) {
     let mut told = Vec::new();
     for (second, letter) in tries.chars().enumerate() {
         let now = Timestamp(second as i64);
@@ -86,12 +100,45 @@ fn check(trigger: Trigger, tries: &str, expected: &str) {
             (next, _) => panic!("{letter} at {second} of {tries}: {next:?}"),
         }
     }
+    let trigger = run.plan.change.trigger;
     assert_eq!(format!("{} {:?}", told.join(" "), run.state), expected, "{trigger:?} {tries}");
 }
 
 #[test]
 fn a_failover_raises_the_epoch_before_it_shifts_and_verifies_before_it_settles() {
     check(Trigger::RegionLost, "++++++", "Precheck 8=b inside outside Verify Settle Succeeded");
+}
+
+#[test]
+fn the_epoch_of_a_writer_is_raised_when_the_old_one_has_stopped_and_the_way_back_waits_as_well() {
+    let there = "Precheck Fence AwaitFence AwaitFence 8=b inside outside";
+    check_gated(Trigger::RegionLost, "++w++++++", &format!("{there} Verify Settle Succeeded"));
+    let back = "Verify Verify Verify Fence AwaitFence 9=a inside outside Compensated";
+    check_gated(Trigger::Manual, "++w++++---+++++", &format!("{there} {back}"));
+}
+
+#[test]
+fn who_was_fenced_for_a_move_that_came_to_nothing_may_write_again() {
+    let back = "Fence AwaitFence 9=a inside outside Compensated";
+    for trigger in [Trigger::RegionLost, Trigger::Manual] {
+        check_gated(trigger, "+++---+++++", &format!("Precheck Fence AwaitFence 8=b 8=b 8=b {back}"));
+        check_gated(
+            trigger,
+            "++---+++++",
+            &format!("Precheck Fence AwaitFence AwaitFence AwaitFence {back}"),
+        );
+    }
+}
+
+#[test]
+fn the_fence_is_reached_when_the_old_writer_has_stopped_and_not_with_the_raise() {
+    let gate = Some(GatePolicy { lease_ttl: Duration::from_secs(15) });
+    let mut run = run_of(&Service { gate, ..service() }, Trigger::RegionLost);
+    for second in 0..4 {
+        run.begin(Timestamp(second));
+        run.finish(StepResult::Done(String::new()), Timestamp(second));
+    }
+    assert_eq!(run.times.fenced, Some(Timestamp(2)));
 }
 
 #[test]

@@ -16,6 +16,9 @@ impl Agent {
             let text = format!("waits for the TTL of {:?} to run out", parsed.service.ttl);
             return StepResult::NotYet(text, left);
         }
+        if let Some(waits) = self.nobody_writes(run, parsed).await {
+            return waits;
+        }
         let seen = self.observe(parsed, catalog);
         let mut served = 0_u32;
         let mut wrong = Vec::new();

@@ -2,7 +2,7 @@
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 
-use super::service::{READY, RECOMMEND};
+use super::service::{ENFORCED, READY, RECOMMEND};
 use crate::{
     api::{ConditionType, SharedServiceStatus, condition},
     domain::{MemberHealth, Observation, Prediction, Run, RunState},
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Every condition type of a SharedService.
-pub(super) const OF_SERVICE: [ConditionType; 7] = [
+pub(super) const OF_SERVICE: [ConditionType; 8] = [
     ConditionType::Accepted,
     ConditionType::FailoverReady,
     ConditionType::ObjectivesFeasible,
@@ -21,6 +21,7 @@ pub(super) const OF_SERVICE: [ConditionType; 7] = [
     ConditionType::Reconciling,
     ConditionType::Stalled,
     ConditionType::TrafficInSync,
+    ConditionType::WriterFenced,
 ];
 
 /// What the conditions are made from.
@@ -46,7 +47,8 @@ pub(super) fn of_service(told: &Told<'_>, status: &SharedServiceStatus) -> Vec<C
     let traffic = traffic(told, status);
     let (reconciling, stalled) = progress(told, &accepted);
     let ready = ready(told, status, &accepted, &traffic, &reconciling);
-    let all = [accepted, traffic, reconciling, stalled, ready, feasible(told), failover_ready(status)];
+    let (feasible, failover) = (feasible(told), failover_ready(status));
+    let all = [accepted, traffic, reconciling, stalled, ready, feasible, failover, fenced(told, status)];
     let generation = told.parsed.generation;
     all.into_iter()
         .map(|(kind, value, reason, text)| condition(kind, value, reason, text, generation, told.now))
@@ -126,6 +128,21 @@ fn traffic(told: &Told<'_>, status: &SharedServiceStatus) -> Verdict {
         return (kind, None, "NotRead", "what is published was not read yet".to_owned());
     }
     (kind, Some(true), "InSync", "every name server answers what the ledger says".to_owned())
+}
+
+/// Whether the writer would be stopped, whatever became of its region.
+fn fenced(told: &Told<'_>, status: &SharedServiceStatus) -> Verdict {
+    let kind = ConditionType::WriterFenced;
+    let Some(fence) = &status.fence else {
+        return (kind, None, "NoWriter", "all members write: there is nobody to fence".to_owned());
+    };
+    let text = fence.message.clone();
+    match told.parsed.service.gate {
+        None => (kind, None, "NoGate", text),
+        Some(_) if fence.strength == ENFORCED => (kind, Some(true), "Enforced", text),
+        Some(_) if told.run.is_some() => (kind, None, "Moving", "a move is under way".to_owned()),
+        Some(_) => (kind, Some(false), "GateMissing", text),
+    }
 }
 
 fn progress(told: &Told<'_>, accepted: &Verdict) -> (Verdict, Verdict) {

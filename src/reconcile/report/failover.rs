@@ -202,7 +202,7 @@ pub(in crate::reconcile) fn detail(step: &Step) -> Option<String> {
             Some(format!("epoch {epoch}: {} serves", serving.join(", ")))
         }
         Step::ShiftTraffic { route } => Some(format!("spec.traffic {route}")),
-        Step::Precheck | Step::Verify | Step::Settle => None,
+        Step::Precheck | Step::Fence | Step::AwaitFence | Step::Verify | Step::Settle => None,
     }
 }
 

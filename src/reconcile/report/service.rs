@@ -7,12 +7,12 @@ use k8s_openapi::jiff::Timestamp;
 use super::conditions;
 use crate::{
     api::{
-        self, MemberStatus, NextMove, RuleStatus, SharedService, SharedServiceStatus, TrafficStatus,
-        VantageStatus,
+        self, FenceStatus, MemberStatus, NextMove, RuleStatus, SharedService, SharedServiceStatus,
+        TrafficStatus, VantageStatus,
     },
     domain::{
         Action, Decision, Evaluation, MemberHealth, MemberView, Observation, RegionName, Rule, RunState,
-        VantageView, decide, predict, suppose_lost,
+        Topology, VantageView, Why, WriterLease, decide, predict, suppose_lost,
     },
     observability::NextMoveOutcome,
     reconcile::{
@@ -49,6 +49,7 @@ impl Agent {
             rules: self.told_rules(&seen, &decision).iter().map(rule).collect(),
             run: run.as_ref().map(|run| run.id.to_string()),
             last_passed_drill: self.passed_drills(key),
+            fence: fence(&seen),
             traffic,
             next_move: next,
             conditions: Vec::new(),
@@ -143,6 +144,41 @@ impl Agent {
         }
     }
 }
+
+/// How sure it is that two regions never write at the same time; `None`: all members write.
+fn fence(seen: &Observation) -> Option<FenceStatus> {
+    if seen.service.topology == Topology::ActiveActive {
+        return None;
+    }
+    let (strength, message) = match (seen.service.gate, &seen.writer) {
+        (None, _) => {
+            (NONE, "the spec has no fence.gate: nothing stops who serves now from writing on".to_owned())
+        }
+        (Some(_), WriterLease::NeverSeen) => (NONE, Why::GateNeverSeen.to_string()),
+        (Some(_), WriterLease::Free) => (
+            NONE,
+            "nobody holds the writer's lease, so nobody writes: start bongsu gate where it serves".to_owned(),
+        ),
+        (Some(gate), WriterLease::Held(_)) => {
+            let ttl = gate.lease_ttl;
+            (
+                ENFORCED,
+                format!(
+                    "a gate holds the writer's lease: the writer stops within {ttl:?} of whatever it loses"
+                ),
+            )
+        }
+    };
+    let holder = match &seen.writer {
+        WriterLease::Held(holder) => Some(holder.to_string()),
+        WriterLease::NeverSeen | WriterLease::Free => None,
+    };
+    Some(FenceStatus { strength: strength.to_owned(), holder, message })
+}
+
+/// Strengths of a fence.
+pub(super) const ENFORCED: &str = "Enforced";
+const NONE: &str = "None";
 
 /// `said`: what each vantage says, in the order of the vantages.
 fn members(seen: &Observation, said: &[Option<&VerdictEntry>]) -> Vec<MemberStatus> {

@@ -200,6 +200,7 @@ impl Year {
                 changed_at: self.clock.wall(),
                 last_automatic: None,
                 run: None,
+                fenced: false,
             };
             self.put(&Entry::Record(key.clone()), &record).await;
             self.say(key).await;

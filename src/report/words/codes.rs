@@ -75,6 +75,7 @@ const CHECKS: &[Code] = &[
     ("VantagesTrusted", "enough places watch", "관측지점 정족수"),
     ("DependencyHealthy", "what it needs works", "선행 서비스 정상"),
     ("TargetAvailable", "somebody can take over", "전환 대상 확보"),
+    ("WriterFenced", "a gate would stop the old writer", "주 센터 쓰기 차단 가능"),
     ("NeverEmpty", "somebody serves afterwards", "서비스 공백 없음"),
     ("Capacity", "who takes over can carry the load", "전환 대상 용량"),
     ("Cooldown", "the last automatic move is long enough ago", "재전환 대기 시간 경과"),
@@ -112,6 +113,8 @@ const GUARDRAILS: &[Code] = &[
 /// Steps of a move.
 const STEPS: &[Code] = &[
     ("Precheck", "look once more", "사전 점검"),
+    ("Fence", "tell the old writer to stop", "이전 주 센터 쓰기 중지 지시"),
+    ("AwaitFence", "wait until it has stopped", "쓰기 중지 확인"),
     ("RaiseEpoch", "fence the old epoch", "이전 세대 펜싱"),
     ("ShiftTraffic", "lead clients", "트래픽 전환"),
     ("Verify", "see it answer well", "정상 확인"),

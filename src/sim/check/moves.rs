@@ -94,6 +94,7 @@ impl State {
         }
         let (Some(before), RunState::Running) = (before, run.state) else { return };
         let leaving: Vec<RegionName> = before.serving.difference(&record.serving).cloned().collect();
+        self.nobody_writes(now, service, &leaving);
         let joining: Vec<RegionName> = record.serving.difference(&before.serving).cloned().collect();
         if run.plan.change.trigger.is_unplanned() {
             leaving.iter().for_each(|region| self.has_cause(now, service, region));

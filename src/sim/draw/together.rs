@@ -11,6 +11,7 @@ use crate::{
         members::Condition,
         moment::{Moment, micros},
         network::Site,
+        process::{GATES, RESTART_AFTER},
     },
 };
 
@@ -27,6 +28,8 @@ const TOGETHER: &[Maker] = &[
     old_words,
     drill_in_a_loss,
     drill_in_trouble,
+    gate_out_of_reach,
+    gate_wakes_up_late,
 ];
 
 /// What comes alone only. With another fault the liar would see one of the regions turn bad earlier, and whom nobody
@@ -63,6 +66,21 @@ impl Dice<'_> {
         let others: Vec<_> = others.iter().chain([&*home]).collect();
         let (other, _) = self.of(&others)?;
         Some((service.key.clone(), (*target).clone(), (*other).clone()))
+    }
+
+    /// The gates of a service with their sites: first that of the preferred member, the others in any order.
+    fn gates(&mut self) -> Vec<(u16, Site)> {
+        let setup = self.setup;
+        let services: Vec<_> =
+            setup.services.values().filter(|parsed| parsed.service.gate.is_some()).collect();
+        let Some(parsed) = self.of(&services).copied() else { return Vec::new() };
+        let weight =
+            |site| setup.region(site).and_then(|region| parsed.service.members.get(region)).map(|m| m.weight);
+        let numbered = (GATES..).zip(setup.gates()).filter(|(_, place)| place.service == parsed.service.key);
+        let mut gates: Vec<(u16, Site)> = numbered.map(|(number, place)| (number, place.site)).collect();
+        gates.sort_by_key(|(_, site)| Reverse(weight(*site)));
+        self.rng.shuffle(gates.get_mut(1..).unwrap_or_default());
+        gates
     }
 
     /// A drill that needs nobody's yes.
@@ -168,6 +186,41 @@ fn drill_in_a_loss(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
     let wish = dice.wish()?;
     let wanted = at.plus(dice.seconds(18..50));
     Some(vec![lasting(at, dice.seconds(50..80), Fault::Dark(lost)), once(wanted, Fault::Drill(asked, wish))])
+}
+
+/// A writer is to move, and its gate does not hear of it: it stands still, or is cut off from the ledger, or its words come late.
+fn gate_out_of_reach(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
+    let [(gate, site), (_, target), ..] = dice.gates()[..] else { return None };
+    let (place, region) = (dice.setup.gates().nth(usize::from(gate - GATES))?, dice.setup.region(target)?);
+    let asked = Fault::Switchover(dice.site(), place.service.clone(), Some(region.clone()), false);
+    let trouble = [
+        Fault::Freeze(gate),
+        Fault::LedgerCutOff(site),
+        Fault::Slow(site, dice.seconds(1..4)),
+        Fault::FreezeAtEffect(gate, dice.rng.u32(..3), dice.rng.bool(), dice.seconds(1..12)),
+    ];
+    let trouble = dice.of(&trouble)?.clone();
+    let before = Moment(at.0.saturating_sub(micros(dice.seconds(0..3))));
+    Some(vec![lasting(before, dice.seconds(2..25), trouble), once(at, asked)])
+}
+
+/// A gate dies and is started again. It reads that its region serves, stands still before it takes the lease, and wakes up when
+/// the move is over, before the gate of the new region, which slept as well.
+fn gate_wakes_up_late(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
+    let [(gate, _), (_, target), ..] = dice.gates()[..] else { return None };
+    let (place, region) = (dice.setup.gates().nth(usize::from(gate - GATES))?, dice.setup.region(target)?);
+    let asked = Fault::Switchover(dice.site(), place.service.clone(), Some(region.clone()), false);
+    let (dead, asleep) = (dice.seconds(1..6), dice.seconds(4..20));
+    let starts = at.plus(dead + RESTART_AFTER);
+    let mut made = vec![
+        lasting(at, dead, Fault::Crash(gate)),
+        lasting(at, dead + RESTART_AFTER + asleep, Fault::FreezeAtEffect(gate, 0, false, asleep)),
+        once(starts.plus(dice.seconds(0..3)), asked),
+    ];
+    let longer = dice.seconds(1..10);
+    let others = dice.gates().into_iter().filter(|(other, _)| *other != gate);
+    made.extend(others.map(|(other, _)| lasting(starts, asleep + longer, Fault::Freeze(other))));
+    Some(made)
 }
 
 /// A drill begins to move a service, and nobody goes on with it for a while. Then a person stops it, perhaps.

@@ -22,6 +22,7 @@ impl State {
             process.skew = Skew::default();
             (process.lies, process.dark) = (false, false);
         }
+        self.processes.gates.iter_mut().for_each(|gate| gate.dark = false);
         for cluster in &mut self.clusters.list {
             (cluster.down, cluster.stale, cluster.dark) = (false, false, false);
         }
@@ -151,6 +152,8 @@ impl State {
         if let Some(process) = self.processes.get_mut(u16::from(site.0)) {
             process.dark = true;
         }
+        let gates = self.processes.gates.iter_mut().filter(|gate| gate.site == site);
+        gates.for_each(|gate| gate.dark = true);
         if let Some(cluster) = self.clusters.at_mut(site) {
             cluster.dark = true;
         }

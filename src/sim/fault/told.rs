@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Fault, Trouble};
-use crate::sim::{network::Site, setup::Setup};
+use crate::sim::{network::Site, process::GATES, setup::Setup};
 
 /// A time as people write it.
 fn time(time: Duration) -> String {
@@ -25,6 +25,10 @@ impl Fault {
         let server = |index: &usize| {
             setup.name_servers.get(*index).map_or_else(String::new, |(address, _)| address.to_string())
         };
+        let title = |process: &u16| match process.checked_sub(GATES) {
+            Some(gate) => setup.gate_title(usize::from(gate)),
+            None => format!("bongsu in {}", host(process)),
+        };
         match self {
             Self::Cut(from, to) => format!("nothing passes from {} to {}", site(from), site(to)),
             Self::Isolate(at) => format!("{} is cut off", site(at)),
@@ -35,16 +39,16 @@ impl Fault {
             Self::Slow(at, by) => format!("messages of {} take up to {} longer", site(at), time(*by)),
             Self::Twice(rate) => format!("{rate}/1000 messages come twice"),
             Self::Dark(at) => format!("{} has no power", site(at)),
-            Self::Crash(process) => format!("bongsu in {} is killed", host(process)),
+            Self::Crash(process) => format!("{} is killed", title(process)),
             Self::CrashAtEffect(process, effects, after) => {
                 let when = if *after { "after" } else { "before" };
-                format!("bongsu in {} will die {when} its effect {effects}", host(process))
+                format!("{} will die {when} its effect {effects}", title(process))
             }
-            Self::Freeze(process) => format!("bongsu in {} stands still", host(process)),
+            Self::Freeze(process) => format!("{} stands still", title(process)),
             Self::FreezeAtEffect(process, effects, after, by) => {
                 let when = if *after { "after" } else { "before" };
-                let (host, time) = (host(process), time(*by));
-                format!("bongsu in {host} will stand still for {time} {when} its effect {effects}")
+                let (title, time) = (title(process), time(*by));
+                format!("{title} will stand still for {time} {when} its effect {effects}")
             }
             Self::LedgerDown => "the ledger has no majority".to_owned(),
             Self::LedgerCutOff(at) => format!("{} does not reach the ledger", site(at)),

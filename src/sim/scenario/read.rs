@@ -357,8 +357,9 @@ fn never(names: &Names<'_>, text: &str) -> Result<Never, Wrong> {
 }
 
 fn step(name: &str) -> Option<StepKind> {
-    use StepKind::{Precheck, RaiseEpoch, Settle, ShiftTraffic, Verify};
-    [Precheck, RaiseEpoch, ShiftTraffic, Verify, Settle].into_iter().find(|kind| kind.as_str() == name)
+    use StepKind::{AwaitFence, Fence, Precheck, RaiseEpoch, Settle, ShiftTraffic, Verify};
+    let all = [Precheck, Fence, AwaitFence, RaiseEpoch, ShiftTraffic, Verify, Settle];
+    all.into_iter().find(|kind| kind.as_str() == name)
 }
 
 /// The region names of a list.

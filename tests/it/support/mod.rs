@@ -6,6 +6,7 @@ pub mod bongsu;
 pub mod control_plane;
 pub mod dns_server;
 pub mod etcd;
+pub mod gate;
 pub mod helm;
 pub mod http_server;
 pub mod knot;

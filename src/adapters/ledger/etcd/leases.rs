@@ -5,19 +5,20 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Store,
     connection::{ETCD_TIMEOUT, Repeat},
     failure::Failure,
-    unsigned,
+    unsigned, watch,
     wire::{self, KeyValue, TxnRequest},
 };
 use crate::{
     adapters::ledger::known::Known,
-    domain::{Identity, LeaseMark, Term},
-    ports::{Clock, LeaseState},
+    domain::{Identity, LeaseMark, Term, Tick},
+    ports::{Change, Clock, LeaseState},
 };
 
 /// Used for a record that cannot be read: four times the usual 15 s, to be on the safe side.
@@ -137,13 +138,47 @@ impl Leases {
                 leases.entry(name).or_default().push(pair);
             }
         }
-        let judged = leases.into_iter().map(|(name, pairs)| {
-            let seen = Seen::of(pairs);
-            let expired = self.known.expired(&name, seen.mark(), seen.ttl, asked);
-            let alive = seen.holder.is_some() && !expired;
-            LeaseState { name, holder: seen.holder, term: Term(unsigned(seen.taken)), alive }
-        });
-        Ok(judged.collect())
+        Ok(leases.into_iter().map(|(name, pairs)| self.judge(name, Seen::of(pairs), asked)).collect())
+    }
+
+    /// One lease, judged; `None`: nobody has ever taken it.
+    pub(super) async fn one(&self, name: &str) -> Result<Option<LeaseState>, Failure> {
+        let asked = self.known.tick();
+        let seen = bounded(self.look(name)).await?;
+        Ok((seen.taken != 0).then(|| self.judge(name.to_owned(), seen, asked)))
+    }
+
+    /// `asked`: the moment before it was read.
+    fn judge(&self, name: String, seen: Seen, asked: Tick) -> LeaseState {
+        let expired = self.known.expired(&name, seen.mark(), seen.ttl, asked);
+        let alive = seen.holder.is_some() && !expired;
+        LeaseState { name, holder: seen.holder, term: Term(unsigned(seen.taken)), alive }
+    }
+
+    /// Takes note of each change of the leases below a prefix.
+    pub(super) async fn follow(&self, prefix: &str) {
+        let (connection, clock) = (self.store.connection.clone(), self.clock.clone());
+        let keys = Arc::new(Store { connection, clock, entries: self.root.clone() });
+        let mut changes = watch::follow(keys, prefix);
+        let mut revisions: BTreeMap<String, [u64; 2]> = BTreeMap::new();
+        while let Some(change) = changes.next().await {
+            let pairs = match change {
+                Change::Reset(all) => all,
+                Change::Put(key, value) => vec![(key, value)],
+                Change::Deleted(_) => continue,
+            };
+            for (key, value) in pairs {
+                let (name, part) =
+                    match (key.as_str().strip_suffix(HOLDER), key.as_str().strip_suffix(RENEWED)) {
+                        (Some(name), _) => (name, 0),
+                        (_, Some(name)) => (name, 1),
+                        (None, None) => continue,
+                    };
+                let both = revisions.entry(name.to_owned()).or_default();
+                both[part] = value.version.0;
+                self.known.observe(name, mark(both[0], both[1]));
+            }
+        }
     }
 
     /// Whether it was still ours. May be sent twice: as long as nobody took the lease, it says the same.
@@ -234,8 +269,13 @@ impl Seen {
     }
 
     fn mark(&self) -> LeaseMark {
-        LeaseMark(format!("{}/{}", self.taken, self.renewed).into())
+        mark(unsigned(self.taken), unsigned(self.renewed))
     }
+}
+
+/// What a lease looks like, by the revisions of its two keys.
+fn mark(taken: u64, renewed: u64) -> LeaseMark {
+    LeaseMark(format!("{taken}/{renewed}").into())
 }
 
 /// Several calls that belong together end as one does.

@@ -8,8 +8,8 @@ use std::{
 
 use super::*;
 use crate::domain::{
-    BudgetLimits, BudgetUse, FailoverPolicy, HealthPolicy, Member, MemberView, Record, Recovery, Report,
-    Service, ServiceKey, Switches, Timings, VantageView, Window,
+    BudgetLimits, BudgetUse, FailoverPolicy, GatePolicy, HealthPolicy, Member, MemberView, Record, Recovery,
+    Report, Service, ServiceKey, Switches, Timings, VantageView, Window, WriterLease,
 };
 
 const NOW: Timestamp = Timestamp(1_000_000_000);
@@ -35,6 +35,7 @@ pub(super) struct World {
     last_drill: Option<Timestamp>,
     request: Option<Request>,
     in_drill: bool,
+    writer: WriterLease,
 }
 
 impl World {
@@ -47,6 +48,7 @@ impl World {
             changed_at: Timestamp(0),
             last_automatic: None,
             run: None,
+            fenced: false,
         };
         Self {
             service: service(topology),
@@ -64,7 +66,15 @@ impl World {
             last_drill: None,
             request: None,
             in_drill: false,
+            writer: WriterLease::NeverSeen,
         }
+    }
+
+    /// The writers stand behind gates; of the lease this is known.
+    pub(super) fn gated(mut self, writer: WriterLease) -> Self {
+        self.service.gate = Some(GatePolicy { lease_ttl: Duration::from_secs(15) });
+        self.writer = writer;
+        self
     }
 
     pub(super) fn down(self, region: &'static str) -> Self {
@@ -257,6 +267,7 @@ impl World {
             last_drill: self.last_drill,
             request: self.request.clone(),
             in_drill: self.in_drill,
+            writer: self.writer.clone(),
             timings: Timings::default(),
         }
     }
@@ -290,6 +301,7 @@ fn service(topology: Topology) -> Service {
         grade: 1,
         topology,
         members: BTreeMap::from([("a".into(), member(0)), ("b".into(), member(1))]),
+        gate: None,
         health: HealthPolicy {
             interval: Duration::from_secs(2),
             timeout: Duration::from_secs(1),
