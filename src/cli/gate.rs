@@ -1,6 +1,8 @@
 //! `bongsu gate`: lets a writer write while its lease is held.
 
-use std::{ffi::OsString, num::NonZeroI32, path::PathBuf, sync::Arc, time::Duration};
+mod health;
+
+use std::{ffi::OsString, net::SocketAddr, num::NonZeroI32, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use tokio::{
@@ -8,6 +10,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+use self::health::Health;
 use super::{Outcome, etcd::EtcdArgs, run::host_name};
 use crate::{
     adapters::{
@@ -57,6 +60,10 @@ pub(super) struct Args {
     /// Pass TCP connections to LISTEN on to TARGET while the lease is held
     #[arg(long, value_name = "LISTEN=TARGET", value_parser = proxy)]
     proxy: Option<(String, String)>,
+
+    /// Serve /readyz (could it write: the ledger answers, the writer behind the proxy takes connections), /metrics and /status here
+    #[arg(long, value_name = "ADDRESS")]
+    http_address: Option<SocketAddr>,
 
     /// Device that resets this host when it is not fed in time; set its time to less than the lease
     #[arg(long, value_name = "FILE", requires = "command")]
@@ -141,7 +148,20 @@ async fn keep(args: Args) -> anyhow::Result<Outcome> {
         identity: Identity::new(format!("{}_{host}_{}", args.region, clock.wall().0)),
         ttl: args.lease_ttl.0,
         door: door.clone(),
+        standing: Arc::default(),
     };
+    if let Some(address) = args.http_address {
+        let health = Health {
+            service: keeper.service.clone(),
+            region: keeper.region.clone(),
+            lease_ttl: keeper.ttl,
+            target: args.proxy.as_ref().map(|(_, target)| target.clone()),
+            door: door.clone(),
+            standing: keeper.standing.clone(),
+            clock: clock.clone(),
+        };
+        health.start(address).await?;
+    }
     if let Some((listen, target)) = args.proxy {
         let listener =
             TcpListener::bind(&listen).await.with_context(|| format!("--proxy: listen on {listen}"))?;

@@ -10,6 +10,8 @@ mod drill;
 #[cfg(test)]
 mod fencing_model;
 mod fleet;
+#[cfg(test)]
+mod gate_model;
 mod health;
 mod ids;
 mod lease;

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use futures::StreamExt;
 use tracing::{info, warn};
 
-use super::door::{Door, Opening};
+use super::{
+    door::{Door, Opening},
+    standing::Standing,
+};
 use crate::{
     domain::{Epoch, Identity, Record, RegionName, ServiceKey, Term, Tick, writer_lease},
     planted::planted,
@@ -32,6 +35,8 @@ pub struct Keeper {
     pub ttl: Duration,
     /// What stands in the way of the writer.
     pub door: Arc<Door>,
+    /// What it says of itself.
+    pub standing: Arc<Standing>,
 }
 
 /// What the ledger says of the service.
@@ -62,10 +67,10 @@ impl Keeper {
     /// Keeps the lease until `stop`, then shuts the door and gives the lease back.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let mut changes = self.ledger.watch(record(&self.service).as_str());
-        let (mut held, mut told) = (None, String::new());
+        let mut held = None;
         tokio::pin!(stop);
         loop {
-            let wait = self.look(&mut held, &mut told).await;
+            let wait = self.look(&mut held).await;
             tokio::select! {
                 biased;
                 () = &mut stop => break,
@@ -73,36 +78,30 @@ impl Keeper {
                 () = self.clock.sleep(wait) => {}
             }
         }
-        self.give_back("the gate is told to stop", &mut told).await;
+        self.give_back("the gate is told to stop").await;
     }
 
     /// One look at the ledger; the time until the next.
-    async fn look(&self, held: &mut Option<Term>, told: &mut String) -> Duration {
+    async fn look(&self, held: &mut Option<Term>) -> Duration {
         // Counted from before the first call: the ledger's own count starts later.
         let sent_at = self.clock.tick();
         match self.word().await {
-            Ok(Word::Serve(epoch)) => self.renew(sent_at, epoch, held, told).await,
+            Ok(Word::Serve(epoch)) => self.renew(sent_at, epoch, held).await,
             Ok(Word::Rest(why)) => {
                 *held = None;
-                self.give_back(&why, told).await;
+                self.give_back(&why).await;
                 self.ttl / 3
             }
             Err(error) => {
                 // The door shuts by itself: the writer goes on until then, because a ledger that is away for less than
                 // a lease is no reason to stop.
-                self.tell(told, format!("the ledger does not answer: {error}"));
+                self.tell(&format!("the ledger does not answer: {error}"));
                 RETRY
             }
         }
     }
 
-    async fn renew(
-        &self,
-        sent_at: Tick,
-        epoch: Epoch,
-        held: &mut Option<Term>,
-        told: &mut String,
-    ) -> Duration {
+    async fn renew(&self, sent_at: Tick, epoch: Epoch, held: &mut Option<Term>) -> Duration {
         let lease = writer_lease(&self.service);
         match self.ledger.acquire(&lease, &self.identity, self.ttl).await {
             // Taken anew: what was read before may have been taken back while the lease was free. Read once more.
@@ -111,27 +110,30 @@ impl Keeper {
                 Duration::ZERO
             }
             Ok(Some(_)) => {
+                self.standing.count(|renewals| &mut renewals.granted);
                 let until = sent_at.plus(self.ttl.saturating_sub(Self::margin(self.ttl)));
                 self.door.open(Opening { until, epoch });
-                self.tell(told, format!("{} writes under epoch {epoch}", self.region));
+                self.tell(&format!("{} writes under epoch {epoch}", self.region));
                 self.ttl / 3
             }
             Ok(None) => {
+                self.standing.count(|renewals| &mut renewals.refused);
                 self.door.shut();
-                self.tell(told, "another gate holds the lease: waiting until it ends".to_owned());
+                self.tell("another gate holds the lease: waiting until it ends");
                 RETRY
             }
             Err(error) => {
-                self.tell(told, format!("the lease is not renewed: {error}"));
+                self.standing.count(|renewals| &mut renewals.unanswered);
+                self.tell(&format!("the lease is not renewed: {error}"));
                 RETRY
             }
         }
     }
 
     /// Shuts the door and waits until the writer has ended, so that nothing is written under a lease that another may hold.
-    async fn give_back(&self, why: &str, told: &mut String) {
+    async fn give_back(&self, why: &str) {
         self.door.shut();
-        self.tell(told, format!("the door is shut: {why}"));
+        self.tell(&format!("the door is shut: {why}"));
         tokio::select! {
             biased;
             () = self.door.vacated() => {}
@@ -146,7 +148,9 @@ impl Keeper {
 
     async fn word(&self) -> Result<Word, LedgerError> {
         let key = record(&self.service);
-        let Some(found) = self.ledger.get(&key).await? else {
+        let found = self.ledger.get(&key).await?;
+        self.standing.answered(self.clock.tick());
+        let Some(found) = found else {
             let why = format!("the ledger does not know {}: is its SharedService applied?", self.service);
             return Ok(Word::Rest(why));
         };
@@ -166,10 +170,9 @@ impl Keeper {
     }
 
     /// Says what changed, once.
-    fn tell(&self, told: &mut String, text: String) {
-        if *told != text {
+    fn tell(&self, text: &str) {
+        if self.standing.say(text) {
             info!(service = %self.service, region = %self.region, "{text}");
-            *told = text;
         }
     }
 }

@@ -7,6 +7,7 @@ mod door;
 mod guard;
 mod keeper;
 mod proxy;
+mod standing;
 mod supervisor;
 mod watchdog;
 
@@ -14,4 +15,5 @@ pub use door::{Door, Inside, Opening};
 pub use guard::{guard, launch};
 pub use keeper::Keeper;
 pub use proxy::Proxy;
+pub use standing::{Renewals, Said, Standing};
 pub use supervisor::Supervisor;

@@ -14,6 +14,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use prometheus::{Encoder, TextEncoder};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -21,7 +22,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Metrics, Readiness};
+use super::Readiness;
 
 /// 64 connections at once: the kubelet has two, a pair of Prometheus servers two, a few people one each. Others wait in
 /// the kernel's queue; a page holds at most some megabytes while it is written.
@@ -40,11 +41,27 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Gives what `/status` shows. Called for each request on the event loop, so it must only copy what is there.
 pub type StatusProvider = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
 
+/// Metrics that can be shown.
+pub trait Exposition: Send + Sync {
+    /// Everything in the Prometheus text format.
+    ///
+    /// # Errors
+    /// A metric cannot be written as text; the others cannot be shown either.
+    fn render(&self) -> Result<String, prometheus::Error>;
+}
+
+/// All of a registry in the Prometheus text format.
+pub(super) fn encode(registry: &prometheus::Registry) -> Result<String, prometheus::Error> {
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&registry.gather(), &mut text)?;
+    String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+}
+
 /// What the pages show.
 #[derive(Clone)]
 pub struct Pages {
     /// Shown by `/metrics`.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<dyn Exposition>,
     /// Shown by `/readyz`.
     pub readiness: Readiness,
     /// Shown by `/status`.

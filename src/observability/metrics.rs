@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use prometheus::{Encoder, Registry, TextEncoder, process_collector::ProcessCollector};
+use prometheus::{Registry, process_collector::ProcessCollector};
 
 use super::{
-    CallResult, DecisionOutcome, LedgerOperation, NextMoveOutcome, PassOutcome, Phase, SkipReason,
-    StepResult, family::families,
+    CallResult, DecisionOutcome, Exposition, LedgerOperation, NextMoveOutcome, PassOutcome, Phase,
+    SkipReason, StepResult, family::families, http::encode,
 };
 use crate::domain::{DrillVerdict, Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Verdict};
 
@@ -93,6 +93,12 @@ pub struct Build<'a> {
     pub region: &'a RegionName,
 }
 
+impl Exposition for Metrics {
+    fn render(&self) -> Result<String, prometheus::Error> {
+        Self::render(self)
+    }
+}
+
 impl Metrics {
     /// All metrics in a registry of their own, with those of the process (CPU, memory, open files, start time).
     ///
@@ -113,9 +119,7 @@ impl Metrics {
     /// # Errors
     /// A metric cannot be written as text; the others cannot be shown either.
     pub fn render(&self) -> Result<String, prometheus::Error> {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+        encode(&self.registry)
     }
 
     /// What this vantage says of a member now.

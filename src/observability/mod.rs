@@ -1,6 +1,7 @@
 //! What operators of Bongsu see: metrics, health pages and logs. Nothing here decides.
 
 mod family;
+mod gate;
 mod http;
 mod labels;
 mod logs;
@@ -8,7 +9,8 @@ mod metrics;
 mod readiness;
 
 pub use family::Description;
-pub use http::{Pages, StatusProvider, serve};
+pub use gate::GateMetrics;
+pub use http::{Exposition, Pages, StatusProvider, serve};
 pub use labels::{
     CallResult, DecisionOutcome, LedgerOperation, NextMoveOutcome, PassOutcome, Phase, SkipReason, StepResult,
 };

@@ -80,7 +80,16 @@ impl World {
             Arc::new(SimLedger { world: self.clone(), life, site, store: store.clone() });
         let door = Arc::new(Door::new(clock.clone()));
         let identity = Identity::new(format!("gate-{region}-{}", life.number));
-        let keeper = Keeper { ledger, clock, service, region, identity, ttl, door: door.clone() };
+        let keeper = Keeper {
+            ledger,
+            clock,
+            service,
+            region,
+            identity,
+            ttl,
+            door: door.clone(),
+            standing: Arc::default(),
+        };
         let world = self.clone();
         let task = tokio::spawn(async move {
             tokio::select! {

@@ -29,7 +29,7 @@ const BUGS: &[(Bug, u64)] = &[
     (Bug::BudgetNotReserved, 300),
     (Bug::NoPrecheck, 200),
     (Bug::RaiseBeforeFence, 100),
-    (Bug::FenceNotAwaited, 100),
+    (Bug::FenceNotAwaited, 300),
     (Bug::GateOpensUnseen, 500),
     (Bug::AbortDoesNotReturn, 500),
     (Bug::VerdictIgnoresHold, 500),

@@ -17,7 +17,8 @@ use bongsu::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::support::{
-    bongsu::SOON,
+    bongsu::{SOON, page},
+    control_plane::free_ports,
     etcd::Etcd,
     gate::{Gate, Taken, Writer, pause},
     wait::until,
@@ -116,6 +117,32 @@ async fn while_an_epoch_is_fenced_nobody_writes_and_when_it_is_not_the_old_one_g
     serve(&ledger, "daejeon", 1).await;
     old.writes(TTL / 2).await;
     assert_eq!(new.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_a_gate_say_whether_it_could_let_its_writer_write_and_whether_it_does() {
+    let (etcd, prefix) = (Etcd::shared().await, "/pages");
+    let [http, listen, target] = free_ports::<3>().map(|port| format!("127.0.0.1:{port}"));
+    let form = format!("{listen}={target}");
+    let _gate = Gate::start(etcd, prefix, SERVICE, "daejeon", &["--proxy", &form, "--http-address", &http]);
+    let says = async |path: &str, wanted: &str| {
+        let what = format!("{path} says {wanted}");
+        let text = async || page(&http, path).await.map(|(_, text)| text);
+        until(&what, SOON, async || text().await.filter(|text| text.contains(wanted))).await
+    };
+    // Nobody listens behind it.
+    let text = says("/readyz", "[+] ledger: ok").await;
+    assert!(text.contains("[-] writer: "), "{text}");
+    says("/status", "the ledger does not know gpki/gpki-directory").await;
+    let _writer = tokio::net::TcpListener::bind(&target).await.unwrap();
+    says("/readyz", "[+] writer: ok").await;
+    says("/status", r#""open":false"#).await;
+
+    serve(&ledger(etcd, prefix), "daejeon", 4).await;
+    says("/status", r#""open":true"#).await;
+    let labels = r#"{namespace="gpki",region="daejeon",service="gpki-directory"}"#;
+    let text = says("/metrics", &format!("bongsu_gate_open{labels} 1")).await;
+    assert!(text.contains(&format!("bongsu_gate_epoch{labels} 4")), "{text}");
 }
 
 /// A gate around a writer that appends to a file.

@@ -5,8 +5,8 @@ use std::{fmt::Write, process::Command, time::Duration};
 use bongsu::{
     domain::{DrillVerdict, Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Verdict},
     observability::{
-        Build, CallResult, DecisionOutcome, LedgerOperation, Metrics, NextMoveOutcome, PassOutcome, Phase,
-        SkipReason, StepResult,
+        Build, CallResult, DecisionOutcome, GateMetrics, LedgerOperation, Metrics, NextMoveOutcome,
+        PassOutcome, Phase, SkipReason, StepResult,
     },
 };
 
@@ -135,6 +135,12 @@ fn page() -> String {
          | metric | kind | labels | meaning |\n|---|---|---|---|\n",
     );
     for description in Metrics::descriptions() {
+        let labels: Vec<_> = description.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (name, kind, help) = (description.name, description.kind, description.help);
+        writeln!(text, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).unwrap();
+    }
+    text.push_str("\n`bongsu gate --http-address` shows these:\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n");
+    for description in GateMetrics::descriptions() {
         let labels: Vec<_> = description.labels.iter().map(|label| format!("`{label}`")).collect();
         let (name, kind, help) = (description.name, description.kind, description.help);
         writeln!(text, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).unwrap();

@@ -81,16 +81,7 @@ impl Bongsu {
 
     /// The status line and the body of one of its pages; `None`: no answer.
     pub async fn page(&self, path: &str) -> Option<(String, String)> {
-        let address = self.address()?;
-        let exchange = async {
-            let mut stream = TcpStream::connect(address).await.ok()?;
-            stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.ok()?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.ok()?;
-            let (head, body) = answer.split_once("\r\n\r\n")?;
-            Some((head.lines().next()?.to_owned(), body.to_owned()))
-        };
-        tokio::time::timeout(PAGE_LIMIT, exchange).await.ok()?
+        page(&self.address()?.to_string(), path).await
     }
 
     /// What `/metrics` shows.
@@ -155,4 +146,17 @@ impl Drop for Bongsu {
             eprintln!("--- the last lines of {}:\n{}", self.identity, shown.join("\n"));
         }
     }
+}
+
+/// A page of health pages at an address: first line and body.
+pub async fn page(address: &str, path: &str) -> Option<(String, String)> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.lines().next()?.to_owned(), body.to_owned()))
+    };
+    tokio::time::timeout(PAGE_LIMIT, exchange).await.ok()?
 }
