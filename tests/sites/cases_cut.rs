@@ -122,9 +122,7 @@ async fn blip(sites: &mut Sites) {
     heal();
     let healed = now();
     pause(LONG_ENOUGH).await;
-    assert_eq!(sites.serving(DAEGU, &service.name), (1, "daejeon".to_owned()));
-    assert_eq!(sites.runs(DAEGU, &service.name), 1);
-    assert_eq!(service.client.regions_since(cut), ["daejeon"]);
+    service.has_not_moved_says(sites, DAEGU, "daejeon", cut);
     // What was sent in the blip is sent again by TCP after at most twice as long.
     let late: Vec<_> = service.client.errors_since(healed + BLIP);
     assert!(late.is_empty(), "it lasted no longer than itself\n{}", service.client.story(cut));

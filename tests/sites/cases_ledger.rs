@@ -58,7 +58,8 @@ async fn quorum_lost(sites: &mut Sites, time: Duration) {
     sites.ledger.freeze(GWANGJU);
     sites.ledger.freeze(DAEGU);
     pause(time).await;
-    service.has_not_moved(sites, "daejeon", lost);
+    service.has_not_moved_says(sites, DAEJEON, "daejeon", lost);
+    assert!(service.client.errors_since(lost).is_empty(), "{}", service.client.story(lost));
     says_that_the_ledger_is_away(sites).await;
 
     sites.all[DAEJEON].burn(&sites.ledger);
