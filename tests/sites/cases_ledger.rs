@@ -11,7 +11,7 @@ use crate::{
     world::{DAEGU, DAEJEON, GWANGJU, Sites},
 };
 
-pub const ALL: [Case; 5] = [
+pub const ALL: &[Case] = &[
     Case {
         name: "all_of_bongsu_stops_for_two_leases_and_wakes_and_nothing_moves",
         long: false,
@@ -29,7 +29,7 @@ pub const ALL: [Case; 5] = [
     },
     Case {
         name: "a_member_of_the_ledger_is_replaced_and_nobody_notices",
-        long: false,
+        long: true,
         body: |sites| Box::pin(member_replaced(sites)),
     },
     Case {
@@ -91,10 +91,6 @@ async fn member_replaced(sites: &mut Sites) {
     let service = Service::start(sites, "daejeon", |_| {}).await;
     let began = now();
     sites.ledger.replace(DAEJEON, GWANGJU);
-    until("the new member has what the others have", SOON, async || {
-        sites.ledger.try_etcdctl_at(DAEJEON, &["endpoint", "health"]).ok()
-    })
-    .await;
     sites.are_ready().await;
     assert_eq!(sites.serving(DAEJEON, &service.name), (1, "daejeon".to_owned()));
     service.has_not_moved(sites, "daejeon", began);
@@ -112,7 +108,7 @@ async fn rolling_upgrade(sites: &mut Sites) {
     let began = now();
     for index in [DAEGU, GWANGJU, DAEJEON] {
         sites.all[index].bongsu.terminate();
-        until("it has ended by itself", SOON, async || (!sites.all[index].bongsu.runs()).then_some(())).await;
+        sites.all[index].bongsu.has_ended().await;
         sites.all[index].bongsu.restart();
         sites.are_ready().await;
     }

@@ -7,10 +7,10 @@ use serde_json::json;
 use crate::{
     clock::{now, pause},
     harness::Case,
-    service::Service,
+    service::{Service, TTL},
     site::NAMESPACE,
-    support::{bongsu::SOON, wait::until},
-    world::{DAEGU, DAEJEON, GWANGJU, Sites},
+    support::{bongsu::SOON, dns_server::SECRET_BASE64, wait::until},
+    world::{DAEGU, DAEJEON, GWANGJU, Sites, tsig_secret},
 };
 
 /// Longer than the lease (3 s) with its third, and than three checks of a second: what would move has moved.
@@ -19,7 +19,7 @@ pub const LONG_ENOUGH: Duration = Duration::from_secs(8);
 /// Published answers are looked at every 30 s.
 const CAUGHT_UP: Duration = Duration::from_secs(60);
 
-pub const ALL: [Case; 5] = [
+pub const ALL: &[Case] = &[
     Case {
         name: "a_site_that_is_killed_is_left_once_and_comes_back_without_harm",
         long: false,
@@ -40,10 +40,20 @@ pub const ALL: [Case; 5] = [
         long: false,
         body: |sites| Box::pin(leader_lost_in_a_switchover(sites)),
     },
+    Case {
+        name: "a_site_that_was_frozen_and_wakes_does_no_harm",
+        long: true,
+        body: |sites| Box::pin(site_frozen(sites)),
+    },
+    Case {
+        name: "an_old_site_that_returns_with_old_credentials_changes_nothing_elsewhere",
+        long: true,
+        body: |sites| Box::pin(old_credentials(sites)),
+    },
     Case { name: "a_site_lost_ten_times_client_outage", long: true, body: |sites| Box::pin(measure(sites)) },
 ];
 
-/// Case 1, and the return of case 15 with the old epoch.
+/// Case 1, and the return with the old epoch.
 async fn site_killed(sites: &mut Sites) {
     let service = Service::start(sites, "daejeon", |_| {}).await;
     let lost = now();
@@ -64,6 +74,59 @@ async fn site_killed(sites: &mut Sites) {
     service.is_published(sites, &[DAEJEON, GWANGJU], "gwangju", 2).await;
     assert!(service.client.errors_since(back).is_empty(), "{}", service.client.story(back));
     assert_eq!(sites.runs(DAEGU, &service.name), 2, "nobody moved it back");
+}
+
+/// All of a site stands still, its leader and its member of the ledger among it, while another takes over.
+async fn site_frozen(sites: &mut Sites) {
+    sites.let_lead(DAEJEON).await;
+    let service = Service::start(sites, "daejeon", |_| {}).await;
+    let frozen = now();
+    sites.all[DAEJEON].namespace.signal_all("-STOP");
+    service.moves_once(sites, &[GWANGJU, DAEGU], "gwangju", frozen).await;
+
+    sites.all[DAEJEON].namespace.signal_all("-CONT");
+    service.is_published(sites, &[DAEJEON, GWANGJU], "gwangju", 2).await;
+    let caught_up = now();
+    pause(LONG_ENOUGH).await;
+    assert_eq!(sites.serving(DAEGU, &service.name), (2, "gwangju".to_owned()));
+    assert_eq!(sites.runs(DAEGU, &service.name), 2, "it began nothing");
+    // Whoever held an answer of the woken name server does so for one TTL more.
+    assert_eq!(
+        service.client.regions_since(caught_up + TTL),
+        ["gwangju"],
+        "{}",
+        service.client.story(frozen)
+    );
+}
+
+/// Case 15: meanwhile the others have changed the key of their name server, and the old site leads when it is back.
+async fn old_credentials(sites: &mut Sites) {
+    const NEW_SECRET: &str = "bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmU=";
+    let service = Service::start(sites, "daejeon", |_| {}).await;
+    let lost = now();
+    sites.all[DAEJEON].burn(&sites.ledger);
+    service.moves_once(sites, &[GWANGJU, DAEGU], "gwangju", lost).await;
+    sites.all[GWANGJU].change_key(NEW_SECRET).await;
+    [GWANGJU, DAEGU].iter().for_each(|index| sites.all[*index].apply(&tsig_secret(NEW_SECRET)));
+
+    let ledger = &sites.ledger;
+    sites.all[DAEJEON].rebuild(ledger).await;
+    sites.let_lead(DAEJEON).await;
+    // It may write to its own name server and to no other.
+    service.is_published(sites, &[DAEJEON, GWANGJU], "gwangju", 2).await;
+    assert_eq!(sites.serving(DAEGU, &service.name), (2, "gwangju".to_owned()));
+    let path = "jsonpath={.status.conditions[?(@.type==\"TrafficInSync\")].message}";
+    let refusing = sites.all[GWANGJU].names().unwrap().to_string();
+    until("the old site says that its key is refused", SOON, async || {
+        let message = sites.all[DAEJEON].kubectl(&["get", "ss", &service.name, "-o", path]).ok()?;
+        (message.contains(&refusing) && message.contains("key")).then_some(())
+    })
+    .await;
+    service.is_published(sites, &[DAEJEON, GWANGJU], "gwangju", 2).await;
+    assert_eq!(sites.runs(DAEGU, &service.name), 2, "it began nothing");
+
+    sites.all[GWANGJU].change_key(SECRET_BASE64).await;
+    [GWANGJU, DAEGU].iter().for_each(|index| sites.all[*index].apply(&tsig_secret(SECRET_BASE64)));
 }
 
 /// Case 6. The leader too, when it is there.

@@ -55,9 +55,9 @@ impl Choice {
 }
 
 /// Runs what was chosen.
-pub fn main(cases: &'static [Case], arguments: &[String], cannot: Option<String>) -> ExitCode {
+pub fn main(cases: &[&'static Case], arguments: &[String], cannot: Option<String>) -> ExitCode {
     let choice = Choice::from_arguments(arguments);
-    let named: Vec<&'static Case> = cases.iter().filter(|case| choice.names(case)).collect();
+    let named: Vec<&'static Case> = cases.iter().copied().filter(|case| choice.names(case)).collect();
     if choice.list {
         named.iter().for_each(|case| println!("{}: test", case.name));
         return ExitCode::SUCCESS;

@@ -11,6 +11,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
+mod cases_clock;
 mod cases_cut;
 mod cases_ledger;
 mod cases_lost;
@@ -41,13 +42,13 @@ fn main() -> ExitCode {
 
 /// The test goes on in a network of its own, which is the router between the sites.
 fn test(arguments: &[String]) -> ExitCode {
-    let mut cases = Vec::new();
-    cases.extend(cases_lost::ALL);
-    cases.extend(cases_cut::ALL);
-    cases.extend(cases_ledger::ALL);
-    let cases: &'static [harness::Case] = cases.leak();
+    let cases: Vec<&'static harness::Case> =
+        [cases_lost::ALL, cases_cut::ALL, cases_ledger::ALL, cases_clock::ALL]
+            .into_iter()
+            .flatten()
+            .collect();
     if env::var_os(INSIDE).is_some() || arguments.iter().any(|argument| argument == "--list") {
-        return harness::main(cases, arguments, None);
+        return harness::main(&cases, arguments, None);
     }
     match harness::own_network() {
         Ok(way) => {
@@ -56,7 +57,7 @@ fn test(arguments: &[String]) -> ExitCode {
             // Returns only when it could not.
             panic!("{}", command.exec());
         }
-        Err(why) => harness::main(cases, arguments, Some(why)),
+        Err(why) => harness::main(&cases, arguments, Some(why)),
     }
 }
 

@@ -16,6 +16,9 @@ use crate::{
 /// again as two busy cores need. What it is when nothing else runs is in docs/performance.md.
 const OUTAGE_LIMIT: Duration = Duration::from_secs(14);
 
+/// How long clients may use an answer.
+pub const TTL: Duration = Duration::from_secs(1);
+
 /// A service and its client. It goes when [`Sites::recover`] is called.
 pub struct Service {
     pub name: String,
@@ -140,7 +143,7 @@ fn object<'a>(name: &str, full: impl Iterator<Item = &'a Site> + Clone, port: u1
                 "recovery": {"successes": 2, "for": "1s"}, "vantages": {"quorum": 2},
                 "checks": [{"name": "deep", "http": {"path": "/", "expect": "body.result == 'good'"}}],
             },
-            "traffic": [{"name": "citizens", "ttl": "1s", "dns": {
+            "traffic": [{"name": "citizens", "ttl": format!("{}s", TTL.as_secs()), "dns": {
                 "zone": ZONE, "name": domain(name), "servers": servers,
                 "tsig": {
                     "name": "bongsu", "algorithm": "hmac-sha256",

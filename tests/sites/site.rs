@@ -98,6 +98,15 @@ impl Site {
         Some(shown(server, name).await)
     }
 
+    /// Its name server takes updates by another key from now on.
+    pub async fn change_key(&mut self, secret: &str) {
+        let ip = self.place().ip.to_string();
+        let named = self.named.as_mut().expect("it has a name server");
+        named.process = None;
+        named.configure(&ip, secret);
+        self.start_names().await;
+    }
+
     /// One more member of a service.
     pub fn serve(&mut self, port: u16) {
         let log = self.dir.join(format!("member-{port}.log"));

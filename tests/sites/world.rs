@@ -25,6 +25,14 @@ const OUTSIDE: u8 = 9;
 /// First port of a service's members; each service has another.
 const FIRST_PORT: u16 = 8001;
 
+/// The Secret with the key of the name servers.
+pub fn tsig_secret(secret: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "dns-key", "namespace": NAMESPACE},
+        "stringData": {"secret": secret},
+    })
+}
+
 /// The sites, the ledger that they share, and the place of clients.
 pub struct Sites {
     pub all: Vec<Site>,
@@ -53,11 +61,7 @@ impl Sites {
         });
         let all = join_all(starting).await;
         let sites = Self { all, ledger, outside, port: FIRST_PORT, dir };
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "dns-key", "namespace": NAMESPACE},
-            "stringData": {"secret": SECRET_BASE64},
-        });
-        sites.all.iter().for_each(|site| site.apply(&secret));
+        sites.all.iter().for_each(|site| site.apply(&tsig_secret(SECRET_BASE64)));
         sites.are_ready().await;
         sites
     }
@@ -112,9 +116,13 @@ impl Sites {
             return;
         }
         let others = || (DAEJEON..=DAEGU).filter(move |other| *other != index);
-        others().for_each(|other| self.all[other].bongsu.kill());
+        // What is given back is taken at once.
+        others().for_each(|other| self.all[other].bongsu.terminate());
         self.leader_of(&[index]).await;
-        others().for_each(|other| self.all[other].bongsu.restart());
+        for other in others() {
+            self.all[other].bongsu.has_ended().await;
+            self.all[other].bongsu.restart();
+        }
         self.are_ready().await;
         assert_eq!(self.leader().await, index);
     }

@@ -77,6 +77,12 @@ impl Bongsu {
         self.process = Some(self.place.start(Path::new(""), program, &self.arguments, &log));
     }
 
+    /// Starts it again somewhere else.
+    pub fn restart_at(&mut self, place: Place) {
+        self.place = place;
+        self.restart();
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.process = None;
@@ -139,6 +145,11 @@ impl Bongsu {
         let page = self.page("/status").await;
         let status = page.and_then(|(_, body)| serde_json::from_str::<serde_json::Value>(&body).ok());
         status.is_some_and(|status| status["leads"] == true)
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn has_ended(&self) {
+        until(&format!("{} has ended", self.identity), SOON, async || (!self.runs()).then_some(())).await;
     }
 
     /// Whether the process runs.

@@ -12,28 +12,35 @@ use super::control_plane::Leashed;
 pub struct Place {
     /// Address.
     pub ip: Ipv4Addr,
-    namespace: Option<PathBuf>,
+    /// Programs that become the next in the line, each with its arguments.
+    before: Vec<String>,
 }
 
 impl Place {
     /// This host.
     pub fn here() -> Self {
-        Self { ip: Ipv4Addr::LOCALHOST, namespace: None }
+        Self { ip: Ipv4Addr::LOCALHOST, before: Vec::new() }
     }
 
     /// The network namespace of this file, such as `/proc/1/ns/net`.
     pub fn within(namespace: &Path, ip: Ipv4Addr) -> Self {
-        Self { ip, namespace: Some(namespace.to_owned()) }
+        Self { ip, before: vec!["nsenter".to_owned(), format!("--net={}", namespace.display())] }
+    }
+
+    /// The same with more in the environment of programs, as `NAME=value`.
+    pub fn with(&self, environment: &[String]) -> Self {
+        let mut place = self.clone();
+        place.before.push("env".to_owned());
+        place.before.extend_from_slice(environment);
+        place
     }
 
     /// Starts a program here, as [`Leashed::start`] does.
     pub fn start(&self, garbage: &Path, program: &Path, arguments: &[String], log: &Path) -> Leashed {
-        let Some(namespace) = &self.namespace else {
-            return Leashed::start(garbage, program, arguments, log);
-        };
-        let mut all = vec![format!("--net={}", namespace.display()), program.display().to_string()];
-        all.extend_from_slice(arguments);
-        // It becomes the program: the process id is that of the program.
-        Leashed::start(garbage, Path::new("nsenter"), &all, log)
+        let mut line = self.before.clone();
+        line.push(program.display().to_string());
+        line.extend_from_slice(arguments);
+        // Each becomes the next, so the process id is that of the program.
+        Leashed::start(garbage, &PathBuf::from(line.remove(0)), &line, log)
     }
 }
