@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    cases_lost::LONG_ENOUGH,
+    cases_lost::{A_WHILE, LONG_ENOUGH},
     clock::{now, pause},
     harness::Case,
     network::{Fault, cause, heal},
@@ -73,7 +73,7 @@ async fn site_cut_off(sites: &mut Sites) {
     heal();
     service.is_published(sites, &[DAEJEON, GWANGJU], "gwangju", 2).await;
     println!("    its name server was caught up after {:.1} s", (now() - back).as_secs_f64());
-    pause(LONG_ENOUGH).await;
+    pause(A_WHILE).await;
     assert_eq!(sites.serving(DAEGU, &service.name), (2, "gwangju".to_owned()));
     assert_eq!(sites.runs(DAEGU, &service.name), 2, "it began nothing");
     assert!(service.client.errors_since(back).is_empty(), "{}", service.client.story(back));
@@ -94,7 +94,7 @@ async fn ledger_cut_off(sites: &mut Sites) {
     sites.all[DAEJEON].kill_member(service.port);
     service.moves_once(sites, &[DAEJEON, GWANGJU, DAEGU], "gwangju", died).await;
     heal();
-    pause(LONG_ENOUGH).await;
+    pause(A_WHILE).await;
     assert_eq!(sites.serving(DAEGU, &service.name), (2, "gwangju".to_owned()));
 }
 

@@ -62,7 +62,7 @@ async fn quorum_lost(sites: &mut Sites, time: Duration) {
     assert!(service.client.errors_since(lost).is_empty(), "{}", service.client.story(lost));
     says_that_the_ledger_is_away(sites).await;
 
-    sites.all[DAEJEON].burn(&sites.ledger);
+    sites.all[DAEJEON].burn(&sites.ledger).await;
     pause(LONG_ENOUGH).await;
     let shown = sites.all[GWANGJU].shown(&service.domain()).await;
     assert_eq!(shown, Some(service.answer("daejeon", 1)), "nobody decides without the ledger");

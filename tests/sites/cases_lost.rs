@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     clock::{now, pause},
     harness::Case,
+    network::{Fault, cause},
     service::{Service, TTL},
     site::NAMESPACE,
     support::{bongsu::SOON, dns_server::SECRET_BASE64, wait::until},
@@ -15,6 +16,9 @@ use crate::{
 
 /// Longer than the lease (3 s) with its third, and than three checks of a second: what would move has moved.
 pub const LONG_ENOUGH: Duration = Duration::from_secs(8);
+
+/// Longer than the three checks after which something would be begun by whoever is back.
+pub const A_WHILE: Duration = Duration::from_secs(4);
 
 /// Published answers are looked at every 30 s.
 const CAUGHT_UP: Duration = Duration::from_secs(60);
@@ -50,14 +54,23 @@ pub const ALL: &[Case] = &[
         long: true,
         body: |sites| Box::pin(old_credentials(sites)),
     },
-    Case { name: "a_site_lost_ten_times_client_outage", long: true, body: |sites| Box::pin(measure(sites)) },
+    Case {
+        name: "measured_outage_of_a_client_when_a_site_is_killed",
+        long: true,
+        body: |sites| Box::pin(measure(sites, false)),
+    },
+    Case {
+        name: "measured_outage_of_a_client_when_a_site_is_cut_off",
+        long: true,
+        body: |sites| Box::pin(measure(sites, true)),
+    },
 ];
 
 /// Case 1, and the return with the old epoch.
 async fn site_killed(sites: &mut Sites) {
     let service = Service::start(sites, "daejeon", |_| {}).await;
     let lost = now();
-    sites.all[DAEJEON].burn(&sites.ledger);
+    sites.all[DAEJEON].burn(&sites.ledger).await;
     service.moves_once(sites, &[GWANGJU, DAEGU], "gwangju", lost).await;
 
     let back = now();
@@ -104,7 +117,7 @@ async fn old_credentials(sites: &mut Sites) {
     const NEW_SECRET: &str = "bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmU=";
     let service = Service::start(sites, "daejeon", |_| {}).await;
     let lost = now();
-    sites.all[DAEJEON].burn(&sites.ledger);
+    sites.all[DAEJEON].burn(&sites.ledger).await;
     service.moves_once(sites, &[GWANGJU, DAEGU], "gwangju", lost).await;
     sites.all[GWANGJU].change_key(NEW_SECRET).await;
     [GWANGJU, DAEGU].iter().for_each(|index| sites.all[*index].apply(&tsig_secret(NEW_SECRET)));
@@ -172,7 +185,7 @@ async fn leader_lost_in_a_switchover(sites: &mut Sites) {
     })
     .await;
     let burnt = now();
-    sites.all[DAEJEON].burn(&sites.ledger);
+    sites.all[DAEJEON].burn(&sites.ledger).await;
 
     lost.moves_once(sites, &[GWANGJU, DAEGU], "gwangju", burnt).await;
     until("the other is served where it was", SOON, async || {
@@ -189,14 +202,20 @@ async fn leader_lost_in_a_switchover(sites: &mut Sites) {
 }
 
 /// Not a case: the outage of a client when a site is lost.
-async fn measure(sites: &mut Sites) {
-    const RUNS: usize = 10;
+async fn measure(sites: &mut Sites, cut: bool) {
+    const RUNS: usize = 15;
     let mut outages = Vec::new();
     for run in 0..RUNS {
-        let led = sites.leader().await;
+        // The lost site leads in every third run.
+        let led = [DAEJEON, GWANGJU, DAEGU][run % 3];
+        sites.let_lead(led).await;
         let service = Service::start(sites, "daejeon", |_| {}).await;
         let lost = now();
-        sites.all[DAEJEON].burn(&sites.ledger);
+        if cut {
+            cause(Fault::Site(sites.all[DAEJEON].place()));
+        } else {
+            sites.all[DAEJEON].burn(&sites.ledger).await;
+        }
         service.client.is_served_by("gwangju").await;
         let outage = service.client.outage_since(lost);
         println!("    run {run}: {:.2} s, the leader was in {}", outage.as_secs_f64(), sites.all[led].region);
@@ -205,5 +224,6 @@ async fn measure(sites: &mut Sites) {
     }
     outages.sort();
     let at = |share: usize| outages[(outages.len() * share).div_ceil(100) - 1].as_secs_f64();
-    println!("    outage over {RUNS} runs: p50 {:.2} s, p99 {:.2} s", at(50), at(99));
+    let how = if cut { "cut off" } else { "killed" };
+    println!("    outage when a site is {how}, {RUNS} runs: p50 {:.2} s, p99 {:.2} s", at(50), at(99));
 }
