@@ -33,6 +33,11 @@ test: ## Run all tests, on a real API server, etcd and name servers
 	@cargo test --profile explore --lib --locked -- --ignored sim::
 	@cargo test --workspace --locked
 
+.PHONY: test-sites
+test-sites: ## Lose data centers in every way, also the long ones: three sites in networks of their own; one by ARGS=NAME
+	@hack/parts.sh -q test
+	@cargo test --locked --test sites -- --include-ignored $(ARGS)
+
 .PHONY: explore
 explore: ## Look for broken invariants: RUNS=… (can be stopped, goes on where it was), SEED=…
 	@hack/parts.sh -q compiler rust

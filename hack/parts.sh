@@ -17,7 +17,7 @@ bin=$parts/bin
 
 readonly go_parts=(apiserver kubectl etcd etcdctl helm promtool prometheus)
 readonly dns_parts=(bind9 dnsutils knot kdig)
-readonly test_parts=(compiler openssl chromium "${dns_parts[@]}" rust "${go_parts[@]}")
+readonly test_parts=(compiler openssl chromium network faketime "${dns_parts[@]}" rust "${go_parts[@]}")
 readonly lint_parts=(compiler rust helm cargo-deny)
 readonly all_parts=("${test_parts[@]}" cargo-deny)
 # Only hack/image.sh needs these, so they must be asked for.
@@ -28,11 +28,11 @@ readonly cargo_deny_version=0.20.2
 # A Debian part is there when its programs are; asking for programs instead of packages also accepts other systems' builds.
 declare -A programs=(
   [compiler]="cc make" [openssl]="openssl" [chromium]="chromium" [bind9]="named" [dnsutils]="dig nsupdate" [knot]="knotd knotc" [kdig]="kdig"
-  [musl]="musl-gcc" [buildah]="buildah"
+  [network]="ip iptables nsenter unshare" [faketime]="faketime" [musl]="musl-gcc" [buildah]="buildah"
 )
 declare -A packages=(
   [compiler]="gcc libc6-dev make" [openssl]="openssl" [chromium]="chromium" [bind9]="bind9" [dnsutils]="bind9-dnsutils" [knot]="knot"
-  [kdig]="knot-dnsutils" [musl]="musl-tools" [buildah]="buildah"
+  [kdig]="knot-dnsutils" [network]="iproute2 iptables util-linux" [faketime]="faketime" [musl]="musl-tools" [buildah]="buildah"
 )
 
 failed=0
@@ -277,7 +277,7 @@ install_packages() { # part...
 # The compiler stays where it is: only programs that tests start by name need one place to find them.
 link_programs() { # part
   local program
-  contains "$1" openssl chromium "${dns_parts[@]}" || return 0
+  contains "$1" openssl chromium network "${dns_parts[@]}" || return 0
   for program in ${programs[$1]}; do
     link "$program" "$(find_program "$program")"
   done
@@ -399,7 +399,7 @@ main() {
   # Two runs at once would build the same things against each other on few cores; the second waits and then finds them.
   exec 9>"$parts/.lock"
   flock 9
-  for part in compiler openssl chromium "${dns_parts[@]}" "${image_parts[@]}"; do
+  for part in compiler openssl chromium network faketime "${dns_parts[@]}" "${image_parts[@]}"; do
     if contains "$part" "${chosen[@]}"; then debian+=("$part"); fi
   done
   bring_debian_parts "${debian[@]}"

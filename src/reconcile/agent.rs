@@ -18,7 +18,7 @@ use super::{
     queue::Queue,
     survey::Surveyed,
     tenure::Tenures,
-    traffic::RouteSeen,
+    traffic::{Hurry, RouteSeen},
     vantage::Vantage,
 };
 use crate::{
@@ -119,6 +119,8 @@ pub(super) struct Shared {
     pub rehearsed: BTreeMap<ServiceKey, (Tick, Vec<String>)>,
     /// What was read of each route last.
     pub routes: BTreeMap<ServiceKey, BTreeMap<RouteName, RouteSeen>>,
+    /// Looks at name servers that do not answer.
+    pub hurry: Hurry,
     /// Each route with the key that was read last, and the spec that it belongs to.
     pub keyed: BTreeMap<ServiceKey, BTreeMap<RouteName, (RouteSpec, Route)>>,
 }

@@ -405,6 +405,39 @@ async fn a_key_that_a_name_server_does_not_take_is_read_anew_and_a_key_of_anothe
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_server_that_comes_back_with_old_answers_is_brought_up_to_date_within_seconds() {
+    let bench = Bench::serving(&[("verify", &service("verify", &["names"]))]).await;
+    // Looks of the usual interval fall at other places in each round.
+    for silence in [41, 47, 53, 59, 67] {
+        bench.servers.silent.store(true, Ordering::SeqCst);
+        bench.pass(Duration::from_secs(silence)).await;
+        bench.servers.forget();
+        bench.servers.silent.store(false, Ordering::SeqCst);
+        let (back, tries) = (bench.now(), bench.servers.tries("names", 1).len());
+        bench.until("it is told", || bench.servers.tries("names", 1).get(tries).copied()).await;
+        assert!(bench.now() - back <= 6_000, "{} ms", bench.now() - back);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_server_that_does_not_answer_costs_no_more_looks_the_more_services_there_are() {
+    let names: Vec<String> = (0..40).map(|number| format!("service-{number}")).collect();
+    let objects: Vec<String> = names.iter().map(|name| service(name, &["names"])).collect();
+    let mut manifests: Vec<(&str, &str)> =
+        names.iter().zip(&objects).map(|(name, object)| (name.as_str(), object.as_str())).collect();
+    let verify = service("verify", &["names"]);
+    manifests.push(("verify", &verify));
+    let bench = Bench::serving(&manifests).await;
+    bench.servers.silent.store(true, Ordering::SeqCst);
+    bench.pass(Duration::from_secs(60)).await;
+    let before = bench.servers.looks.load(Ordering::SeqCst);
+    bench.pass(Duration::from_secs(60)).await;
+    let looks = bench.servers.looks.load(Ordering::SeqCst) - before;
+    // Twice for each in a minute as ever, and one each second; six times as many without a limit.
+    assert!((41 * 2..41 * 2 + 62).contains(&looks), "{looks}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_plan_whose_leader_died_before_the_epoch_was_raised_is_looked_at_again_by_the_next() {
     let bench = Bench::serving(&[("verify", &service("verify", &["names"]))]).await;
     bench.put_request("asked", |request| request.dry_run = true).await;

@@ -20,8 +20,14 @@ use crate::{
 /// came back from an old backup soon enough, and costs a thousand services 33 look-ups a second.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The same while a name server is behind or does not answer.
+/// The same while a name server is behind or does not answer. One that comes back shows what it showed when it was lost, and
+/// leads clients there until it is brought up to date.
 const BEHIND_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Time between two looks of all services together that come earlier than [`LOOK_INTERVAL`] because a server does not
+/// answer. Each may wait for that server as long as one call may take (2 s), so this is two workers' time, however many
+/// services there are. The first that is answered brings the others to look.
+const HURRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What was seen of a route last.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +38,29 @@ pub struct RouteSeen {
     pub at: Tick,
     /// Servers that do not show what the ledger says, or did not answer, and why. Empty: all is in step.
     pub behind: Vec<String>,
+}
+
+/// When services look at a name server that did not answer the last time.
+#[derive(Debug, Default)]
+pub(super) struct Hurry {
+    last: Option<Tick>,
+    /// When a server answered last that had not before.
+    back: Option<Tick>,
+}
+
+impl Hurry {
+    /// Whether a route that was looked at then is looked at now; this is then the look of all services.
+    fn is_due(&mut self, seen: Tick, now: Tick) -> bool {
+        if self.back.is_some_and(|back| back > seen) {
+            return true;
+        }
+        let free = self.last.is_none_or(|last| now.since(last) >= HURRY_INTERVAL);
+        let due = free && now.since(seen) >= BEHIND_INTERVAL;
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
 }
 
 impl Agent {
@@ -199,12 +228,16 @@ impl Agent {
 
     fn look_is_due(&self, parsed: &Parsed, name: &RouteName, wanted: &Answer) -> bool {
         let now = self.ports.clock.tick();
-        let shared = self.shared();
-        let seen = shared.routes.get(&parsed.service.key).and_then(|routes| routes.get(name));
-        seen.is_none_or(|seen| {
-            let known_wrong = seen.servers.iter().any(|server| !server.shows(wanted));
-            known_wrong || self.next_look(parsed, name, seen.at) <= now
-        })
+        let mut shared = self.shared();
+        let Some(seen) = shared.routes.get(&parsed.service.key).and_then(|routes| routes.get(name)) else {
+            return true;
+        };
+        let known_wrong = seen.servers.iter().any(|server| !server.shows(wanted));
+        if known_wrong || self.next_look(parsed, name, seen.at) <= now {
+            return true;
+        }
+        let (behind, at) = (!seen.behind.is_empty(), seen.at);
+        behind && shared.hurry.is_due(at, now)
     }
 
     /// When a route is looked at again. By a schedule, for services that were taken over together would be looked at
@@ -253,9 +286,15 @@ impl Agent {
     }
 
     fn note_seen(&self, parsed: &Parsed, name: &RouteName, servers: Vec<ServerState>, behind: Vec<String>) {
-        let seen = RouteSeen { servers, at: self.ports.clock.tick(), behind };
+        let now = self.ports.clock.tick();
+        let answered = servers.len();
+        let seen = RouteSeen { servers, at: now, behind };
         let mut shared = self.shared();
-        shared.routes.entry(parsed.service.key.clone()).or_default().insert(name.clone(), seen);
+        let routes = shared.routes.entry(parsed.service.key.clone()).or_default();
+        let before = routes.insert(name.clone(), seen);
+        if before.is_some_and(|before| before.servers.len() < answered) {
+            shared.hurry.back = Some(now);
+        }
     }
 }
 

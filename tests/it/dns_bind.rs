@@ -29,7 +29,7 @@ dns_scenarios! { named::start:
     a_name_of_another_service_is_left_alone
     a_wrong_secret_is_named
     an_unknown_key_is_named
-    a_wrong_clock_is_named
+    a_wrong_clock_does_not_keep_an_update_from_being_taken
     a_key_that_may_not_update_is_named
     a_zone_that_the_server_does_not_have_is_named
     an_alias_at_the_name_is_named

@@ -43,5 +43,6 @@ mod probe_tcp;
 mod probe_tls;
 mod report;
 mod simulate;
+#[allow(dead_code, reason = "tests/sites uses the rest")]
 mod support;
 mod vantage;

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -435,16 +435,28 @@ impl Ledger for Store {
 pub struct NameServers {
     clock: Arc<TestClock>,
     pub refuse: AtomicBool,
+    /// They do not answer.
+    pub silent: AtomicBool,
     /// The key is another one than theirs.
     pub refuse_key: AtomicBool,
+    /// How often they were read.
+    pub looks: AtomicUsize,
     tries: Mutex<Vec<(u64, String, Epoch)>>,
     holds: Mutex<BTreeMap<String, ServerState>>,
 }
 
 impl NameServers {
     pub fn new(clock: Arc<TestClock>) -> Self {
-        let [refuse, refuse_key] = [false, false].map(AtomicBool::new);
-        Self { clock, refuse, refuse_key, tries: Mutex::default(), holds: Mutex::default() }
+        let [refuse, silent, refuse_key] = [false; 3].map(AtomicBool::new);
+        Self {
+            clock,
+            refuse,
+            silent,
+            refuse_key,
+            looks: AtomicUsize::new(0),
+            tries: Mutex::default(),
+            holds: Mutex::default(),
+        }
     }
 
     /// They hold nothing any more.
@@ -481,6 +493,11 @@ impl Traffic for NameServers {
     }
 
     async fn read(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        if self.silent.load(Ordering::SeqCst) {
+            let [server, cause] = ["ns", "no answer"].map(str::to_owned);
+            return vec![Err(TrafficError::Unreachable { server, cause })];
+        }
         let empty = || ServerState { server: "ns".to_owned(), epoch: None, addresses: BTreeSet::new() };
         vec![Ok(self.holds.lock().unwrap().get(&place(route)).cloned().unwrap_or_else(empty))]
     }

@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{control_plane::Leashed, wait::until};
+use super::{control_plane::Leashed, place::Place, wait::until};
 
 /// Longest wait in end-to-end tests. What they wait for takes seconds; the rest is for a machine that is busy.
 pub const SOON: Duration = Duration::from_secs(60);
@@ -29,6 +29,7 @@ const LINES_SHOWN: usize = 60;
 
 /// One process of Bongsu. It ends with the value.
 pub struct Bongsu {
+    place: Place,
     identity: String,
     arguments: Vec<String>,
     starts: u32,
@@ -40,11 +41,23 @@ pub struct Bongsu {
 impl Bongsu {
     /// Starts `bongsu run` with these arguments besides the usual ones. Its log is kept below `home`.
     pub fn start(home: &Path, region: &str, identity: &str, arguments: &[&dyn AsRef<OsStr>]) -> Self {
+        Self::start_at(Place::here(), home, region, identity, arguments)
+    }
+
+    /// The same somewhere.
+    pub fn start_at(
+        place: Place,
+        home: &Path,
+        region: &str,
+        identity: &str,
+        arguments: &[&dyn AsRef<OsStr>],
+    ) -> Self {
+        let http = format!("--http-address={}:0", place.ip);
         let text = |argument: &&dyn AsRef<OsStr>| argument.as_ref().to_str().unwrap().to_owned();
-        let own =
-            ["run", "--region", region, "--identity", identity, LEASE_TTL, "--http-address=127.0.0.1:0"];
+        let own = ["run", "--region", region, "--identity", identity, LEASE_TTL, &http];
         let own = own.into_iter().map(str::to_owned).chain(arguments.iter().map(text));
         let mut bongsu = Self {
+            place,
             identity: identity.to_owned(),
             arguments: own.collect(),
             starts: 0,
@@ -60,13 +73,24 @@ impl Bongsu {
         self.kill();
         self.starts += 1;
         let program = Path::new(env!("CARGO_BIN_EXE_bongsu"));
-        self.process =
-            Some(Leashed::start(Path::new(""), program, &self.arguments, &self.log_file(self.starts)));
+        let log = self.log_file(self.starts);
+        self.process = Some(self.place.start(Path::new(""), program, &self.arguments, &log));
+    }
+
+    /// Starts it again somewhere else.
+    pub fn restart_at(&mut self, place: Place) {
+        self.place = place;
+        self.restart();
     }
 
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Tells it to stop, as the kubelet does.
+    pub fn terminate(&self) {
+        self.process().signal("-TERM");
     }
 
     /// Freezes it, as a host does that is out of memory.
@@ -105,6 +129,23 @@ impl Bongsu {
     /// Whether it is the one that acts.
     pub async fn leads(&self) -> bool {
         self.status().await["leads"] == true
+    }
+
+    /// The same of a process that may not answer, and then does not lead as far as anybody can see.
+    pub async fn seems_to_lead(&self) -> bool {
+        let page = self.page("/status").await;
+        let status = page.and_then(|(_, body)| serde_json::from_str::<serde_json::Value>(&body).ok());
+        status.is_some_and(|status| status["leads"] == true)
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn has_ended(&self) {
+        until(&format!("{} has ended", self.identity), SOON, async || (!self.runs()).then_some(())).await;
+    }
+
+    /// Whether the process runs.
+    pub fn runs(&self) -> bool {
+        self.process.as_ref().is_some_and(Leashed::runs)
     }
 
     /// Waits until `/readyz` says that all is well.

@@ -29,7 +29,7 @@ use kube::{
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use super::{programs, wait::until};
+use super::{place::Place, programs, wait::until};
 
 /// Measured: 2 to 3 s alone on two cores. Many times that, for a machine that builds something else meanwhile.
 const START_LIMIT: Duration = Duration::from_secs(90);
@@ -58,11 +58,13 @@ static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
 
 /// etcd and kube-apiserver of one simulated data center.
 pub struct ControlPlane {
+    place: Place,
     etcd_port: u16,
     port: u16,
     apiserver: Mutex<Option<Leashed>>,
-    #[expect(dead_code, reason = "held so that it lives as long as this")]
-    etcd: Leashed,
+    etcd: Mutex<Option<Leashed>>,
+    #[expect(dead_code, reason = "removes the directory after a test process that was killed")]
+    broom: Leashed,
     // Last: fields are dropped in this order.
     dir: TempDir,
 }
@@ -79,14 +81,27 @@ impl ControlPlane {
 
     /// Starts one of its own, for a test that breaks it.
     pub async fn start() -> Self {
+        Self::start_at(Place::here()).await
+    }
+
+    /// Starts one somewhere.
+    pub async fn start_at(place: Place) -> Self {
         let dir = scratch_dir();
         prepare(dir.path());
         let [etcd_port, port] = free_ports();
-        let etcd = start_etcd(dir.path(), etcd_port);
-        let plane = Self { dir, etcd_port, port, etcd, apiserver: Mutex::default() };
+        let broom = broom(dir.path());
+        let (etcd, apiserver) = Default::default();
+        let plane = Self { place, etcd_port, port, apiserver, etcd, broom, dir };
         plane.kubeconfig(&plane.admin_kubeconfig());
-        plane.restart_apiserver().await;
+        plane.restart().await;
         plane
+    }
+
+    /// Starts both programs anew, with what etcd has kept.
+    pub async fn restart(&self) {
+        let etcd = start_etcd(&self.place, self.dir.path(), self.etcd_port);
+        *self.etcd.lock().unwrap() = Some(etcd);
+        self.restart_apiserver().await;
     }
 
     /// The one for all tests that do not break it, with Bongsu's CRDs. Each test uses its own namespace.
@@ -202,9 +217,20 @@ impl ControlPlane {
     /// Starts the API server on the same port and the same etcd, and waits until it is ready.
     pub async fn restart_apiserver(&self) {
         self.kill_apiserver();
-        let started = start_apiserver(self.dir.path(), self.etcd_port, self.port);
+        let started = start_apiserver(&self.place, self.dir.path(), self.etcd_port, self.port);
         *self.apiserver.lock().unwrap() = Some(started);
         until("kube-apiserver is ready", START_LIMIT, async || self.ready().await.then_some(())).await;
+    }
+
+    /// Starts what does not run, and waits until the API server is ready.
+    pub async fn ensure_runs(&self) {
+        let runs =
+            |process: &Mutex<Option<Leashed>>| process.lock().unwrap().as_ref().is_some_and(Leashed::runs);
+        if !runs(&self.etcd) {
+            self.restart().await;
+        } else if !runs(&self.apiserver) {
+            self.restart_apiserver().await;
+        }
     }
 
     /// Fails the test at once, with the reason, when the API server could not start.
@@ -237,7 +263,7 @@ impl ControlPlane {
 
     /// Where the API server listens.
     pub fn url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.port)
+        format!("https://{}:{}", self.place.ip, self.port)
     }
 
     /// The certificate that it shows.
@@ -267,6 +293,11 @@ impl Leashed {
         let mut pid = String::new();
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut pid).unwrap();
         Self { shell, pid: pid.trim().to_owned() }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> &str {
+        &self.pid
     }
 
     /// Whether the process still runs.
@@ -329,7 +360,12 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
-fn start_etcd(dir: &Path, port: u16) -> Leashed {
+/// Removes a directory when the test process has ended, however that was.
+pub fn broom(dir: &Path) -> Leashed {
+    Leashed::start(dir, Path::new("sleep"), &["infinity".to_owned()], &dir.join("broom.log"))
+}
+
+fn start_etcd(place: &Place, dir: &Path, port: u16) -> Leashed {
     let client = format!("http://127.0.0.1:{port}");
     let arguments = [
         format!("--data-dir={}", dir.join("etcd").display()),
@@ -338,14 +374,14 @@ fn start_etcd(dir: &Path, port: u16) -> Leashed {
         "--listen-peer-urls=http://127.0.0.1:0".to_owned(),
         "--unsafe-no-fsync".to_owned(),
     ];
-    Leashed::start(dir, &program("etcd"), &arguments, &dir.join("etcd.log"))
+    place.start(Path::new(""), &program("etcd"), &arguments, &dir.join("etcd.log"))
 }
 
-fn start_apiserver(dir: &Path, etcd_port: u16, port: u16) -> Leashed {
+fn start_apiserver(place: &Place, dir: &Path, etcd_port: u16, port: u16) -> Leashed {
     let file = |name: &str| dir.join(name).display().to_string();
     let arguments = [
         format!("--etcd-servers=http://127.0.0.1:{etcd_port}"),
-        "--bind-address=127.0.0.1".to_owned(),
+        format!("--bind-address={}", place.ip),
         format!("--secure-port={port}"),
         format!("--cert-dir={}", file("certs")),
         "--service-account-issuer=https://127.0.0.1".to_owned(),
@@ -357,7 +393,7 @@ fn start_apiserver(dir: &Path, etcd_port: u16, port: u16) -> Leashed {
         // Its mandatory objects cost a second at start and it has nothing to share out here.
         "--enable-priority-and-fairness=false".to_owned(),
     ];
-    Leashed::start(Path::new(""), &program("kube-apiserver"), &arguments, &dir.join("apiserver.log"))
+    place.start(Path::new(""), &program("kube-apiserver"), &arguments, &dir.join("apiserver.log"))
 }
 
 pub fn program(name: &str) -> PathBuf {

@@ -15,7 +15,8 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use super::{
-    control_plane::{Leashed, free_ports, program, scratch_dir},
+    control_plane::{Leashed, broom, free_ports, program, scratch_dir},
+    place::Place,
     programs,
     wait::until,
 };
@@ -28,6 +29,9 @@ static SHARED: OnceCell<Etcd> = OnceCell::const_new();
 /// A cluster of three, so that one can be lost and two make a quorum lost.
 const MEMBERS: usize = 3;
 
+/// Where a member listens that has a network of its own: for clients, and for other members.
+pub const PORTS: [u16; 2] = [2379, 2380];
+
 /// A cluster. Its members die with the value, or with the test process.
 pub struct Etcd {
     members: Vec<Member>,
@@ -38,6 +42,7 @@ pub struct Etcd {
 }
 
 struct Member {
+    place: Place,
     name: String,
     client_port: u16,
     peer_port: u16,
@@ -47,6 +52,7 @@ struct Member {
 /// Two authorities, of which the members accept clients of both: an old and a new one.
 pub struct Certificates {
     dir: PathBuf,
+    names: Vec<String>,
     authorities: [CertifiedIssuer<'static, KeyPair>; 2],
 }
 
@@ -72,24 +78,25 @@ impl Etcd {
     }
 
     async fn start(count: usize, tls: bool) -> Self {
-        let dir = scratch_dir();
         let ports = free_ports::<{ MEMBERS * 2 }>();
-        let member = |(place, ports): (usize, &[u16])| Member {
-            name: format!("m{place}"),
-            client_port: ports[0],
-            peer_port: ports[1],
-            process: Mutex::default(),
-        };
+        let member =
+            |(place, ports): (usize, &[u16])| Member::new(Place::here(), place, [ports[0], ports[1]]);
         let members = ports.chunks(2).take(count).enumerate().map(member).collect();
-        let certificates = tls.then(|| Certificates::make(dir.path()));
-        let broom = Leashed::start(
-            dir.path(),
-            Path::new("sleep"),
-            &["infinity".to_owned()],
-            &dir.path().join("broom.log"),
-        );
-        let etcd = Self { members, certificates, broom, dir };
-        for place in 0..count {
+        Self::of(members, tls).await
+    }
+
+    /// One member in each of these networks, with mutual TLS, also among themselves.
+    pub async fn at(places: &[Place]) -> Self {
+        let member = |(index, place): (usize, &Place)| Member::new(place.clone(), index, PORTS);
+        Self::of(places.iter().enumerate().map(member).collect(), true).await
+    }
+
+    async fn of(members: Vec<Member>, tls: bool) -> Self {
+        let dir = scratch_dir();
+        let names = members.iter().map(|member| member.place.ip.to_string()).collect();
+        let certificates = tls.then(|| Certificates::make(dir.path(), names));
+        let etcd = Self { members, certificates, broom: broom(dir.path()), dir };
+        for place in 0..etcd.members.len() {
             etcd.run(place);
         }
         etcd.ready().await;
@@ -112,13 +119,17 @@ impl Etcd {
 
     /// URL of a member.
     pub fn url(&self, place: usize) -> String {
-        let scheme = if self.certificates.is_some() { "https" } else { "http" };
-        format!("{scheme}://127.0.0.1:{}", self.members[place].client_port)
+        let member = &self.members[place];
+        format!("{}://{}:{}", self.scheme(), member.place.ip, member.client_port)
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.certificates.is_some() { "https" } else { "http" }
     }
 
     /// Where a member listens.
     pub fn address(&self, place: usize) -> SocketAddr {
-        ([127, 0, 0, 1], self.members[place].client_port).into()
+        (self.members[place].place.ip, self.members[place].client_port).into()
     }
 
     /// A directory that goes with it.
@@ -136,6 +147,11 @@ impl Etcd {
         *self.members[place].process.lock().unwrap() = None;
     }
 
+    /// Whether a member runs.
+    pub fn runs(&self, place: usize) -> bool {
+        self.members[place].process.lock().unwrap().as_ref().is_some_and(Leashed::runs)
+    }
+
     /// Stops a member without closing its connections.
     pub fn freeze(&self, place: usize) {
         self.members[place].process.lock().unwrap().as_ref().expect("it runs").freeze();
@@ -148,9 +164,30 @@ impl Etcd {
 
     /// Starts a member that was killed, with its data.
     pub fn run(&self, place: usize) {
-        let log = self.dir.path().join(format!("{}.log", self.members[place].name));
-        let started = Leashed::start(Path::new(""), &program("etcd"), &self.arguments(place), &log);
-        *self.members[place].process.lock().unwrap() = Some(started);
+        self.run_with(place, &[]);
+    }
+
+    fn run_with(&self, place: usize, more: &[String]) {
+        let member = &self.members[place];
+        let log = self.dir.path().join(format!("{}.log", member.name));
+        let arguments = [&self.arguments(place), more].concat();
+        let started = member.place.start(Path::new(""), &program("etcd"), &arguments, &log);
+        *member.process.lock().unwrap() = Some(started);
+    }
+
+    /// A new member in the place of one whose data are gone, by the documented procedure, run at another member.
+    pub fn replace(&self, place: usize, by: usize) {
+        self.kill(place);
+        let member = &self.members[place];
+        let list = self.try_etcdctl_at(by, &["member", "list"]).unwrap();
+        let row =
+            list.lines().find(|row| row.contains(&format!(", {}, ", member.name))).expect("it is a member");
+        let id = row.split(',').next().unwrap().to_owned();
+        self.try_etcdctl_at(by, &["member", "remove", &id]).unwrap();
+        fs::remove_dir_all(self.dir.path().join(&member.name)).unwrap();
+        let peer = format!("--peer-urls={}", self.peer(member));
+        self.try_etcdctl_at(by, &["member", "add", &member.name, &peer]).unwrap();
+        self.run_with(place, &["--initial-cluster-state=existing".to_owned()]);
     }
 
     /// Waits until it takes writes.
@@ -164,8 +201,13 @@ impl Etcd {
     }
 
     fn try_etcdctl(&self, arguments: &[&str]) -> Result<String, String> {
+        self.try_etcdctl_at(0, arguments)
+    }
+
+    /// The same at any member: what it printed, or what it complained about.
+    pub fn try_etcdctl_at(&self, place: usize, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new(programs::program("etcdctl"));
-        command.args(["--endpoints", &self.url(0), "--command-timeout=5s"]);
+        command.args(["--endpoints", &self.url(place), "--command-timeout=5s"]);
         if let Some(certificates) = &self.certificates {
             let file = |name: &str| certificates.dir.join("admin").join(name);
             command.arg("--cacert").arg(file("ca.crt"));
@@ -176,16 +218,15 @@ impl Etcd {
 
     fn arguments(&self, place: usize) -> Vec<String> {
         let member = &self.members[place];
-        let peer = |member: &Member| format!("http://127.0.0.1:{}", member.peer_port);
         let cluster: Vec<String> =
-            self.members.iter().map(|member| format!("{}={}", member.name, peer(member))).collect();
+            self.members.iter().map(|member| format!("{}={}", member.name, self.peer(member))).collect();
         let mut arguments = vec![
             format!("--name={}", member.name),
             format!("--data-dir={}", self.dir.path().join(&member.name).display()),
             format!("--listen-client-urls={}", self.url(place)),
             format!("--advertise-client-urls={}", self.url(place)),
-            format!("--listen-peer-urls={}", peer(member)),
-            format!("--initial-advertise-peer-urls={}", peer(member)),
+            format!("--listen-peer-urls={}", self.peer(member)),
+            format!("--initial-advertise-peer-urls={}", self.peer(member)),
             format!("--initial-cluster={}", cluster.join(",")),
             "--unsafe-no-fsync".to_owned(),
         ];
@@ -196,17 +237,31 @@ impl Etcd {
                 format!("--key-file={}", file("tls.key")),
                 format!("--trusted-ca-file={}", file("clients.crt")),
                 "--client-cert-auth".to_owned(),
+                format!("--peer-cert-file={}", file("tls.crt")),
+                format!("--peer-key-file={}", file("tls.key")),
+                format!("--peer-trusted-ca-file={}", file("clients.crt")),
+                "--peer-client-cert-auth".to_owned(),
             ]);
         }
         arguments
     }
+
+    fn peer(&self, member: &Member) -> String {
+        format!("{}://{}:{}", self.scheme(), member.place.ip, member.peer_port)
+    }
+}
+
+impl Member {
+    fn new(place: Place, index: usize, [client_port, peer_port]: [u16; 2]) -> Self {
+        Self { place, name: format!("m{index}"), client_port, peer_port, process: Mutex::default() }
+    }
 }
 
 impl Certificates {
-    /// Everything is signed by the first authority.
-    fn make(dir: &Path) -> Self {
+    /// Everything is signed by the first authority, for these addresses.
+    fn make(dir: &Path, names: Vec<String>) -> Self {
         let authorities = ["old authority", "new authority"].map(authority);
-        let made = Self { dir: dir.to_owned(), authorities };
+        let made = Self { dir: dir.to_owned(), names, authorities };
         made.renew_server(0);
         made.renew("client", "bongsu", 0);
         made.renew("admin", "root", 0);
@@ -228,7 +283,7 @@ impl Certificates {
     fn renew(&self, folder: &str, name: &str, authority: usize) {
         let dir = self.dir.join(folder);
         fs::create_dir_all(&dir).unwrap();
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let mut params = CertificateParams::new(self.names.clone()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let issuer = &self.authorities[authority];

@@ -12,6 +12,7 @@ pub mod http_server;
 pub mod knot;
 pub mod manual_clock;
 pub mod named;
+pub mod place;
 pub mod plugin;
 pub mod poll;
 pub mod probes;

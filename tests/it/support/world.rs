@@ -89,13 +89,17 @@ impl World {
 
     /// Chart, regions, policy and namespaces of services; no process yet.
     pub async fn install(namespaces: &[&str]) -> Self {
-        let plane = ControlPlane::start().await;
+        Self::install_on(ControlPlane::start().await, "daejeon", namespaces).await
+    }
+
+    /// The same in this cluster, which is that of a region.
+    pub async fn install_on(plane: ControlPlane, region: &str, namespaces: &[&str]) -> Self {
         for namespace in namespaces {
             plane.create_namespace(namespace).await;
         }
         let secrets: Vec<_> =
             namespaces.iter().map(|name| json!({"namespace": name, "secrets": ["dns-key"]})).collect();
-        let values = json!({"region": "daejeon", "secretNamespaces": secrets});
+        let values = json!({"region": region, "secretNamespaces": secrets});
         let helm = Helm::with_kubeconfig(plane.admin_kubeconfig().to_str().unwrap());
         helm.install(SYSTEM, &values.to_string()).unwrap();
         let token = plane.try_kubectl(&["create", "token", "bongsu", "-n", SYSTEM], "").unwrap();
@@ -143,7 +147,8 @@ impl World {
         }
     }
 
-    fn kubeconfig(&self) -> PathBuf {
+    /// Kubeconfig of the chart's service account.
+    pub fn kubeconfig(&self) -> PathBuf {
         self.dir.path().join("kubeconfig")
     }
 

@@ -3,7 +3,11 @@
 //! A reply is at most 65535 bytes, because its length has two (RFC 1035 §4.2.2); that bounds the memory, whatever the
 //! server sends. The time is bounded by the caller.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Once},
+};
 
 use hickory_proto::{
     op::{Header, Message, MessageType, ResponseCode},
@@ -17,6 +21,8 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+use tracing::warn;
 
 use super::refusal::Subject;
 use crate::{
@@ -33,6 +39,8 @@ pub(super) struct Connection {
     stream: TcpStream,
     signer: TSigner,
     clock: Arc<dyn Clock>,
+    /// Seconds by which the server's clock is ahead of this host's, once the server has said so under the key.
+    ahead: i64,
 }
 
 impl Connection {
@@ -54,12 +62,42 @@ impl Connection {
         })?;
         // A message is written as a whole; waiting for more to send only costs time. Without it all still works.
         let _ = stream.set_nodelay(true);
-        Ok(Self { subject, stream, signer, clock: Arc::clone(clock) })
+        Ok(Self { subject, stream, signer, clock: Arc::clone(clock), ahead: 0 })
     }
 
     /// Sends a message and takes its reply. The reply's code is the caller's to judge, unless it is about the signature.
-    pub(super) async fn exchange(&mut self, mut message: Message) -> Result<Message, TrafficError> {
-        let now = u64::try_from(self.clock.wall().0 / 1000).unwrap_or_default();
+    ///
+    /// A clock that is wrong must not keep clients from being led away, and what the time protects from, a message that is
+    /// sent once more by somebody else, the epoch protects from as well. So the server's time is taken over, as it says it
+    /// in a reply that is signed for this very message (RFC 8945 §5.2.3), and the message is sent once more.
+    pub(super) async fn exchange(&mut self, message: Message) -> Result<Message, TrafficError> {
+        let mut reply = self.exchange_signed(message.clone()).await?;
+        if let Some(time) = time_of_server(&reply).filter(|_| self.ahead == 0) {
+            self.ahead = time.saturating_sub(self.seconds());
+            self.tell_of_clocks();
+            reply = self.exchange_signed(message).await?;
+        }
+        match tsig_error(&reply) {
+            error @ Some(_) => Err(self.subject.code(reply.metadata.response_code, error)),
+            None => Ok(reply),
+        }
+    }
+
+    fn seconds(&self) -> i64 {
+        self.clock.wall().0 / 1000
+    }
+
+    /// Once in the life of the process: each connection to the server finds it anew.
+    fn tell_of_clocks(&self) {
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            let (server, seconds) = (self.subject.server, self.ahead);
+            warn!(%server, seconds, "the name server's clock is ahead of this host's by so much; its time is used: set the clocks right");
+        });
+    }
+
+    async fn exchange_signed(&mut self, mut message: Message) -> Result<Message, TrafficError> {
+        let now = u64::try_from(self.seconds().saturating_add(self.ahead)).unwrap_or_default();
         let verifier =
             message.finalize(&self.signer, now).map_err(|cause| self.subject.not_asked("its key", cause))?;
         let bytes = message.to_vec().map_err(|cause| self.subject.not_asked("the message", cause))?;
@@ -114,11 +152,21 @@ impl Connection {
         if let Some(mut verifier) = verifier {
             verifier.verify(reply).map_err(|cause| self.subject.badly_signed(code, cause))?;
         }
-        match error {
-            Some(_) => Err(self.subject.code(code, error)),
-            None => Ok(parsed),
-        }
+        Ok(parsed)
     }
+}
+
+/// What is wrong with the message that this is the reply to.
+fn tsig_error(reply: &Message) -> Option<TsigError> {
+    reply.signature().and_then(|signature| signature.data.error)
+}
+
+/// The server's time in seconds since 1970, if it says that the message's is wrong: 48 bits (RFC 8945 §5.2.3).
+fn time_of_server(reply: &Message) -> Option<i64> {
+    let signature = reply.signature().filter(|signature| signature.data.error == Some(TsigError::BadTime))?;
+    let time: [u8; 6] = signature.data.other.as_slice().try_into().ok()?;
+    let [a, b, c, d, e, f] = time;
+    Some(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
 }
 
 fn parse(message: &Message, reply: &[u8]) -> Result<Message, String> {
