@@ -155,10 +155,8 @@ impl Entry {
 /// What the process does until it is killed.
 pub async fn run(arguments: &[String]) {
     let [name, port, log, servers @ ..] = arguments else { panic!("a client needs name, port and log") };
-    let servers = servers.iter().map(|server| (server.parse().unwrap(), Duration::ZERO)).collect();
-    let resolver =
-        Resolver { name: name.clone(), servers, turn: 0, known: Vec::new(), until: Duration::ZERO };
-    let resolver = Arc::new(tokio::sync::Mutex::new(resolver));
+    let servers: Vec<SocketAddr> = servers.iter().map(|server| server.parse().unwrap()).collect();
+    let resolver = Arc::new(tokio::sync::Mutex::new(Resolver::new(name, &servers)));
     let port: u16 = port.parse().unwrap();
     let log = Arc::new(Mutex::new(File::create(log).unwrap()));
     let mut ticks = tokio::time::interval(EVERY);
@@ -186,7 +184,7 @@ async fn transact(resolver: &tokio::sync::Mutex<Resolver>, port: u16) -> Result<
 }
 
 /// Asks the name servers in turn, and remembers their answer as long as its TTL says and no longer.
-struct Resolver {
+pub struct Resolver {
     name: String,
     /// Address, and until when it is passed over.
     servers: Vec<(SocketAddr, Duration)>,
@@ -196,7 +194,14 @@ struct Resolver {
 }
 
 impl Resolver {
-    async fn address(&mut self) -> Result<Ipv4Addr, String> {
+    /// That has asked nobody yet.
+    pub fn new(name: &str, servers: &[SocketAddr]) -> Self {
+        let servers = servers.iter().map(|server| (*server, Duration::ZERO)).collect();
+        Self { name: name.to_owned(), servers, turn: 0, known: Vec::new(), until: Duration::ZERO }
+    }
+
+    /// One of the addresses of the name.
+    pub async fn address(&mut self) -> Result<Ipv4Addr, String> {
         if now() >= self.until {
             self.known.clear();
             self.ask_all().await;

@@ -15,6 +15,7 @@ mod cases_clock;
 mod cases_cut;
 mod cases_ledger;
 mod cases_lost;
+mod cases_writer;
 mod client;
 mod clock;
 mod harness;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
     match arguments.first().map(String::as_str) {
         Some(member::ROLE) => forever(member::run(&arguments[1..])),
         Some(client::ROLE) => forever(client::run(&arguments[1..])),
+        Some(writer::ROLE) => forever(writer::run(&arguments[1..])),
+        Some(writer::CLIENT) => forever(writer::run_client(&arguments[1..])),
         _ => test(&arguments),
     }
 }
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
 /// The test goes on in a network of its own, which is the router between the sites.
 fn test(arguments: &[String]) -> ExitCode {
     let cases: Vec<&'static harness::Case> =
-        [cases_lost::ALL, cases_cut::ALL, cases_ledger::ALL, cases_clock::ALL]
+        [cases_lost::ALL, cases_writer::ALL, cases_cut::ALL, cases_ledger::ALL, cases_clock::ALL]
             .into_iter()
             .flatten()
             .collect();

@@ -16,6 +16,9 @@ use crate::{
 /// again as two busy cores need. What it is when nothing else runs is in docs/performance.md.
 const OUTAGE_LIMIT: Duration = Duration::from_secs(14);
 
+/// From the port of a member to that of its writer's gate.
+const WRITES: u16 = 1_000;
+
 /// How long clients may use an answer.
 pub const TTL: Duration = Duration::from_secs(1);
 
@@ -80,6 +83,11 @@ impl Service {
         let outage = self.client.outage_since(since);
         println!("    {} to {to}: outage {:.2} s", self.name, outage.as_secs_f64());
         assert!(outage <= OUTAGE_LIMIT, "{outage:?}\n{}", self.client.story(since));
+    }
+
+    /// The port of the gates before its writers.
+    pub const fn write_port(&self) -> u16 {
+        self.port + WRITES
     }
 
     /// The name that clients ask for.

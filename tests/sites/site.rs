@@ -24,6 +24,7 @@ use crate::{
         wait::until,
         world::World,
     },
+    writer::{self, Noted},
 };
 
 /// Namespace of all services under test.
@@ -42,7 +43,14 @@ pub struct Site {
     pub bongsu: Bongsu,
     named: Option<NameServer>,
     members: BTreeMap<u16, Option<Leashed>>,
+    writers: BTreeMap<u16, GuardedWriter>,
     dir: PathBuf,
+}
+
+/// A writer and the gate before it.
+struct GuardedWriter {
+    service: String,
+    processes: Vec<Leashed>,
 }
 
 /// BIND 9 as a primary, with what it has kept.
@@ -75,6 +83,7 @@ impl Site {
             bongsu,
             named,
             members: BTreeMap::new(),
+            writers: BTreeMap::new(),
             dir,
         };
         site.start_names().await;
@@ -119,9 +128,35 @@ impl Site {
         self.members.insert(port, None);
     }
 
-    /// The members of earlier services end.
+    /// The members and writers of earlier services end.
     pub fn clear(&mut self) {
         self.members.clear();
+        self.writers.clear();
+    }
+
+    /// A writer of a service, and a gate before it with a lease of 8 s.
+    pub fn guard_writer(&mut self, ledger: &Etcd, service: &str, port: u16) {
+        let log = |what: &str| self.dir.join(format!("{what}-{port}.log"));
+        let place = self.place();
+        let writer = writer::start(place, port, &self.accepted_log(port), &log("writer"));
+        let key = format!("{NAMESPACE}/{service}");
+        let own = ["gate", "--service", &key, "--region", self.region, "--lease-ttl", "8s"];
+        let mut arguments: Vec<String> = own.map(str::to_owned).into();
+        arguments.push(writer::proxy(place, port));
+        arguments.extend(ledger_arguments(ledger, self.ledger_member));
+        let program = Path::new(env!("CARGO_BIN_EXE_bongsu"));
+        let gate = place.start(Path::new(""), program, &arguments, &log("gate"));
+        let guarded = GuardedWriter { service: service.to_owned(), processes: vec![writer, gate] };
+        self.writers.insert(port, guarded);
+    }
+
+    /// What the writer behind a port has accepted, in all its lives.
+    pub fn accepted(&self, port: u16) -> Vec<Noted> {
+        writer::noted(&self.accepted_log(port))
+    }
+
+    fn accepted_log(&self, port: u16) -> PathBuf {
+        self.dir.join(format!("accepted-{port}.log"))
     }
 
     /// `kill -9` of every process in the site, also of the ledger's member.
@@ -133,6 +168,7 @@ impl Site {
             named.process = None;
         }
         self.members.values_mut().for_each(|member| *member = None);
+        self.writers.values_mut().for_each(|writer| writer.processes.clear());
         // A process that has many threads takes its time to die on a busy machine.
         until("nothing runs in the site", SOON, async || self.namespace.processes().is_empty().then_some(()))
             .await;
@@ -150,6 +186,12 @@ impl Site {
         };
         for port in self.members.iter().filter_map(dead).collect::<Vec<_>>() {
             self.serve(port);
+        }
+        let dead = |(port, writer): (&u16, &GuardedWriter)| {
+            writer.processes.is_empty().then(|| (*port, writer.service.clone()))
+        };
+        for (port, service) in self.writers.iter().filter_map(dead).collect::<Vec<_>>() {
+            self.guard_writer(ledger, &service, port);
         }
         if !self.bongsu.runs() {
             self.bongsu.restart();
@@ -180,20 +222,24 @@ impl Site {
     }
 }
 
-fn run_bongsu(world: &World, place: &Place, region: &str, (ledger, own): (&Etcd, usize)) -> Bongsu {
+/// How to reach the ledger from the site of this member.
+fn ledger_arguments(ledger: &Etcd, own: usize) -> [String; 4] {
     let mut config = ledger.config("/bongsu");
     // That of the own site first, as the chart says.
     config.endpoints.rotate_left(own);
     let (certificate, key) = config.client.unwrap();
-    let arguments = [
-        "--kubeconfig".to_owned(),
-        world.kubeconfig().display().to_string(),
-        "--ledger=etcd".to_owned(),
+    [
         format!("--ledger-etcd-endpoints={}", config.endpoints.join(",")),
         format!("--ledger-etcd-ca={}", config.ca.unwrap().display()),
         format!("--ledger-etcd-cert={}", certificate.display()),
         format!("--ledger-etcd-key={}", key.display()),
-    ];
+    ]
+}
+
+fn run_bongsu(world: &World, place: &Place, region: &str, (ledger, own): (&Etcd, usize)) -> Bongsu {
+    let mut arguments =
+        vec!["--kubeconfig".to_owned(), world.kubeconfig().display().to_string(), "--ledger=etcd".to_owned()];
+    arguments.extend(ledger_arguments(ledger, own));
     let given: Vec<&dyn AsRef<std::ffi::OsStr>> =
         arguments.iter().map(|argument| argument as &dyn AsRef<std::ffi::OsStr>).collect();
     Bongsu::start_at(place.clone(), world.plane.home(), region, region, &given)
