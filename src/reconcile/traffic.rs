@@ -57,6 +57,24 @@ impl Agent {
         (read, (!unread.is_empty()).then(|| unread.join("; ")))
     }
 
+    /// Whether this process has asked the name servers of every route, whatever came of it.
+    pub(super) fn has_looked(&self, parsed: &Parsed) -> bool {
+        let shared = self.shared();
+        let seen = shared.routes.get(&parsed.service.key);
+        parsed.routes.keys().all(|name| seen.is_some_and(|seen| seen.contains_key(name)))
+    }
+
+    /// What the servers showed that hold the newest epoch, if that is newer than the ledger's.
+    pub(super) fn ahead(&self, parsed: &Parsed, record: &Record) -> Vec<ServerState> {
+        let shared = self.shared();
+        let servers = || {
+            shared.routes.get(&parsed.service.key).into_iter().flatten().flat_map(|(_, seen)| &seen.servers)
+        };
+        let newest = servers().filter_map(|server| server.epoch).max();
+        let newest = newest.filter(|newest| *newest > record.epoch);
+        servers().filter(|server| newest.is_some() && server.epoch == newest).cloned().collect()
+    }
+
     /// Publishes on one route what the ledger says.
     pub(super) async fn publish(&self, parsed: &Parsed, name: &RouteName, record: &Record) -> StepResult {
         let Some(spec) = parsed.routes.get(name) else {

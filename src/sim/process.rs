@@ -63,6 +63,8 @@ pub(super) struct Process {
     pub lies: bool,
     /// Since when what it sees is its own fault: it lies, or is cut off from two other regions.
     pub blind_since: Option<Moment>,
+    /// When that was over the last time.
+    pub blind_until: Option<Moment>,
     /// Since when it takes samples: its start, or when it was thawed.
     pub awake_since: Moment,
     /// What happens at this effect, counted down.
@@ -78,6 +80,11 @@ pub(super) struct Process {
 }
 
 impl Process {
+    /// Its present life, or the last one.
+    pub(super) const fn life(&self) -> u32 {
+        self.lives
+    }
+
     /// Whether its lease still lasts, counted as it must count it: from when it sent the last renewal.
     pub(super) fn leads(&self, now: Moment, ttl: Duration) -> bool {
         self.led_since.is_some_and(|since| now.since(since) < ttl)
@@ -103,6 +110,7 @@ impl Processes {
             skew: Skew::default(),
             lies: false,
             blind_since: None,
+            blind_until: None,
             awake_since: Moment::START,
             strikes: None,
             dark: false,
