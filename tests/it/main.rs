@@ -28,6 +28,7 @@ mod e2e_report;
 mod e2e_trouble;
 mod etcd_ledger;
 mod etcd_login;
+mod etcd_procedures;
 mod gate;
 mod health_pages;
 mod kube_ledger;
