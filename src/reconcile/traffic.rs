@@ -179,12 +179,14 @@ impl Agent {
             };
             let (read, failed) = self.split(spec, self.ports.traffic.read(&route).await);
             let behind = read.iter().any(|server| !server.shows(&wanted));
+            // Not written to in vain: the next decision takes over what it shows.
+            let ahead = read.iter().any(|server| server.epoch > Some(record.epoch));
             let errors: Vec<String> = failed.iter().map(ToString::to_string).collect();
             self.note_route(parsed, name, read, &errors, &wanted);
-            if !errors.is_empty() {
+            if !errors.is_empty() || ahead {
                 outcome = PassOutcome::Failed;
             }
-            if behind && self.is_leader() {
+            if behind && !ahead && self.is_leader() {
                 let caught_up = self.catch_up(parsed, name, record).await;
                 let all_well = caught_up && outcome != PassOutcome::Failed;
                 outcome = if all_well { PassOutcome::Changed } else { PassOutcome::Failed };
