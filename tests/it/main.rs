@@ -5,6 +5,7 @@
 mod agent_leases;
 mod architecture;
 mod chart;
+mod chart_etcd;
 mod check;
 mod cli;
 mod crds;
