@@ -15,7 +15,7 @@ cache=${BONGSU_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bongsu}
 parts=$cache/parts
 bin=$parts/bin
 
-readonly go_parts=(apiserver kubectl etcd etcdctl helm promtool prometheus)
+readonly go_parts=(apiserver kubectl etcd etcdctl etcdutl helm promtool prometheus)
 readonly dns_parts=(bind9 dnsutils knot kdig)
 readonly test_parts=(compiler openssl chromium network faketime "${dns_parts[@]}" rust "${go_parts[@]}")
 readonly lint_parts=(compiler rust helm cargo-deny)
@@ -75,7 +75,7 @@ link() { # program, target
 module_of() {
   case $1 in
     apiserver | kubectl) echo kubernetes ;;
-    etcd | etcdctl) echo etcd ;;
+    etcd | etcdctl | etcdutl) echo etcd ;;
     helm) echo helm ;;
     promtool | prometheus) echo prometheus ;;
   esac
@@ -86,7 +86,7 @@ package_of() {
     apiserver) echo k8s.io/kubernetes/cmd/kube-apiserver ;;
     kubectl) echo k8s.io/kubernetes/cmd/kubectl ;;
     etcd) echo go.etcd.io/etcd/server/v3 ;;
-    etcdctl) echo go.etcd.io/etcd/etcdctl/v3 ;;
+    etcdctl | etcdutl) echo "go.etcd.io/etcd/$1/v3" ;;
     helm) echo helm.sh/helm/v3/cmd/helm ;;
     promtool | prometheus) echo "github.com/prometheus/prometheus/cmd/$1" ;;
   esac
@@ -106,7 +106,7 @@ version_of() {
   case $1 in
     apiserver | kubectl) version_in_go_mod "$go_mod" k8s.io/kubernetes ;;
     etcd) version_in_go_mod "$go_mod" go.etcd.io/etcd/server/v3 ;;
-    etcdctl) version_in_go_mod "$go_mod" go.etcd.io/etcd/etcdctl/v3 ;;
+    etcdctl | etcdutl) version_in_go_mod "$go_mod" "go.etcd.io/etcd/$1/v3" ;;
     helm) version_in_go_mod "$go_mod" helm.sh/helm/v3 ;;
     promtool | prometheus) version_in_go_mod "$go_mod" github.com/prometheus/prometheus ;;
   esac

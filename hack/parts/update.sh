@@ -53,7 +53,7 @@ main() {
       programs=(k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl)
       ;;
     etcd)
-      modules=(go.etcd.io/etcd/server/v3 go.etcd.io/etcd/etcdctl/v3)
+      modules=(go.etcd.io/etcd/server/v3 go.etcd.io/etcd/etcdctl/v3 go.etcd.io/etcd/etcdutl/v3)
       programs=("${modules[@]}")
       ;;
     helm)

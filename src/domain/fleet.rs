@@ -249,6 +249,22 @@ mod tests {
         assert_eq!(told(lasts), (true, false), "it is still in it");
     }
 
+    /// As a liar does that lost its lease, and says everything anew.
+    #[test]
+    fn what_is_said_anew_of_two_regions_at_once_does_not_count_beside_what_was_forgotten() {
+        let forgotten = Report { onset: Some(Timestamp(10 * SECOND)), ..Report::default() };
+        let anew = |at| failed(at * SECOND);
+        let first =
+            service([healthy(), failed(40 * SECOND), anew(60)], [Report::default(), healthy(), anew(61)]);
+        // Of the second service one region is known anew and the other is not yet; the third was not looked at yet.
+        let second = Report { onset: Some(Timestamp(60 * SECOND)), ..Report::default() };
+        let second =
+            service([Report::default(), healthy(), second], [Report::default(), healthy(), forgotten]);
+        let third =
+            service([Report::default(), healthy(), forgotten], [Report::default(), healthy(), forgotten]);
+        assert!(survey(vantages([true; 3]), &[first, second, third]).vantages[2].suspect);
+    }
+
     /// As a liar is over, and forgets what it said of one service after the other; the second service was made later.
     #[test]
     fn what_was_not_forgotten_yet_does_not_count_beside_what_was() {

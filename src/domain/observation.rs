@@ -16,7 +16,7 @@ pub struct Observation {
     pub service: Arc<Service>,
     /// What the ledger says; `None`: it never heard of the service.
     pub record: Option<Record>,
-    /// What is published now. Looked at only while there is no record.
+    /// What is published now, while there is no record, or under a newer epoch than the record's.
     pub published: Published,
     /// The members, in the order of their regions.
     pub members: Vec<MemberView>,
@@ -41,6 +41,20 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// Who serves by the name servers, if they hold a newer epoch than the ledger: it was restored from an older copy, and
+    /// what they publish is the newer truth.
+    #[must_use]
+    pub fn overtaken_by(&self) -> Option<&BTreeSet<RegionName>> {
+        match (&self.record, &self.published) {
+            (Some(record), Published::Members { regions, epoch: Some(epoch) })
+                if *epoch > record.epoch && !regions.is_empty() =>
+            {
+                Some(regions)
+            }
+            _ => None,
+        }
+    }
+
     /// What the vantages together say of a member.
     #[must_use]
     pub fn health(&self, member: &MemberView) -> MemberHealth {
@@ -95,7 +109,7 @@ pub enum WriterLease {
     Free,
 }
 
-/// What is published for a service that the ledger never heard of.
+/// What is published for a service that the ledger never heard of, or of which it knows less than the name servers.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Published {
     /// Nothing: nobody is served by this name yet.

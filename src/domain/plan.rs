@@ -10,7 +10,7 @@ use crate::planted::planted;
 /// Why a move is wanted.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum Trigger {
-    /// The service is new: what serves is written down and published.
+    /// The service is new, or the ledger older than the name servers: what serves is written down and published.
     Establish,
     /// A serving member is down.
     MemberDown,
@@ -75,7 +75,7 @@ impl Trigger {
 pub struct Move {
     /// Why.
     pub trigger: Trigger,
-    /// Regions that serve before. Empty only for `Establish`.
+    /// Regions that serve before. Empty only for the `Establish` of a new service.
     pub from: BTreeSet<RegionName>,
     /// Regions that serve after. Never empty (I3).
     pub to: BTreeSet<RegionName>,

@@ -89,16 +89,25 @@ impl Agent {
         }
     }
 
-    /// What would be decided now.
+    /// What would be decided now. Before the first decision on a service its name servers are asked in any case: the ledger
+    /// may have been restored from an older copy, and a move by that would use an epoch for the second time.
     pub(super) async fn look(&self, parsed: &Parsed, catalog: &Catalog) -> Observation {
         let unestablished = self.mirror.record(&parsed.service.key).is_none();
-        let answers = match unestablished {
+        let answers = match unestablished || !self.has_looked(parsed) {
             true => Some(self.read_routes(parsed).await),
             false => None,
         };
         let mut seen = self.observe(parsed, catalog);
-        if let Some((read, unread)) = answers {
-            seen.published = published(parsed, &read, unread.as_deref());
+        match (&seen.record, answers) {
+            (Some(record), _) => {
+                seen.published = published(parsed, &self.ahead(parsed, record), None);
+                if seen.overtaken_by().is_some() {
+                    // It waits until the ledger knows who serves.
+                    seen.request = None;
+                }
+            }
+            (None, Some((read, unread))) => seen.published = published(parsed, &read, unread.as_deref()),
+            (None, None) => {}
         }
         seen
     }
@@ -261,7 +270,15 @@ impl Agent {
         let leaving = names(run.plan.change.leaving().collect());
         let joining = names(run.plan.change.joining().collect());
         match run.plan.change.trigger {
-            Trigger::Establish => format!("first sight of the service: {joining} serves"),
+            Trigger::Establish if run.plan.change.from.is_empty() => {
+                format!("first sight of the service: {joining} serves")
+            }
+            Trigger::Establish => {
+                let serving = names(run.plan.change.to.iter().collect());
+                format!(
+                    "the name servers are ahead of the ledger, which was restored from an older copy: {serving} serves"
+                )
+            }
             Trigger::MemberDown => format!("the member in {leaving} is down"),
             Trigger::RegionLost => format!("region {leaving} is lost"),
             Trigger::Failback => format!("{joining} is good again"),

@@ -86,6 +86,24 @@ impl Agent {
         (read, (!unread.is_empty()).then(|| unread.join("; ")))
     }
 
+    /// Whether this process has asked the name servers of every route, whatever came of it.
+    pub(super) fn has_looked(&self, parsed: &Parsed) -> bool {
+        let shared = self.shared();
+        let seen = shared.routes.get(&parsed.service.key);
+        parsed.routes.keys().all(|name| seen.is_some_and(|seen| seen.contains_key(name)))
+    }
+
+    /// What the servers showed that hold the newest epoch, if that is newer than the ledger's.
+    pub(super) fn ahead(&self, parsed: &Parsed, record: &Record) -> Vec<ServerState> {
+        let shared = self.shared();
+        let servers = || {
+            shared.routes.get(&parsed.service.key).into_iter().flatten().flat_map(|(_, seen)| &seen.servers)
+        };
+        let newest = servers().filter_map(|server| server.epoch).max();
+        let newest = newest.filter(|newest| *newest > record.epoch);
+        servers().filter(|server| newest.is_some() && server.epoch == newest).cloned().collect()
+    }
+
     /// Publishes on one route what the ledger says.
     pub(super) async fn publish(&self, parsed: &Parsed, name: &RouteName, record: &Record) -> StepResult {
         let Some(spec) = parsed.routes.get(name) else {
@@ -190,12 +208,14 @@ impl Agent {
             };
             let (read, failed) = self.split(spec, self.ports.traffic.read(&route).await);
             let behind = read.iter().any(|server| !server.shows(&wanted));
+            // Not written to in vain: the next decision takes over what it shows.
+            let ahead = read.iter().any(|server| server.epoch > Some(record.epoch));
             let errors: Vec<String> = failed.iter().map(ToString::to_string).collect();
             self.note_route(parsed, name, read, &errors, &wanted);
-            if !errors.is_empty() {
+            if !errors.is_empty() || ahead {
                 outcome = PassOutcome::Failed;
             }
-            if behind && self.is_leader() {
+            if behind && !ahead && self.is_leader() {
                 let caught_up = self.catch_up(parsed, name, record).await;
                 let all_well = caught_up && outcome != PassOutcome::Failed;
                 outcome = if all_well { PassOutcome::Changed } else { PassOutcome::Failed };

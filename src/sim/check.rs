@@ -5,6 +5,7 @@ mod answers;
 mod drills;
 mod moves;
 mod runs;
+mod words;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -91,6 +92,9 @@ pub struct Violation {
 pub(super) struct Checker {
     pub setup: Arc<Setup>,
     broken: Option<Violation>,
+    /// What looked like a violation and is beyond what was promised; the first of it.
+    beyond: Option<Violation>,
+    words: words::Words,
     pub records: BTreeMap<ServiceKey, Record>,
     pub runs: BTreeMap<(Arc<str>, RunId), Noted>,
     /// Runs of drills.
@@ -126,6 +130,8 @@ impl Checker {
         Self {
             setup,
             broken: None,
+            beyond: None,
+            words: words::Words::default(),
             records: BTreeMap::new(),
             runs: BTreeMap::new(),
             drills: BTreeMap::new(),
@@ -151,6 +157,15 @@ impl Checker {
 
     pub(super) fn take(&mut self) -> Option<Violation> {
         self.broken.take()
+    }
+
+    pub(super) fn take_beyond(&mut self) -> Option<Violation> {
+        self.beyond.take()
+    }
+
+    /// Notes the first finding that is beyond the promise; the run goes on.
+    pub(super) fn goes_beyond(&mut self, invariant: Invariant, at: Moment, what: String) {
+        self.beyond.get_or_insert(Violation { invariant, at, what });
     }
 
     /// Notes the first violation; the run ends there.
@@ -218,8 +233,11 @@ impl World {
                 Ok(run) => state.drill_changed(now, (namespace, id), run),
                 Err(error) => state.unreadable(now, key, &error),
             },
-            (Some(Entry::Verdict(vantage, service)), Some(text)) => {
-                state.story.tell(now, || told_verdicts(&vantage, &service, text));
+            (Some(Entry::Verdict(vantage, service)), text) => {
+                state.checker.words.spoken(now, (life.process, life.number), &service, text);
+                if let Some(text) = text {
+                    state.story.tell(now, || told_verdicts(&vantage, &service, text));
+                }
             }
             (None, Some(text)) => state.served_changed(now, key, text),
             _ => {}

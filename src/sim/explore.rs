@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use super::{Incident, Moment, Schedule, Setup, Violation, draw, run};
+use super::{Incident, Moment, Outcome, Schedule, Setup, Violation, draw, run};
 use crate::adapters::manifests::{Admission, Source};
 
 /// What is explored when no manifests are given.
@@ -30,13 +30,27 @@ pub fn builtin() -> Arc<Setup> {
     Arc::new(setup.expect("the schemas").expect("the built-in manifests"))
 }
 
-/// A seed that broke an invariant.
+/// A seed that broke an invariant, or came to what is beyond the promise.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct Finding {
     /// The seed.
     pub seed: u64,
     /// What was broken.
     pub violation: Violation,
+    /// It is no violation: nobody could have known better (docs/verification.md).
+    pub beyond: bool,
+}
+
+impl Finding {
+    /// A run that broke an invariant counts as that, whatever else was in it.
+    fn of(seed: u64, outcome: &Outcome) -> Option<Self> {
+        let violation = outcome.violation.as_ref().or(outcome.beyond.as_ref())?.clone();
+        Some(Self { seed, violation, beyond: outcome.violation.is_none() })
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.beyond == other.beyond && self.violation.invariant == other.violation.invariant
+    }
 }
 
 /// How far an exploration is. Read by whoever shows it while it goes on.
@@ -59,20 +73,20 @@ pub fn explore(
     seeds: Range<u64>,
     jobs: usize,
     progress: &Progress,
-) -> Result<Vec<Failure>, String> {
+) -> Result<Vec<Finding>, String> {
     let next = AtomicU64::new(seeds.start);
     let work = || {
-        let mut failures = Vec::new();
+        let mut found = Vec::new();
         while !progress.stop.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds.end {
                 break;
             }
-            failures.extend(one(setup, seed, progress)?);
+            found.extend(one(setup, seed, progress)?);
         }
-        Ok::<_, String>(failures)
+        Ok::<_, String>(found)
     };
-    let mut failures = thread::scope(|scope| {
+    let mut findings = thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
         let ended = workers.into_iter().map(|worker| match worker.join() {
             Ok(found) => found,
@@ -81,16 +95,16 @@ pub fn explore(
         ended.collect::<Result<Vec<_>, _>>()
     })?
     .concat();
-    failures.sort_by_key(|failure| failure.seed);
-    Ok(failures)
+    findings.sort_by_key(|finding| finding.seed);
+    Ok(findings)
 }
 
-fn one(setup: &Arc<Setup>, seed: u64, progress: &Progress) -> Result<Option<Failure>, String> {
+fn one(setup: &Arc<Setup>, seed: u64, progress: &Progress) -> Result<Option<Finding>, String> {
     let outcome = run(setup, seed, &draw(setup, seed), false);
     let outcome = outcome.map_err(|error| format!("seed {seed}: start the simulator: {error}"))?;
     progress.runs.fetch_add(1, Ordering::Relaxed);
     progress.moves.fetch_add(u64::try_from(outcome.moves).unwrap_or(0), Ordering::Relaxed);
-    Ok(outcome.violation.map(|violation| Failure { seed, violation }))
+    Ok(Finding::of(seed, &outcome))
 }
 
 /// A violation, explained.
@@ -106,24 +120,25 @@ pub struct Explanation {
     pub history: Vec<(Moment, String)>,
 }
 
-/// Runs a seed again and tells what led to its violation; `None` if there is none. With `shrink`, leaves out every fault
-/// without which the same invariant is still broken.
+/// Runs a seed again and tells what led to what was found; `None` if nothing was. With `shrink`, leaves out every fault
+/// without which the same is still found.
 ///
 /// # Errors
 /// A runtime cannot be built.
 pub fn explain(setup: &Arc<Setup>, seed: u64, shrink: bool) -> std::io::Result<Option<Explanation>> {
     let mut schedule = draw(setup, seed);
     let drawn = schedule.incidents.len();
-    let Some(first) = run(setup, seed, &schedule, false)?.violation else { return Ok(None) };
+    let Some(first) = Finding::of(seed, &run(setup, seed, &schedule, false)?) else { return Ok(None) };
     if shrink {
         schedule = shrunk(setup, seed, schedule, &first)?;
     }
     let outcome = run(setup, seed, &schedule, true)?;
-    let last = outcome.story.len().saturating_sub(HISTORY);
-    let story = outcome.story.into_iter().enumerate();
+    let violation = Finding::of(seed, &outcome).unwrap_or(first).violation;
+    let story: Vec<_> = outcome.story.into_iter().take_while(|(at, _)| *at <= violation.at).collect();
+    let last = story.len().saturating_sub(HISTORY);
+    let story = story.into_iter().enumerate();
     let history = story.filter(|(index, (_, line))| *index >= last || is_of_the_world(line));
     let history = history.map(|(_, line)| line).collect();
-    let violation = outcome.violation.unwrap_or(first);
     Ok(Some(Explanation { incidents: schedule.incidents, drawn, violation, history }))
 }
 
@@ -137,7 +152,7 @@ fn shrunk(
     setup: &Arc<Setup>,
     seed: u64,
     mut schedule: Schedule,
-    first: &Violation,
+    first: &Finding,
 ) -> std::io::Result<Schedule> {
     let mut size = schedule.incidents.len().div_ceil(2).max(1);
     loop {
@@ -146,9 +161,9 @@ fn shrunk(
             let mut fewer = schedule.clone();
             let end = (start + size).min(fewer.incidents.len());
             fewer.incidents.drain(start..end);
-            let violation = run(setup, seed, &fewer, false)?.violation;
-            match violation {
-                Some(violation) if violation.invariant == first.invariant => schedule = fewer,
+            let found = Finding::of(seed, &run(setup, seed, &fewer, false)?);
+            match found {
+                Some(found) if found.is_like(first) => schedule = fewer,
                 _ => start = end,
             }
         }

@@ -67,6 +67,8 @@ pub(super) struct Process {
     pub lies: bool,
     /// Since when what it sees is its own fault: it lies, or is cut off from two other regions.
     pub blind_since: Option<Moment>,
+    /// When that was over the last time.
+    pub blind_until: Option<Moment>,
     /// Since when it takes samples: its start, or when it was thawed.
     pub awake_since: Moment,
     /// What happens at this effect, counted down.
@@ -95,6 +97,7 @@ impl Process {
             skew: Skew::default(),
             lies: false,
             blind_since: None,
+            blind_until: None,
             awake_since: Moment::START,
             strikes: None,
             dark: false,
@@ -117,6 +120,11 @@ impl Process {
             None => format!("bongsu in {}", self.name),
             Some(seat) => format!("the gate of {} in {}", seat.service, seat.region),
         }
+    }
+
+    /// Its present life, or the last one.
+    pub(super) const fn life(&self) -> u32 {
+        self.lives
     }
 
     pub(super) const fn is_alive(&self) -> bool {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     adapters::ledger::MemoryLedger,
-    domain::{Mode, RunState},
+    domain::{DrillRun, Mode, RunState},
     ports::Clock,
 };
 
@@ -28,6 +28,8 @@ use crate::{
 pub struct Outcome {
     /// The first invariant that was broken.
     pub violation: Option<Violation>,
+    /// The first finding that is beyond what was promised, and so no violation.
+    pub beyond: Option<Violation>,
     /// What happened, if it was asked for.
     pub story: Vec<(Moment, String)>,
     /// Moves that were made: how often an epoch was raised.
@@ -47,8 +49,12 @@ pub fn run(setup: &Arc<Setup>, seed: u64, schedule: &Schedule, listened: bool) -
     runtime.block_on(live(&world, &trouble, schedule));
     // Tasks hold the world and the world holds their wakers: both ends are cut.
     let mut state = world.state();
-    let outcome =
-        Outcome { violation: state.checker.take(), story: state.story.take(), moves: state.checker.moves };
+    let outcome = Outcome {
+        violation: state.checker.take(),
+        beyond: state.checker.take_beyond(),
+        story: state.story.take(),
+        moves: state.checker.moves,
+    };
     state.clear();
     drop(state);
     drop(runtime);
@@ -114,12 +120,20 @@ impl State {
             // One that was refused is told again for five minutes, which is longer than what is left of this run.
             let refused = noted.run.services.iter().any(|drilled| drilled.returns > 1);
             let late = noted.started.is_some_and(|since| now.since(since) > limit);
-            noted.run.phase.is_going_on() && late && !refused
+            noted.run.phase.is_going_on() && late && !refused && !self.waits_for_a_person(&noted.run)
         });
         if let Some(noted) = drill {
             let what = format!("drill {} has not ended: {}", noted.run.id, noted.run.message);
             self.checker.breaks(Invariant::Liveness, now, what);
         }
+    }
+
+    /// A move of a drill is paused, as when the only name server of a service is lost on the way back.
+    fn waits_for_a_person(&self, drill: &DrillRun) -> bool {
+        let paused = self.checker.runs.values().filter(|noted| noted.run.state == RunState::Paused);
+        paused
+            .map(|noted| &noted.run.service)
+            .any(|service| drill.services.iter().any(|of| of.service == *service))
     }
 
     fn unserved(

@@ -6,9 +6,12 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use serde::Deserialize;
 use serde_yaml::Value;
 
-use crate::support::{
-    helm::{CHART, Helm},
-    programs::{program, run},
+use crate::{
+    chart_etcd::{ETCD_MEMBER, member},
+    support::{
+        helm::{CHART, Helm},
+        programs::{program, run},
+    },
 };
 
 const MINIMUM: &str = "region: daejeon\n";
@@ -65,7 +68,7 @@ fn objects(values: &str) -> Vec<Value> {
         .collect()
 }
 
-fn of_kind(values: &str, kind: &str) -> Vec<Value> {
+pub fn of_kind(values: &str, kind: &str) -> Vec<Value> {
     objects(values).into_iter().filter(|object| object["kind"] == kind).collect()
 }
 
@@ -78,12 +81,12 @@ fn arguments(values: &str) -> Vec<String> {
     serde_yaml::from_value(list).unwrap()
 }
 
-fn yaml(text: &str) -> Value {
+pub fn yaml(text: &str) -> Value {
     serde_yaml::from_str(text).unwrap()
 }
 
 /// That helm refuses these values with all of these words.
-fn refused(values: &str, words: &[&str]) {
+pub fn refused(values: &str, words: &[&str]) {
     let complaint = Helm::offline().template(values).unwrap_err();
     let missing: Vec<_> = words.iter().filter(|word| !complaint.contains(**word)).collect();
     assert!(missing.is_empty(), "{missing:?} not in: {complaint}");
@@ -91,7 +94,7 @@ fn refused(values: &str, words: &[&str]) {
 
 #[test]
 fn helm_lint_is_strict_and_content() {
-    for values in ["", MINIMUM, EVERYTHING, REMOTE_LEDGER, ETCD, MEMORY] {
+    for values in ["", MINIMUM, EVERYTHING, REMOTE_LEDGER, ETCD, ETCD_MEMBER, MEMORY] {
         Helm::offline().lint(values).unwrap();
     }
 }
@@ -147,8 +150,9 @@ fn ledger_clients_are_refused_where_the_ledger_is_not() {
 
 #[test]
 fn the_pod_runs_without_any_privilege() {
-    for values in [MINIMUM, EVERYTHING, REMOTE_LEDGER, ETCD, MEMORY] {
-        let pod = pod(values);
+    let deployments = [MINIMUM, EVERYTHING, REMOTE_LEDGER, ETCD, MEMORY].map(pod);
+    for mut pod in deployments.into_iter().chain([member()["template"]["spec"].clone()]) {
+        pod["securityContext"].as_mapping_mut().unwrap().remove("fsGroupChangePolicy");
         assert_eq!(
             pod["securityContext"],
             yaml(
@@ -366,7 +370,7 @@ fn every_value_has_a_comment_unless_its_name_says_it_all() {
     let text = fs::read_to_string(format!("{CHART}/values.yaml")).unwrap();
     // Groups of values, and names that mean what they mean in every chart.
     let plain = [
-        "image, ledger, lease, log, crds, dns, service, metrics, serviceMonitor, alerts, networkPolicy",
+        "image, ledger, storage, lease, log, crds, dns, service, metrics, serviceMonitor, alerts, networkPolicy",
         "podDisruptionBudget, serviceAccount, annotations, requests, limits, cpu, memory",
         "nodeSelector, tolerations, affinity, podAnnotations, podLabels",
     ];

@@ -65,6 +65,45 @@ async fn a_failover_needs_neither_every_member_of_etcd_nor_the_leader_that_sleep
     }
 }
 
+/// As after the loss of the quorum: the copy was made before a move.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_was_restored_from_an_older_copy_learns_from_the_name_servers_who_serves() {
+    let mut world = World::install(&["gpki"]).await;
+    let etcd = Etcd::single().await;
+    world.processes.push(world.run_on(&etcd, "daegu"));
+    let mut service =
+        Service::start(&world.plane, "gpki", |spec| spec["health"]["vantages"]["quorum"] = json!(1)).await;
+    let copy = etcd.home().join("copy.db");
+    etcd.etcdctl(&["snapshot", "save", copy.to_str().unwrap()]);
+    service.apply(&service.wish("to-gwangju", &json!({})));
+    service.serves("gwangju", 2).await;
+    service.failover("to-gwangju", "Succeeded").await;
+    let watcher = service.watch();
+
+    world.processes.clear();
+    etcd.kill(0);
+    etcd.restore(&copy);
+    etcd.run(0);
+    etcd.ready().await;
+    let record = || {
+        let key = format!("/bongsu/v1/entry/record/gpki/{SERVICE}");
+        etcd.etcdctl(&["get", &key, "--print-value-only"])
+    };
+    assert!(record().contains("\"epoch\":1"), "{}", record());
+    world.processes.push(world.run_on(&etcd, "daegu"));
+    service.serves("gwangju", 3).await;
+    until("the ledger knows it", SOON, async || record().contains("\"epoch\":3").then_some(())).await;
+    assert!(record().contains("gwangju"), "{}", record());
+    let failover = service.failover(&format!("{SERVICE}-e3"), "Succeeded").await;
+    let reason = failover.spec.reason.clone();
+    assert!(reason.contains("ahead of the ledger"), "{reason}");
+    assert_eq!(watcher.answers(), [GWANGJU], "nobody was led to where the old ledger said");
+
+    service.target("daejeon").await;
+    service.gwangju.die();
+    service.serves("daejeon", 4).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_etcd_it_waits_and_says_for_what() {
     let etcd = Etcd::single().await;

@@ -5,6 +5,7 @@
 mod agent_leases;
 mod architecture;
 mod chart;
+mod chart_etcd;
 mod check;
 mod cli;
 mod crds;
@@ -29,6 +30,7 @@ mod e2e_report;
 mod e2e_trouble;
 mod etcd_ledger;
 mod etcd_login;
+mod etcd_procedures;
 mod gate;
 mod health_pages;
 mod kube_ledger;

@@ -22,13 +22,13 @@ use crate::{
     },
     cli::{Outcome, print},
     ports::Clock,
-    sim::{Explanation, Failure, Progress, Setup, builtin, explain, explore},
+    sim::{Explanation, Finding, Progress, Setup, builtin, explain, explore},
 };
 
 /// Runs between two writes of the state: half a minute on one core, which is what a stop may cost.
 const CHUNK: u64 = 1_000;
 
-/// Violations that are explained; the others are only counted and named by their seeds.
+/// Findings that are explained; the others are only counted and named by their seeds.
 const EXPLAINED: usize = 5;
 
 /// Time between two looks at the progress.
@@ -60,6 +60,19 @@ struct Done {
     moves: u64,
     seconds: f64,
     failed_seeds: Vec<u64>,
+    #[serde(default)]
+    beyond_seeds: Vec<u64>,
+}
+
+impl Done {
+    fn note(&mut self, finding: &Finding) {
+        let seeds = if finding.beyond { &mut self.beyond_seeds } else { &mut self.failed_seeds };
+        seeds.push(finding.seed);
+    }
+
+    const fn found(&self) -> usize {
+        self.failed_seeds.len() + self.beyond_seeds.len()
+    }
 }
 
 pub(super) fn run(
@@ -78,13 +91,13 @@ pub(super) fn run(
     while done.next_seed < end {
         let chunk = done.next_seed..end.min(done.next_seed + CHUNK);
         let began = clock.tick();
-        let (failures, moves) = watched(&setup, chunk.clone(), jobs, &done, end)?;
+        let (findings, moves) = watched(&setup, chunk.clone(), jobs, &done, end)?;
         done.seconds += clock.tick().since(began).as_secs_f64();
         done.moves += moves;
         done.next_seed = chunk.end;
-        for failure in &failures {
-            tell(&setup, failure, exploration, paths, as_json, done.failed_seeds.len())?;
-            done.failed_seeds.push(failure.seed);
+        for finding in &findings {
+            tell(&setup, finding, exploration, paths, as_json, done.found())?;
+            done.note(finding);
         }
         if let Some(file) = &exploration.state {
             keep(file, &done)?;
@@ -122,7 +135,7 @@ fn watched(
     jobs: usize,
     done: &Done,
     end: u64,
-) -> anyhow::Result<(Vec<Failure>, u64)> {
+) -> anyhow::Result<(Vec<Finding>, u64)> {
     let progress = Progress::default();
     let shown = io::stderr().is_terminal();
     let total = end - done.first_seed;
@@ -152,24 +165,26 @@ fn bar(now: u64, total: u64) -> String {
 
 fn tell(
     setup: &Arc<Setup>,
-    failure: &Failure,
+    finding: &Finding,
     exploration: &Exploration,
     paths: &[PathBuf],
     as_json: bool,
     earlier: usize,
 ) -> anyhow::Result<()> {
-    let Failure { seed, violation } = failure;
+    let Finding { seed, violation, beyond } = finding;
     if as_json {
         let line = json!({
             "seed": seed,
+            "beyondPromise": beyond,
             "invariant": violation.invariant.as_str(),
             "at": violation.at.to_string(),
             "what": violation.what,
         });
         return print(&format!("{line}\n"));
     }
+    let is_broken = if *beyond { "cannot be promised" } else { "is broken" };
     let mut text =
-        format!("seed {seed}: {} is broken at {}: {}\n", violation.invariant, violation.at, violation.what);
+        format!("seed {seed}: {} {is_broken} at {}: {}\n", violation.invariant, violation.at, violation.what);
     if earlier < EXPLAINED
         && let Some(explanation) = explain(setup, *seed, exploration.shrink)?
     {
@@ -237,10 +252,12 @@ fn summary(done: &Done, as_json: bool) -> anyhow::Result<()> {
         let line = json!({
             "runs": runs,
             "violations": done.failed_seeds.len(),
+            "beyondPromise": done.beyond_seeds.len(),
             "firstSeed": done.first_seed,
             "lastSeed": last,
             "moves": done.moves,
             "failedSeeds": done.failed_seeds,
+            "beyondPromiseSeeds": done.beyond_seeds,
             "runsPerSecond": (rate * 10.0).round() / 10.0,
         });
         return print(&format!("{line}\n"));
@@ -250,8 +267,14 @@ fn summary(done: &Done, as_json: bool) -> anyhow::Result<()> {
         1 => "1 violation".to_owned(),
         count => format!("{count} violations"),
     };
+    let seeds: Vec<String> = done.beyond_seeds.iter().map(u64::to_string).collect();
+    let beyond = match seeds.len() {
+        0 => String::new(),
+        1 => format!(", 1 seed beyond the promise ({})", seeds.concat()),
+        count => format!(", {count} seeds beyond the promise ({})", seeds.join(", ")),
+    };
     print(&format!(
-        "{runs} runs, seeds {} to {last}, {} moves in them: {violations}; {rate:.1} runs a second\n",
+        "{runs} runs, seeds {} to {last}, {} moves in them: {violations}{beyond}; {rate:.1} runs a second\n",
         done.first_seed, done.moves
     ))
 }

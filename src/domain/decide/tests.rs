@@ -189,6 +189,19 @@ fn a_new_service_is_taken_over_as_it_is_published() {
     check(&foreign.asked(None, Some("b")), "Start Establish →b @1");
 }
 
+/// The ledger is at epoch 7, where `a` serves.
+#[test]
+fn a_ledger_that_is_older_than_the_name_servers_takes_over_what_they_publish() {
+    let b_serves = |epoch| Published::Members { regions: ["b".into()].into(), epoch };
+    check(&standby().published(b_serves(Some(Epoch(9)))), "Start Establish a→b @10");
+    check(&standby().published(b_serves(Some(Epoch(9)))).down("a"), "Start Establish a→b @10");
+    check(&standby().published(b_serves(Some(Epoch(7)))), "Hold");
+    check(&standby().published(b_serves(None)), "Hold");
+    // Nobody knows who serves; but no epoch is used twice.
+    let unknown = Published::Members { regions: [].into(), epoch: Some(Epoch(9)) };
+    check(&standby().published(unknown).down("a"), "Start MemberDown a→b @10");
+}
+
 #[test]
 fn a_person_moves_where_a_member_can_take_over_and_nowhere_else() {
     check(&standby().asked(None, Some("b")), "Start Manual a→b @8");

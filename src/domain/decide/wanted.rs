@@ -30,6 +30,9 @@ impl Wanted {
 /// A person's wish comes first, then a loss, then a changed spec, then the way back.
 pub(super) fn wanted(seen: &Observation) -> Wanted {
     let Some(record) = &seen.record else { return establish(seen) };
+    if let Some(serving) = seen.overtaken_by() {
+        return taken_over(record.serving.clone(), serving.clone());
+    }
     if let Some(request) = &seen.request {
         return asked(seen, record, request);
     }
@@ -58,7 +61,12 @@ fn establish(seen: &Observation) -> Wanted {
         (Published::Members { regions, .. }, None) if !regions.is_empty() => regions.clone(),
         (_, None) => by_spec(seen),
     };
-    let change = Move { trigger: Trigger::Establish, from: BTreeSet::new(), to: serving };
+    taken_over(BTreeSet::new(), serving)
+}
+
+/// What is published is written down, under an epoch that is newer than it.
+fn taken_over(from: BTreeSet<RegionName>, to: BTreeSet<RegionName>) -> Wanted {
+    let change = Move { trigger: Trigger::Establish, from, to };
     Wanted { change: Some(change), trigger: Some(Trigger::Establish), note: None, refused: None }
 }
 

@@ -33,57 +33,56 @@ pub(super) fn standing(
     regions: &BTreeSet<&RegionName>,
     services: &[ServiceReports],
 ) -> Standing {
-    match storm(vantage, vantages, regions, services) {
-        None => Standing::Trusted,
-        Some(storm) if storm.lasts => Standing::InStorm,
-        Some(storm) => {
-            let mut left = failures(vantage, vantages, services);
-            // Of a contradicted one no word is worth more for having begun earlier: the link to that region was bad, and
-            // then its own became so.
-            let any = left.any(|onset| storm.contradicted || onset.distance(storm.at) <= storm.resolution);
-            if any { Standing::Calmed } else { Standing::Trusted }
-        }
+    let storms = storms(vantage, vantages, regions, services);
+    if storms.iter().any(|storm| storm.lasts) {
+        return Standing::InStorm;
     }
+    // Of a contradicted one no word is worth more for having begun earlier: the link to that region was bad, and then its own
+    // became so.
+    let is_left_of =
+        |storm: &Storm, onset: Timestamp| storm.contradicted || onset.distance(storm.at) <= storm.resolution;
+    let counts = |storm: &Storm| failures(vantage, vantages, services).any(|onset| is_left_of(storm, onset));
+    if storms.iter().any(counts) { Standing::Calmed } else { Standing::Trusted }
 }
 
-/// The last time at which a vantage saw two or more other regions turn bad at once. "At once" is as sharp as its own
+/// The times at which a vantage saw two or more other regions turn bad at once. "At once" is as sharp as its own
 /// checks: two faults at the same moment are first seen within interval plus timeout of the slower check. Regions that are
 /// not yet well again for it count whenever they turned bad, if it is contradicted on both: one may have failed in truth
 /// before the vantage itself did, and its words of the two do not end at the same moment.
-fn storm(
+fn storms(
     vantage: usize,
     vantages: &[VantageView],
     regions: &BTreeSet<&RegionName>,
     services: &[ServiceReports],
-) -> Option<Storm> {
+) -> Vec<Storm> {
     let own = &vantages[vantage].region;
     let others = regions.iter().copied().filter(|region| *region != own);
-    let turned: Vec<(Turn, bool)> = others
-        .filter_map(|region| {
-            let turn = turned_bad(vantage, region, services)?;
-            let alone = turn.ailing && is_contradicted(vantage, region, vantages, services);
-            Some((turn, alone))
+    let turned: Vec<(Vec<Turn>, bool)> = others
+        .map(|region| {
+            let turns = turned_bad(vantage, region, services);
+            let ailing = turns.iter().any(|turn| turn.ailing);
+            (turns, ailing && is_contradicted(vantage, region, vantages, services))
         })
         .collect();
-    let mut last: Option<Storm> = None;
-    for (index, (turn, alone)) in turned.iter().enumerate() {
-        for (other, other_alone) in turned.iter().skip(index + 1) {
-            let resolution = turn.resolution.max(other.resolution);
-            let at = turn.at.max(other.at);
-            let contradicted = *alone && *other_alone;
-            if turn.at.distance(other.at) <= resolution || contradicted {
-                let lasts = match contradicted {
-                    true => turn.failing || other.failing,
-                    false => turn.failing && other.failing,
-                };
-                let strictest = (lasts, contradicted, at);
-                if last.as_ref().is_none_or(|last| strictest > (last.lasts, last.contradicted, last.at)) {
-                    last = Some(Storm { at, resolution, lasts, contradicted });
-                }
-            }
+    let mut storms = Vec::new();
+    for (index, (turns, alone)) in turned.iter().enumerate() {
+        for (others, other_alone) in turned.iter().skip(index + 1) {
+            let pairs = turns.iter().flat_map(|turn| others.iter().map(move |other| (turn, other)));
+            storms.extend(pairs.filter_map(|(turn, other)| together(turn, other, *alone && *other_alone)));
         }
     }
-    last
+    storms
+}
+
+/// Two regions that turned bad at once, or on both of which the vantage is contradicted.
+fn together(turn: &Turn, other: &Turn, contradicted: bool) -> Option<Storm> {
+    let resolution = turn.resolution.max(other.resolution);
+    let lasts = match contradicted {
+        true => turn.failing || other.failing,
+        false => turn.failing && other.failing,
+    };
+    let storm = Storm { at: turn.at.max(other.at), resolution, lasts, contradicted };
+    (contradicted || turn.at.distance(other.at) <= resolution).then_some(storm)
 }
 
 /// Onsets of everything outside its own region that a vantage calls failed.
@@ -110,8 +109,11 @@ struct Turn {
     ailing: bool,
 }
 
-fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) -> Option<Turn> {
-    let mut onsets = Vec::new();
+/// Nothing, if most of it never turned bad. Else the turn by all that is known of it; and, if that is another one, the turn
+/// by what is called failed now: a place that forgot what it had said and judges anew says so one service after the other,
+/// and the old moments of those that are still to come would hide that all of the new ones are the same.
+fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) -> Vec<Turn> {
+    let (mut onsets, mut of_failed) = (Vec::new(), Vec::new());
     let (mut judged, mut failing, mut ailing) = (0_usize, 0_usize, 0_usize);
     let mut resolution = Duration::ZERO;
     for service in services {
@@ -124,12 +126,22 @@ fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) 
         ailing += usize::from(failed || (report.verdict == Verdict::Degraded && report.onset.is_some()));
         if let Some(onset) = report.onset.or_else(|| failed.then_some(report.since)) {
             onsets.push(onset);
+            of_failed.extend(failed.then_some(onset));
             resolution = resolution.max(service.resolution);
         }
     }
-    onsets.sort_unstable();
-    let at = *onsets.get(onsets.len() / 2).filter(|_| onsets.len() * 2 > judged)?;
-    Some(Turn { at, resolution, failing: failing * 2 > judged, ailing: ailing * 2 > judged })
+    if onsets.len() * 2 <= judged {
+        return Vec::new();
+    }
+    let mut times: Vec<Timestamp> = [onsets, of_failed].into_iter().filter_map(median).collect();
+    times.dedup();
+    let (failing, ailing) = (failing * 2 > judged, ailing * 2 > judged);
+    times.into_iter().map(|at| Turn { at, resolution, failing, ailing }).collect()
+}
+
+fn median(mut times: Vec<Timestamp>) -> Option<Timestamp> {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied()
 }
 
 /// Whether of the other vantages, the region's own among them, as many see most of it work as see most of it fail.

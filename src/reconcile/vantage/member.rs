@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Bytes of a reason. 1,000: an event's note has 1,024.
-const REASON_BYTES_MAX: usize = 1_000;
+pub(super) const REASON_BYTES_MAX: usize = 1_000;
 
 /// Samples of each check that are kept for the limits of drills: as many as a drill may look at.
 const RECENT_MAX: usize = 60;
@@ -47,6 +47,10 @@ struct State {
     complaints: Vec<String>,
     verdict: Verdict,
     since: Timestamp,
+    /// Samples that fill the windows of all checks that run.
+    full: usize,
+    /// How many of them are still to come since nothing could be said of the member.
+    awaited: usize,
 }
 
 impl Member {
@@ -66,6 +70,8 @@ impl Member {
                 probe: prober.prepare(endpoint, spec),
             })
             .collect();
+        let running = checks.iter().filter(|check| check.probe.is_ok()).count();
+        let full = running * usize::try_from(watched.health.window.size).unwrap_or(usize::MAX);
         let state = State {
             windows: checks.iter().map(|_| CheckWindow::new(watched.health)).collect(),
             recent: vec![VecDeque::new(); checks.len()],
@@ -74,15 +80,24 @@ impl Member {
             complaints: vec![String::new(); checks.len()],
             verdict: Verdict::Unknown,
             since: clock.wall(),
+            full,
+            awaited: full,
         };
         Self { service: watched.service.clone(), region: region.clone(), checks, state: Mutex::new(state) }
     }
 
-    /// Takes a sample in; the member's new verdict if it changed, and whether it crossed a limit.
+    /// Takes a sample in; the member's new verdict if it changed, and whether something else is to be said: it crossed a
+    /// limit, or is awaited no longer.
     pub(super) fn record(&self, check: usize, sample: Sample, reading: &Reading) -> (Option<Verdict>, bool) {
         let mut state = self.state();
         let changed = self.take_in(&mut state, check, sample, reading);
-        (changed, state.note_recent(check, reading))
+        let crossed = state.note_recent(check, reading);
+        (changed, state.await_less() || crossed)
+    }
+
+    /// Whether it cannot be judged yet, since the start or since its samples were forgotten, and soon can.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.state().is_awaited()
     }
 
     fn take_in(&self, state: &mut State, check: usize, sample: Sample, reading: &Reading) -> Option<Verdict> {
@@ -108,13 +123,17 @@ impl Member {
         before != state.beyond
     }
 
-    /// Forgets what is too old, because a sample is missing; the member's new verdict if it changed.
-    pub(super) fn expire(&self, check: usize, now: Tick, wall: Timestamp) -> Option<Verdict> {
+    /// Forgets what is too old, because a sample is missing; the member's new verdict if it changed, and whether it is
+    /// awaited no longer.
+    pub(super) fn expire(&self, check: usize, now: Tick, wall: Timestamp) -> (Option<Verdict>, bool) {
         let mut state = self.state();
-        if state.windows.get_mut(check)?.expire(now) {
-            state.complaints.get_mut(check)?.clear();
+        if state.windows.get_mut(check).is_some_and(|window| window.expire(now))
+            && let Some(complaint) = state.complaints.get_mut(check)
+        {
+            complaint.clear();
         }
-        state.judge(wall)
+        let changed = state.judge(wall);
+        (changed, state.await_less())
     }
 
     /// Judges a failed member anew, from what comes; its new verdict if it was one.
@@ -179,6 +198,17 @@ impl Member {
 }
 
 impl State {
+    fn is_awaited(&self) -> bool {
+        self.verdict == Verdict::Unknown && self.awaited > 0
+    }
+
+    /// One sample has come, or should have; `true` if the member is awaited no longer because of that.
+    fn await_less(&mut self) -> bool {
+        let before = self.is_awaited();
+        self.awaited = self.awaited.saturating_sub(1);
+        before && !self.is_awaited()
+    }
+
     /// Keeps a sample for the limits; `true` if one was crossed, or is kept to again.
     fn note_recent(&mut self, check: usize, reading: &Reading) -> bool {
         let (Some(recent), Some(said)) = (self.recent.get_mut(check), self.beyond.get_mut(check)) else {
@@ -203,6 +233,7 @@ impl State {
         }
         self.verdict = verdict;
         self.since = wall;
+        self.awaited = self.full;
         Some(verdict)
     }
 }

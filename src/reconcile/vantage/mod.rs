@@ -24,7 +24,7 @@ use crate::{
     ports::{CheckSpec, Clock, Endpoint, ProbeError, Prober, Reading},
 };
 use changes::ChangeSet;
-use member::Member;
+use member::{Member, REASON_BYTES_MAX};
 use stall::StallWatch;
 use task::Task;
 
@@ -64,6 +64,20 @@ pub struct MemberVerdict {
     /// changes when they are crossed and not with each sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beyond: Option<String>,
+}
+
+impl MemberVerdict {
+    /// The same, with a failure not yet said.
+    fn held_back(mut self) -> Self {
+        if self.verdict == Verdict::Failed {
+            self.verdict = Verdict::Unknown;
+            let reason = format!("waits until its other members are judged: {}", self.reason);
+            if reason.len() <= REASON_BYTES_MAX {
+                self.reason = reason;
+            }
+        }
+        self
+    }
 }
 
 /// Why a due sample is none. Each is this vantage's own fault.
@@ -190,10 +204,16 @@ impl Vantage {
     }
 
     /// What is said of each member now; empty if the service is not watched.
+    ///
+    /// A failure is said when the other members of the service were judged too. Of a place that begins anew and sees
+    /// everything fail, the first word would be of one region alone, as if only that one had failed: for up to an interval,
+    /// until it speaks of the next one, nobody could know that the fault is its own.
     pub fn verdicts(&self, service: &ServiceKey) -> BTreeMap<RegionName, MemberVerdict> {
         let services = self.services();
-        let members = services.get(service).into_iter().flat_map(|service| &service.members);
-        members.map(|(region, member)| (region.clone(), member.verdict())).collect()
+        let members = || services.get(service).into_iter().flat_map(|service| &service.members);
+        let waits = members().any(|(_, member)| member.is_awaited());
+        let said = members().map(|(region, member)| (region.clone(), member.verdict()));
+        said.map(|(region, said)| (region, if waits { said.held_back() } else { said })).collect()
     }
 
     /// Judges the samples of these services by these limits, and those of no others by any.

@@ -74,7 +74,7 @@ impl Task {
         match taken {
             Ok((sample, reading)) => {
                 let check = member.checks.get(self.index).map_or("", |check| &check.name);
-                let (changed, crossed) = member.record(self.index, sample, &reading);
+                let (changed, other) = member.record(self.index, sample, &reading);
                 shared.observer.sample(
                     &member.service,
                     &member.region,
@@ -82,21 +82,24 @@ impl Task {
                     reading.outcome,
                     reading.latency,
                 );
-                self.tell(changed);
-                if crossed {
-                    shared.changes.add(member.service.clone());
-                }
+                self.tell(changed, other);
             }
             Err(reason) => {
                 shared.observer.skipped(reason);
-                self.tell(member.expire(self.index, shared.clock.tick(), shared.clock.wall()));
+                let (changed, other) = member.expire(self.index, shared.clock.tick(), shared.clock.wall());
+                self.tell(changed, other);
             }
         }
     }
 
-    fn tell(&self, changed: Option<Verdict>) {
-        let Some(verdict) = changed else { return };
-        self.shared.observer.verdict(&self.member.service, &self.member.region, verdict);
-        self.shared.changes.add(self.member.service.clone());
+    /// A changed verdict, or something else that is said of the member.
+    fn tell(&self, changed: Option<Verdict>, other: bool) {
+        let Self { shared, member, .. } = self;
+        if let Some(verdict) = changed {
+            shared.observer.verdict(&member.service, &member.region, verdict);
+        }
+        if changed.is_some() || other {
+            shared.changes.add(member.service.clone());
+        }
     }
 }

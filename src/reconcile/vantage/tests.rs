@@ -62,11 +62,24 @@ struct Scripted {
 struct ScriptedProbe(Arc<Scripted>, CheckSpec);
 
 impl Prober for Arc<Scripted> {
-    fn prepare(&self, _: &Endpoint, check: &CheckSpec) -> Result<Arc<dyn Probe>, ProbeError> {
+    fn prepare(&self, endpoint: &Endpoint, check: &CheckSpec) -> Result<Arc<dyn Probe>, ProbeError> {
+        if &*endpoint.host == "nowhere" {
+            return Ok(Arc::new(NeverEnds));
+        }
         if &*check.name == "broken" {
             return Err(ProbeError::Expect { check: "broken".to_owned(), cause: "line 1".to_owned() });
         }
         Ok(Arc::new(ScriptedProbe(Arc::clone(self), check.clone())))
+    }
+}
+
+/// A probe of which no sample ever counts.
+struct NeverEnds;
+
+#[async_trait]
+impl Probe for NeverEnds {
+    async fn run(&self) -> Reading {
+        std::future::pending().await
     }
 }
 
@@ -142,6 +155,11 @@ impl Bench {
     #[expect(clippy::disallowed_methods, reason = "moves the paused clock")]
     async fn pass(&self, seconds: u64) {
         sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "moves the paused clock")]
+    async fn pass_millis(&self, millis: u64) {
+        sleep(Duration::from_millis(millis)).await;
     }
 
     fn verdict(&self, service: &str) -> MemberVerdict {
@@ -345,4 +363,43 @@ async fn samples_beyond_the_limits_of_a_drill_are_said_once_and_only_while_it_ha
     bench.vantage.limit(&BTreeMap::new());
     assert_eq!(changes.next().now_or_never(), Some(service));
     assert_eq!(bench.verdict("verify").beyond, None);
+}
+
+/// Two members, the checks of which start at different times in each interval.
+#[tokio::test(start_paused = true)]
+async fn a_place_that_begins_anew_says_of_both_regions_at_once_that_they_failed() {
+    let bench = Bench::new(&[WRONG]);
+    let mut both = watched("verify", &["deep"]);
+    let endpoint = both.members[&RegionName::new("daejeon")].clone();
+    both.members.insert(RegionName::new("busan"), endpoint);
+    bench.vantage.watch(vec![both]);
+    let mut spoke = Vec::new();
+    for _ in 0..120 {
+        bench.pass_millis(50).await;
+        let said = bench.vantage.verdicts(&ServiceKey::new("gpki", "verify"));
+        spoke.push(said.values().filter(|said| said.verdict == Verdict::Failed).count());
+    }
+    assert!(!spoke.contains(&1), "one region alone: {spoke:?}");
+    assert!(spoke.contains(&2));
+    bench.vantage.forget_failures(&RegionName::new("gwangju"));
+    bench.pass(1).await;
+    assert_eq!(bench.verdict("verify").verdict, Verdict::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_said_although_another_member_can_never_be_judged() {
+    let bench = Bench::new(&[WRONG]);
+    let mut both = watched("verify", &["deep"]);
+    let endpoint = both.members[&RegionName::new("daejeon")].clone();
+    both.members.insert(RegionName::new("busan"), Endpoint { host: "nowhere".into(), ..endpoint });
+    bench.vantage.watch(vec![both]);
+    bench.pass(5).await;
+    let said = bench.verdict("verify");
+    assert_eq!(said.verdict, Verdict::Unknown, "the other one may still be judged");
+    assert!(
+        said.reason.starts_with("waits until its other members are judged: check deep: wrong"),
+        "{said:?}"
+    );
+    bench.pass(10).await;
+    assert_eq!(bench.verdict("verify").verdict, Verdict::Failed);
 }

@@ -116,9 +116,12 @@ impl State {
         let witnesses: Vec<u16> = self.vantages().filter(|vantage| saw(*vantage)).collect();
         let outside = witnesses.iter().filter(|vantage| **vantage != u16::from(site.0)).count();
         if witnesses.len() < quorum || outside == 0 {
-            let seen = witnesses.len();
+            let seen = self.told(&witnesses);
             let what =
-                format!("{service} is moved away from {region}, which {seen} trusted vantages saw fail");
+                format!("{service} is moved away from {region}, which truly was seen to fail by {seen}");
+            if self.is_beyond_the_promise(now, service, region, &witnesses, quorum) {
+                return self.checker.goes_beyond(Invariant::UnknownIsNotDown, now, what);
+            }
             self.checker.breaks(Invariant::UnknownIsNotDown, now, what);
         }
     }
@@ -134,9 +137,15 @@ impl State {
         }
     }
 
+    fn told(&self, vantages: &[u16]) -> String {
+        let names = vantages.iter().filter_map(|vantage| self.processes.get(*vantage));
+        let names: Vec<&str> = names.map(|process| process.name.as_str()).collect();
+        if names.is_empty() { "nobody".to_owned() } else { names.join(" and ") }
+    }
+
     /// When the oldest sample was taken that a vantage may still rest its word on: a window and a recovery, and the lease
     /// under which it said so.
-    fn oldest(&self, now: Moment, service: &ServiceKey) -> Moment {
+    pub(super) fn oldest(&self, now: Moment, service: &ServiceKey) -> Moment {
         let setup = &self.checker.setup;
         let judged = setup.service(service).map_or(Duration::ZERO, |service| {
             let health = service.health;

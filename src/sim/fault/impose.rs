@@ -44,6 +44,9 @@ impl State {
             let cut_off = self.is_cut_off(process);
             let process = &mut self.processes.list[index];
             let blind = process.lies || cut_off;
+            if !blind && process.blind_since.is_some() {
+                process.blind_until = Some(now);
+            }
             process.blind_since = blind.then(|| process.blind_since.unwrap_or(now));
         }
         for ahead in self.processes.list.iter().map(|process| process.skew.wall_ahead) {

@@ -153,7 +153,8 @@ impl Happening {
 impl State {
     /// Takes out what was seen, and forgets everything that holds the world.
     fn seen(&mut self, end: Moment) -> Seen {
-        let broken = self.checker.take();
+        // Whoever writes a scenario is told of both.
+        let broken = self.checker.take().or_else(|| self.checker.take_beyond());
         let end = broken.as_ref().map_or(end, |violation| violation.at);
         let witness = self.witness.take();
         let awaited = std::mem::take(&mut self.awaited).into_iter();

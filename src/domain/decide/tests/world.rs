@@ -193,6 +193,12 @@ impl World {
         self
     }
 
+    /// What the name servers say beside what the ledger says.
+    pub(super) fn published(mut self, published: Published) -> Self {
+        self.published = published;
+        self
+    }
+
     pub(super) fn new_service(mut self, published: Published) -> Self {
         self.record = None;
         self.published = published;
