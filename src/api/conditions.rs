@@ -22,6 +22,8 @@ pub enum ConditionType {
     FailoverReady,
     /// What is published is what the ledger says.
     TrafficInSync,
+    /// The reachable regions hold the same spec.
+    SpecInSync,
     /// A region's Bongsu renews its lease.
     AgentAlive,
     /// A region is confirmed lost.
@@ -48,6 +50,7 @@ impl ConditionType {
             Self::ObjectivesFeasible => "ObjectivesFeasible",
             Self::FailoverReady => "FailoverReady",
             Self::TrafficInSync => "TrafficInSync",
+            Self::SpecInSync => "SpecInSync",
             Self::AgentAlive => "AgentAlive",
             Self::Lost => "Lost",
             Self::Complete => "Complete",

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use super::{
     book::{self, Entry},
@@ -84,6 +85,8 @@ pub struct Agent {
     /// What the vantage sees of services that are drilled.
     pub(super) samples: Arc<Samples>,
     pub(super) tenures: Tenures,
+    /// What this region holds may not be in the ledger.
+    pub(super) unheld: Notify,
     /// Held while a decision is made and counted in the budgets.
     pub(super) deciding: Mutex<()>,
     pub(super) surveyed: Mutex<Surveyed>,
@@ -149,6 +152,7 @@ impl Agent {
             samples,
             tenures,
             ports,
+            unheld: Notify::new(),
             deciding: Mutex::default(),
             surveyed: Mutex::default(),
             shared: Mutex::default(),

@@ -23,6 +23,7 @@ mod report;
 mod requests;
 mod retry;
 mod schedule;
+mod specs;
 mod survey;
 mod tasks;
 mod tenure;

@@ -76,7 +76,7 @@ impl Agent {
         }
         match self.mirror.record(key) {
             Some((_, record)) => {
-                let (again, outcome) = self.sync_routes(parsed, &record).await;
+                let (again, outcome) = self.sync_routes(parsed, &record, catalog).await;
                 (again.min(wait), outcome)
             }
             // The leader has looked, to decide. The others look too: what keeps a service from being established is

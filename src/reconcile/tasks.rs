@@ -48,6 +48,7 @@ impl Agent {
         tasks.spawn(self.clone().follow_fleet());
         tasks.spawn(self.clone().follow_resources());
         tasks.spawn(self.clone().keep_leases());
+        tasks.spawn(self.clone().say_what_is_held());
         tasks.spawn(self.clone().look_after_drills());
         tasks.spawn(self.clone().rehearse_traffic());
         if let Some(metering) = self.ports.metering.clone() {
@@ -133,6 +134,7 @@ impl Agent {
                 if first {
                     self.push_all();
                 }
+                self.unheld.notify_one();
                 if self.mirror.is_ready() {
                     self.bring_requests(&catalog).await;
                 }
@@ -174,6 +176,7 @@ impl Agent {
             // Words of an older term do not count: they are said again.
             if before != (self.is_leader(), self.tenures.region_term()) {
                 self.vantage.tell_all();
+                self.unheld.notify_one();
                 self.push_all();
             }
             self.ports.clock.sleep(self.tenures.renewal_interval()).await;
@@ -189,8 +192,7 @@ impl Agent {
             return;
         }
         let write = async {
-            let found = self.ports.ledger.get(&Entry::Leader.key()).await?;
-            let expect = found.map_or(Expect::Absent, |found| Expect::Version(found.version));
+            let expect = book::expect(self.ports.ledger.as_ref(), &Entry::Leader).await?;
             self.put_as_leader(&Entry::Leader, &LeaderEntry { incarnation, term }, expect).await
         };
         if let Err(error) = write.await {
@@ -248,8 +250,7 @@ impl Agent {
             Ok(version) => version,
             // The mirror is behind; only this region writes this key, so what is there may be replaced.
             Err(LedgerError::Conflict { .. }) => {
-                let found = ledger.get(&entry.key()).await?;
-                let expect = found.map_or(Expect::Absent, |found| Expect::Version(found.version));
+                let expect = book::expect(ledger, &entry).await?;
                 book::put(ledger, &entry, &said, expect, None).await?
             }
             Err(error) => return Err(error),

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     agent::Agent,
+    catalog::Catalog,
     parse::{NoKey, Parsed, RouteSpec},
     schedule::Schedule,
 };
@@ -143,8 +144,13 @@ impl Agent {
 
     /// Looks at every route if the last look is old, and, as leader, brings up to date what is behind: a name server
     /// that was down during a move, one that came back from a backup, an answer that somebody edited, an address that
-    /// was changed in the spec. Returns when to look again, and what came of it.
-    pub(super) async fn sync_routes(&self, parsed: &Parsed, record: &Record) -> (Duration, PassOutcome) {
+    /// was changed in the spec, once most regions hold it. Returns when to look again, and what came of it.
+    pub(super) async fn sync_routes(
+        &self,
+        parsed: &Parsed,
+        record: &Record,
+        catalog: &Catalog,
+    ) -> (Duration, PassOutcome) {
         let mut outcome = PassOutcome::Unchanged;
         let Ok(wanted) = answer(parsed, record) else { return (LOOK_INTERVAL, PassOutcome::Failed) };
         for (name, spec) in &parsed.routes {
@@ -166,7 +172,7 @@ impl Agent {
             if !errors.is_empty() {
                 outcome = PassOutcome::Failed;
             }
-            if behind && self.is_leader() {
+            if behind && self.is_leader() && self.is_of_most(parsed, catalog) {
                 let caught_up = self.catch_up(parsed, name, record).await;
                 let all_well = caught_up && outcome != PassOutcome::Failed;
                 outcome = if all_well { PassOutcome::Changed } else { PassOutcome::Failed };
@@ -176,6 +182,12 @@ impl Agent {
         let next = parsed.routes.keys().map(|name| self.next_look(parsed, name, now).since(now)).min();
         let behind = self.is_behind(&parsed.service.key);
         (if behind { BEHIND_INTERVAL } else { next.unwrap_or(LOOK_INTERVAL) }, outcome)
+    }
+
+    /// Whether most regions hold the spec that says what is to be published: two leaders with two lists of addresses would
+    /// undo each other's.
+    fn is_of_most(&self, parsed: &Parsed, catalog: &Catalog) -> bool {
+        self.agreement(&parsed.service.key, catalog, &self.fleet(catalog)).is_most()
     }
 
     fn is_behind(&self, service: &ServiceKey) -> bool {

@@ -5,7 +5,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp}
 use super::service::{READY, RECOMMEND};
 use crate::{
     api::{ConditionType, SharedServiceStatus, condition},
-    domain::{MemberHealth, Observation, Prediction, Run, RunState},
+    domain::{Agreement, MemberHealth, Observation, Prediction, Run, RunState, SpecWord},
     reconcile::{
         catalog::Catalog,
         parse::{Parsed, Violation},
@@ -13,12 +13,13 @@ use crate::{
 };
 
 /// Every condition type of a SharedService.
-pub(super) const OF_SERVICE: [ConditionType; 7] = [
+pub(super) const OF_SERVICE: [ConditionType; 8] = [
     ConditionType::Accepted,
     ConditionType::FailoverReady,
     ConditionType::ObjectivesFeasible,
     ConditionType::Ready,
     ConditionType::Reconciling,
+    ConditionType::SpecInSync,
     ConditionType::Stalled,
     ConditionType::TrafficInSync,
 ];
@@ -46,7 +47,8 @@ pub(super) fn of_service(told: &Told<'_>, status: &SharedServiceStatus) -> Vec<C
     let traffic = traffic(told, status);
     let (reconciling, stalled) = progress(told, &accepted);
     let ready = ready(told, status, &accepted, &traffic, &reconciling);
-    let all = [accepted, traffic, reconciling, stalled, ready, feasible(told), failover_ready(status)];
+    let specs = specs(&told.seen.specs);
+    let all = [accepted, traffic, reconciling, stalled, ready, feasible(told), failover_ready(status), specs];
     let generation = told.parsed.generation;
     all.into_iter()
         .map(|(kind, value, reason, text)| condition(kind, value, reason, text, generation, told.now))
@@ -126,6 +128,45 @@ fn traffic(told: &Told<'_>, status: &SharedServiceStatus) -> Verdict {
         return (kind, None, "NotRead", "what is published was not read yet".to_owned());
     }
     (kind, Some(true), "InSync", "every name server answers what the ledger says".to_owned())
+}
+
+fn specs(agreement: &Agreement) -> Verdict {
+    let kind = ConditionType::SpecInSync;
+    let (same, said) = (agreement.same(), agreement.said());
+    let names = |word| agreement.saying(word).map(|region| region.as_str()).collect::<Vec<_>>().join(", ");
+    if agreement.is_alone() {
+        return (
+            kind,
+            Some(true),
+            "Alone",
+            "no other region is reachable: this cluster's spec counts".to_owned(),
+        );
+    }
+    if said == 1 {
+        let text = format!("{} did not say yet what they hold", names(SpecWord::Unsaid));
+        return (kind, None, "NotSaid", text);
+    }
+    if same == said {
+        return (kind, Some(true), "InSync", format!("{same} reachable regions hold the same spec"));
+    }
+    let differing = [(SpecWord::Other, "another spec in"), (SpecWord::Missing, "no such object in")];
+    let differing = differing.map(|(word, text)| (text, names(word))).into_iter();
+    let differing: Vec<String> = differing
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(text, names)| format!("{text} {names}"))
+        .collect();
+    let (reason, effect) = match agreement.is_most() {
+        true => ("OthersDiffer", "most regions hold this cluster's, by which Bongsu goes on"),
+        false => (
+            "NotMost",
+            "most regions do not hold this cluster's: while its Bongsu leads, nothing moves by itself",
+        ),
+    };
+    let text = format!(
+        "{}; {effect}. Apply the same SharedService and GradePolicy in every data center",
+        differing.join("; ")
+    );
+    (kind, Some(false), reason, text)
 }
 
 fn progress(told: &Told<'_>, accepted: &Verdict) -> (Verdict, Verdict) {

@@ -8,8 +8,8 @@ use std::{
 
 use super::*;
 use crate::domain::{
-    BudgetLimits, BudgetUse, FailoverPolicy, HealthPolicy, Member, MemberView, Record, Recovery, Report,
-    Service, ServiceKey, Switches, Timings, VantageView, Window,
+    Agreement, BudgetLimits, BudgetUse, FailoverPolicy, HealthPolicy, Member, MemberView, Record, Recovery,
+    Report, Service, ServiceKey, SpecWord, Switches, Timings, VantageView, Window,
 };
 
 const NOW: Timestamp = Timestamp(1_000_000_000);
@@ -35,6 +35,7 @@ pub(super) struct World {
     last_drill: Option<Timestamp>,
     request: Option<Request>,
     in_drill: bool,
+    specs: Agreement,
 }
 
 impl World {
@@ -64,6 +65,7 @@ impl World {
             last_drill: None,
             request: None,
             in_drill: false,
+            specs: Agreement::default(),
         }
     }
 
@@ -213,6 +215,12 @@ impl World {
         self
     }
 
+    /// What the other regions say of the spec.
+    pub(super) fn specs(mut self, others: &[(&str, SpecWord)]) -> Self {
+        self.specs = Agreement::new(others.iter().map(|(region, word)| ((*region).into(), *word)));
+        self
+    }
+
     pub(super) fn moved_ago(self, ago: Duration) -> Self {
         self.with_record(|record| record.last_automatic = Some(before(ago)))
     }
@@ -251,6 +259,7 @@ impl World {
             published: self.published.clone(),
             members: self.service.members.keys().map(|region| self.view(region)).collect(),
             vantages,
+            specs: self.specs.clone(),
             dependencies_down: dependency.into_iter().collect(),
             switches: self.switches.clone(),
             budgets: serving.map(|region| (region.clone(), LIMITS, self.used)).collect(),
