@@ -24,6 +24,8 @@ pub enum ConditionType {
     TrafficInSync,
     /// The reachable regions hold the same spec.
     SpecInSync,
+    /// One installation alone calls itself by a region's name.
+    NameUnique,
     /// A region's Bongsu renews its lease.
     AgentAlive,
     /// A region is confirmed lost.
@@ -51,6 +53,7 @@ impl ConditionType {
             Self::FailoverReady => "FailoverReady",
             Self::TrafficInSync => "TrafficInSync",
             Self::SpecInSync => "SpecInSync",
+            Self::NameUnique => "NameUnique",
             Self::AgentAlive => "AgentAlive",
             Self::Lost => "Lost",
             Self::Complete => "Complete",

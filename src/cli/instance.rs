@@ -17,9 +17,9 @@ use crate::{
         traffic::{TrafficRouter, dns::DnsTraffic, served::NameServer, served::ServedTraffic},
     },
     domain::{Identity, RegionName},
-    observability::{Build, Metrics, Pages, Readiness, StatusProvider, serve},
+    observability::{Build, Metrics, Pages, Part, Readiness, StatusProvider, serve},
     ports::{Clock, Ledger, Reports, Resources},
-    reconcile::{Agent, Ports, Sealing, Settings},
+    reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
 
 /// Services that are looked at at the same time. A pass mostly waits for a name server or the ledger: 64 of them move a
@@ -73,6 +73,8 @@ pub(super) struct Instance {
     pub reports: Option<PathBuf>,
     /// How they are sealed and written.
     pub sealing: Sealing,
+    /// By what its region's name is its own.
+    pub claim: Claim,
 }
 
 impl Instance {
@@ -96,6 +98,8 @@ impl Instance {
         part.not_ready("waits for the first full read");
         let ledger_part = readiness.part("ledger");
         ledger_part.not_ready("waits for the first full read");
+        let identity_part = readiness.part("identity");
+        identity_part.ready();
         let started = tokio::select! {
             biased;
             () = stop.cancelled() => None,
@@ -108,6 +112,7 @@ impl Instance {
                 lease_ttl: self.lease_ttl,
                 workers: WORKERS,
                 sealing: self.sealing.clone(),
+                claim: self.claim.clone(),
             };
             let resources = ports.resources.clone();
             if let Some(address) = self.dns_address {
@@ -122,7 +127,13 @@ impl Instance {
                 loop {
                     match resources.snapshot() {
                         Some(_) => part.ready(),
+                        // It works on the specs that the ledger keeps; nobody asks a pod for anything else.
+                        None if shown.has_specs() => part.ready(),
                         None => part.not_ready("waits for the first full read"),
+                    }
+                    match shown.identity_trouble() {
+                        None => identity_part.ready(),
+                        Some(trouble) => identity_part.not_ready(trouble),
                     }
                     match shown.ledger_trouble() {
                         None => ledger_part.ready(),
@@ -149,8 +160,14 @@ impl Instance {
     ) -> anyhow::Result<Ports> {
         let resources: Arc<dyn Resources> = match &self.source {
             Source::Kubernetes(kubeconfig) => {
-                let client = connected(kubeconfig.as_deref(), clock.as_ref(), readiness, "apiserver").await?;
-                Arc::new(KubeResources::start(client, clock.clone()))
+                // Not waited for: what it holds stands in the ledger as well, and services may have to be moved now.
+                let client = connect(kubeconfig.as_deref()).await?;
+                let part = readiness.part("apiserver");
+                part.not_ready("not asked yet");
+                let (asked, clock) = (client.clone(), clock.clone());
+                let resources = KubeResources::start(client, clock.clone());
+                tasks.spawn(async move { wait_for(&asked, clock.as_ref(), &part).await });
+                Arc::new(resources)
             }
             Source::Manifests(path) => {
                 let manifests = Arc::new(ManifestResources::open(path, clock.clone()).await?);
@@ -212,9 +229,14 @@ async fn connected(
     let client = connect(kubeconfig).await?;
     let part = readiness.part(name);
     part.not_ready("not asked yet");
+    wait_for(&client, clock, &part).await;
+    Ok(client)
+}
+
+/// Waits for an API server, and says at `/readyz` what for.
+async fn wait_for(client: &kube::Client, clock: &dyn Clock, part: &Part) {
     let (sender, mut receiver) = watch::channel(None);
-    let asked = client.clone();
-    let waiting = wait_until_ready(&asked, clock, &sender);
+    let waiting = wait_until_ready(client, clock, &sender);
     tokio::pin!(waiting);
     loop {
         tokio::select! {
@@ -228,7 +250,6 @@ async fn connected(
         }
     }
     part.ready();
-    Ok(client)
 }
 
 /// The ledger in etcd, once it has answered.

@@ -33,6 +33,8 @@ pub enum Entry {
     Spec(RegionName, ServiceKey),
     /// `standing/REGION`: Regions and grade policies as they stand there, and who says all this.
     Standing(RegionName),
+    /// `identity/REGION`: which installation has the region's name.
+    Identity(RegionName),
     /// `leader`: who took the lead last.
     Leader,
 }
@@ -51,6 +53,7 @@ impl Entry {
             Self::Verdict(vantage, service) => format!("verdict/{vantage}/{service}"),
             Self::Spec(region, service) => format!("spec/{region}/{service}"),
             Self::Standing(region) => format!("standing/{region}"),
+            Self::Identity(region) => format!("identity/{region}"),
             Self::Leader => "leader".to_owned(),
         })
     }
@@ -73,6 +76,7 @@ impl Entry {
                 Some(Self::Spec(RegionName::new(region), ServiceKey::new(namespace, name)))
             }
             ["standing", region] => Some(Self::Standing(RegionName::new(region))),
+            ["identity", region] => Some(Self::Identity(RegionName::new(region))),
             ["leader"] => Some(Self::Leader),
             _ => None,
         }

@@ -10,7 +10,11 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::{
-    book::{self, DrawEntry, Entry, Hash, LeaderEntry, RequestEntry, SpecMark, StandingEntry, VerdictEntry},
+    book::{
+        self, DrawEntry, Entry, Hash, LeaderEntry, RequestEntry, SpecMark, SpecSource, StandingEntry,
+        VerdictEntry,
+    },
+    identity::IdentityEntry,
     moves::Moves,
 };
 use crate::{
@@ -49,6 +53,7 @@ struct State {
     verdicts: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
     specs: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<SpecMark>>>,
     standings: BTreeMap<RegionName, Seen<StandingEntry>>,
+    identities: BTreeMap<RegionName, Seen<IdentityEntry>>,
     lead: Option<Seen<LeaderEntry>>,
     leases: Vec<LeaseState>,
     unreadable: BTreeMap<Key, String>,
@@ -354,10 +359,40 @@ impl Mirror {
         others.map(|region| (region.clone(), word(&region))).collect()
     }
 
-    /// What a region holds besides services, if the process that said it still speaks for it.
-    pub fn standing(&self, region: &RegionName) -> Option<Arc<StandingEntry>> {
+    /// What each other region that is alive holds besides services; `None`: the process that speaks for it did not say it.
+    pub fn with_standings<T>(
+        &self,
+        own: &RegionName,
+        look: impl Fn(RegionName, Option<&StandingEntry>) -> T,
+    ) -> Vec<T> {
         let state = self.state();
-        state.standing_of(&state.verdicts(), region).cloned()
+        let said = state.verdicts();
+        let others = said.holders.keys().map(RegionName::new).filter(|region| region != own);
+        let look = |region: RegionName| {
+            let standing = state.standing_of(&said, &region).map(AsRef::as_ref);
+            look(region, standing)
+        };
+        others.map(look).collect()
+    }
+
+    /// Whether another region is alive that reads its own cluster. One that does not say it is older, and reads it.
+    pub fn others_read_their_cluster(&self, own: &RegionName) -> bool {
+        let reads = |_: RegionName, standing: Option<&StandingEntry>| {
+            standing.is_none_or(|standing| standing.source == SpecSource::Cluster)
+        };
+        self.with_standings(own, reads).contains(&true)
+    }
+
+    /// Which installation has a region's name.
+    pub fn identity(&self, region: &RegionName) -> Option<Seen<IdentityEntry>> {
+        self.state().identities.get(region).cloned()
+    }
+
+    /// Who holds a lease that has not run out.
+    pub fn holder_of(&self, lease: &str) -> Option<Identity> {
+        let state = self.state();
+        let lease = state.leases.iter().find(|known| known.name == lease && known.alive)?;
+        lease.holder.clone()
     }
 
     /// What a region wrote last of what it holds, whoever wrote it.
@@ -381,9 +416,7 @@ impl Mirror {
 
     /// Who holds the leader's lease.
     pub fn leader(&self) -> Option<Identity> {
-        let state = self.state();
-        let lease = state.leases.iter().find(|lease| lease.name == LEADER_LEASE && lease.alive)?;
-        lease.holder.clone()
+        self.holder_of(LEADER_LEASE)
     }
 
     /// Whether the watch has brought back that this process took the lead in this term, and so all that others wrote before.
@@ -497,6 +530,12 @@ impl State {
                 let newer = keep_newer(self.specs.entry(service.clone()).or_default(), region, mark);
                 (service, newer)
             }),
+            Entry::Identity(region) => {
+                if let Some(identity) = self.read(key, value) {
+                    keep_newer(&mut self.identities, region, identity);
+                }
+                None
+            }
             Entry::Standing(region) => {
                 if let Some(standing) = self.read(key, value) {
                     keep_newer(&mut self.standings, region, standing);
@@ -573,6 +612,10 @@ impl State {
                     self.specs.remove(&service);
                 }
                 gone.map(|_| service)
+            }
+            Some(Entry::Identity(region)) => {
+                self.identities.remove(&region);
+                None
             }
             Some(Entry::Standing(region)) => {
                 self.standings.remove(&region);

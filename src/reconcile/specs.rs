@@ -15,7 +15,7 @@ use super::{
     mirror::Held,
 };
 use crate::{
-    domain::{Agreement, Fleet, ServiceKey, Term, Timestamp},
+    domain::{Agreement, Fleet, ServiceKey, SpecWord, Term, Timestamp},
     ports::{Expect, LedgerError},
 };
 
@@ -34,9 +34,9 @@ impl Agent {
                 () = self.unheld.notified() => {}
                 () = self.ports.clock.sleep(self.tenures.renewal_interval()) => {}
             }
-            let ready = self.mirror.is_ready() && self.shared().resources_read;
-            if let Some(term) = self.tenures.region_term().filter(|_| ready)
-                && let Err(error) = self.say_all(&self.catalog(), term).await
+            let source = self.source().filter(|_| self.mirror.is_ready());
+            if let Some((term, source)) = self.tenures.region_term().zip(source)
+                && let Err(error) = self.say_all(source, term).await
             {
                 warn!(%error, "what this region holds is not in the ledger yet, trying again");
             }
@@ -44,7 +44,15 @@ impl Agent {
     }
 
     /// First the services, then who says it and what else there is: whoever reads the latter counts on the former.
-    async fn say_all(&self, catalog: &Catalog, term: Term) -> Result<(), LedgerError> {
+    async fn say_all(&self, source: SpecSource, term: Term) -> Result<(), LedgerError> {
+        let catalog = self.catalog();
+        if source == SpecSource::Cluster {
+            self.say_services(&catalog).await?;
+        }
+        self.say_standing(source, term, &catalog).await
+    }
+
+    async fn say_services(&self, catalog: &Catalog) -> Result<(), LedgerError> {
         let region = &self.settings.region;
         let differs = |(key, entry): &(&ServiceKey, &ServiceEntry)| {
             self.mirror.spec_entry(region, key).is_none_or(|(_, known)| *known != mark(entry))
@@ -59,15 +67,33 @@ impl Agent {
                 self.mirror.deleted(&entry);
             }
         }
-        let standing = self.standing(catalog, term);
+        Ok(())
+    }
+
+    async fn say_standing(
+        &self,
+        source: SpecSource,
+        term: Term,
+        catalog: &Catalog,
+    ) -> Result<(), LedgerError> {
+        let region = &self.settings.region;
+        let known = self.mirror.standing_entry(region);
+        let standing = match (source, &known) {
+            // What it holds it has from there: nothing else is said than who says it.
+            (SpecSource::Ledger, Some((_, known))) => {
+                let incarnation = self.settings.identity.clone();
+                StandingEntry { source, incarnation, term, ..(**known).clone() }
+            }
+            _ => self.standing(catalog, source, term),
+        };
         let entry = Entry::Standing(region.clone());
-        let expect = match self.mirror.standing_entry(region) {
+        let expect = match known {
             Some((_, known)) if *known == standing => return Ok(()),
             Some((version, _)) => Expect::Version(version),
             None => Expect::Absent,
         };
         self.say(&entry, &standing, expect).await?;
-        info!(services = catalog.services.len(), "what this region holds is in the ledger");
+        info!(services = catalog.services.len(), ?source, "what this region holds is in the ledger");
         Ok(())
     }
 
@@ -98,7 +124,7 @@ impl Agent {
         Ok(())
     }
 
-    fn standing(&self, catalog: &Catalog, term: Term) -> StandingEntry {
+    fn standing(&self, catalog: &Catalog, source: SpecSource, term: Term) -> StandingEntry {
         let snapshot = &catalog.snapshot;
         let regions = snapshot.regions.iter();
         let policies = snapshot.policies.iter();
@@ -106,7 +132,7 @@ impl Agent {
             schema: SCHEMA,
             incarnation: self.settings.identity.clone(),
             term,
-            source: SpecSource::Cluster,
+            source,
             grades: catalog.grades.clone(),
             regions: regions
                 .map(|(name, region)| (name.clone(), object(&region.spec, &region.metadata)))
@@ -125,6 +151,26 @@ impl Agent {
         let held = Held { spec: &entry.hash, grade, policy: catalog.grades.get(&grade) };
         let words = self.mirror.spec_words(key, &self.settings.region, &held);
         Agreement::new(words.into_iter().filter(|(region, _)| !fleet.lost(region)))
+    }
+}
+
+impl Agent {
+    /// What the other regions say of a Region or a grade policy that is held here.
+    pub(super) fn agreement_on(
+        &self,
+        spec: &impl Serialize,
+        of: impl Fn(&StandingEntry) -> Option<&StandingObject>,
+    ) -> Agreement {
+        let held = hash_of(spec);
+        let word = |standing: Option<&StandingEntry>| match standing.map(&of) {
+            None => SpecWord::Unsaid,
+            Some(None) => SpecWord::Missing,
+            Some(Some(object)) if object.hash == held => SpecWord::Same,
+            Some(Some(_)) => SpecWord::Other,
+        };
+        Agreement::new(
+            self.mirror.with_standings(&self.settings.region, |region, standing| (region, word(standing))),
+        )
     }
 }
 

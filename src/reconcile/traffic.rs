@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     agent::Agent,
+    book::SpecSource,
     catalog::Catalog,
     parse::{NoKey, Parsed, RouteSpec},
     schedule::Schedule,
@@ -23,6 +24,9 @@ pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The same while a name server is behind or does not answer.
 const BEHIND_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Waits as after this many failures, some seconds, for a key that only the cluster has.
+const RECALLED_TRY: u32 = 4;
 
 /// What was seen of a route last.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,6 +69,10 @@ impl Agent {
         };
         let (route, answer) = match self.prepare(spec, name, parsed, record).await {
             Ok(prepared) => prepared,
+            // It comes with the API server, or with a leader that has it: no person can do anything better.
+            Err(error) if self.source() == Some(SpecSource::Ledger) => {
+                return StepResult::NotYet(error, super::retry::delay(RECALLED_TRY));
+            }
             Err(error) => return StepResult::Failed(error),
         };
         // The key may have been waited for, and the lead lost meanwhile.

@@ -20,7 +20,7 @@ use crate::{
     domain::Identity,
     observability::{Build, Metrics},
     ports::{Clock, Ledger},
-    reconcile::{Agent, Ports, Sealing, Settings},
+    reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
 
 /// Services that a simulated process looks at at the same time.
@@ -266,6 +266,7 @@ impl World {
                 lease_ttl: setup.lease_ttl,
                 workers: WORKERS,
                 sealing: Sealing::default(),
+                claim: Claim::default(),
             },
             ports,
         ))

@@ -39,7 +39,7 @@ pub(super) struct Told<'a> {
     pub now: Timestamp,
 }
 
-type Verdict = (ConditionType, Option<bool>, &'static str, String);
+pub(super) type Verdict = (ConditionType, Option<bool>, &'static str, String);
 
 /// All conditions of a service that can be operated.
 pub(super) fn of_service(told: &Told<'_>, status: &SharedServiceStatus) -> Vec<Condition> {
@@ -47,7 +47,7 @@ pub(super) fn of_service(told: &Told<'_>, status: &SharedServiceStatus) -> Vec<C
     let traffic = traffic(told, status);
     let (reconciling, stalled) = progress(told, &accepted);
     let ready = ready(told, status, &accepted, &traffic, &reconciling);
-    let specs = specs(&told.seen.specs);
+    let specs = specs(&told.seen.specs, OF_MOST);
     let all = [accepted, traffic, reconciling, stalled, ready, feasible(told), failover_ready(status), specs];
     let generation = told.parsed.generation;
     all.into_iter()
@@ -130,7 +130,11 @@ fn traffic(told: &Told<'_>, status: &SharedServiceStatus) -> Verdict {
     (kind, Some(true), "InSync", "every name server answers what the ledger says".to_owned())
 }
 
-fn specs(agreement: &Agreement) -> Verdict {
+const OF_MOST: (&str, &str) =
+    ("SharedService and GradePolicy", "most regions hold this cluster's, by which Bongsu goes on");
+
+/// What other regions hold of an object. `told`: what has to be applied, and what it means that most hold this.
+pub(super) fn specs(agreement: &Agreement, told: (&str, &str)) -> Verdict {
     let kind = ConditionType::SpecInSync;
     let (same, said) = (agreement.same(), agreement.said());
     let names = |word| agreement.saying(word).map(|region| region.as_str()).collect::<Vec<_>>().join(", ");
@@ -156,16 +160,13 @@ fn specs(agreement: &Agreement) -> Verdict {
         .map(|(text, names)| format!("{text} {names}"))
         .collect();
     let (reason, effect) = match agreement.is_most() {
-        true => ("OthersDiffer", "most regions hold this cluster's, by which Bongsu goes on"),
+        true => ("OthersDiffer", told.1),
         false => (
             "NotMost",
             "most regions do not hold this cluster's: while its Bongsu leads, nothing moves by itself",
         ),
     };
-    let text = format!(
-        "{}; {effect}. Apply the same SharedService and GradePolicy in every data center",
-        differing.join("; ")
-    );
+    let text = format!("{}; {effect}. Apply the same {} in every data center", differing.join("; "), told.0);
     (kind, Some(false), reason, text)
 }
 
