@@ -32,6 +32,9 @@ const READINESS_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two looks at an etcd that does not answer yet.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// The part of the readiness that says whether the API server answers.
+const API_SERVER: &str = "apiserver";
+
 /// Where the resources come from.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
@@ -98,6 +101,7 @@ impl Instance {
         part.not_ready("waits for the first full read");
         let ledger_part = readiness.part("ledger");
         ledger_part.not_ready("waits for the first full read");
+        let api_part = matches!(self.source, Source::Kubernetes(_)).then(|| readiness.part(API_SERVER));
         let identity_part = readiness.part("identity");
         identity_part.ready();
         let started = tokio::select! {
@@ -127,8 +131,11 @@ impl Instance {
                 loop {
                     match resources.snapshot() {
                         Some(_) => part.ready(),
-                        // It works on the specs that the ledger keeps; nobody asks a pod for anything else.
-                        None if shown.has_specs() => part.ready(),
+                        // It works on the specs that the ledger keeps, and may be asked for the names that it serves.
+                        None if shown.has_specs() => {
+                            part.ready();
+                            api_part.iter().for_each(Part::ready);
+                        }
                         None => part.not_ready("waits for the first full read"),
                     }
                     match shown.identity_trouble() {
@@ -162,7 +169,7 @@ impl Instance {
             Source::Kubernetes(kubeconfig) => {
                 // Not waited for: what it holds stands in the ledger as well, and services may have to be moved now.
                 let client = connect(kubeconfig.as_deref()).await?;
-                let part = readiness.part("apiserver");
+                let part = readiness.part(API_SERVER);
                 part.not_ready("not asked yet");
                 let (asked, clock) = (client.clone(), clock.clone());
                 let resources = KubeResources::start(client, clock.clone());

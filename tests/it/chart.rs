@@ -289,6 +289,7 @@ fn bongsu_may_do_exactly_this() {
         "*: regions/status,gradepolicies/status,sharedservices/status,failovers/status: update,patch",
         "*: switchoverdrills/status,drillruns/status,calendars/status,approvals/status: update,patch",
         "*: failovers,drillruns: create",
+        "*: namespaces(kube-system): get",
         "*: events: create,patch",
         "ledger: ledgerentries: get,list,watch,create,update,delete",
         "ledger: leases: get,list,create,update",

@@ -68,7 +68,7 @@ impl Sites {
     async fn story(&self, what: &str, told: impl AsyncFn(&World) -> bool) -> Duration {
         let mut first = None;
         until(what, SOON, async || {
-            let all = join_all(self.worlds.iter().map(&told)).await;
+            let all = join_all(self.worlds.iter().map(async |world| told(world).await)).await;
             if all.contains(&true) {
                 first.get_or_insert_with(now);
             }
@@ -119,7 +119,7 @@ async fn every_cluster_tells_the_same_story_and_a_wish_takes_effect_once_whereve
     let service = sites.service().await;
 
     sites.worlds[1].apply(&service.wish("move", &json!({})));
-    let time = sites.story("a move", |world| serves(world, "gwangju", 2, "move")).await;
+    let time = sites.story("a move", async |world: &World| serves(world, "gwangju", 2, "move").await).await;
     assert!(time < STORY, "{time:?}");
 
     // Two people at once, with one name for two wishes.
@@ -127,7 +127,7 @@ async fn every_cluster_tells_the_same_story_and_a_wish_takes_effect_once_whereve
     for (world, wish) in sites.worlds.iter().zip(&wishes) {
         world.apply(&service.wish("twice", wish));
     }
-    sites.story("a wish made twice", |world| serves(world, "daejeon", 3, "twice")).await;
+    sites.story("a wish made twice", async |world: &World| serves(world, "daejeon", 3, "twice").await).await;
     let messages = join_all(sites.worlds[..2].iter().map(async |world| {
         let api: Api<Failover> = Api::namespaced(world.plane.client(), NAMESPACE);
         until("it is told whose it is", SOON, async || api.get("twice").await.unwrap().status?.message).await
@@ -146,7 +146,7 @@ async fn every_cluster_tells_the_same_story_and_a_wish_takes_effect_once_whereve
     sites.worlds[2].apply(&json!({
         "apiVersion": "bongsu.io/v1alpha1", "kind": "DrillRun",
         "metadata": {"name": "tried", "namespace": NAMESPACE},
-        "spec": {"drillName": "quarterly", "reason": "the test asked"},
+        "spec": {"drillName": "quarterly", "reason": "the test asked", "requestedBy": "admin"},
     }));
     let over = async |world: &World| {
         let api: Api<DrillRun> = Api::namespaced(world.plane.client(), NAMESPACE);
@@ -197,9 +197,8 @@ async fn a_bongsu_without_its_api_server_goes_on_and_a_second_one_under_its_name
     assert!(second.log().contains("correct --region here"));
     drop(second);
 
-    let service = sites.service().await;
-    let plane = std::mem::take(&mut sites.worlds[2].processes);
-    let mut witness: Bongsu = plane.into_iter().next().unwrap();
+    let mut witness: Bongsu = sites.worlds[2].processes.remove(0);
+    let mut service = sites.service().await;
     sites.worlds[2].plane.kill_apiserver();
     witness.restart();
     let ledger = r#"bongsu_spec_source{source="ledger"} "#;
@@ -210,7 +209,6 @@ async fn a_bongsu_without_its_api_server_goes_on_and_a_second_one_under_its_name
     witness.ready().await;
     until("it speaks", SOON, async || (witness.status().await["speaks"] == true).then_some(())).await;
     // Its vote is needed: two of three must agree, and one of them is outside.
-    let mut service = service;
     service.gwangju.die();
     until("two vantages say so", SOON, async || {
         let members = service.read().await.status?.members;
