@@ -24,6 +24,10 @@ pub enum ConditionType {
     TrafficInSync,
     /// A gate holds the writer's lease, so the writer stops whatever becomes of its region.
     WriterFenced,
+    /// The reachable regions hold the same spec.
+    SpecInSync,
+    /// One installation alone calls itself by a region's name.
+    NameUnique,
     /// A region's Bongsu renews its lease.
     AgentAlive,
     /// A region is confirmed lost.
@@ -51,6 +55,8 @@ impl ConditionType {
             Self::FailoverReady => "FailoverReady",
             Self::TrafficInSync => "TrafficInSync",
             Self::WriterFenced => "WriterFenced",
+            Self::SpecInSync => "SpecInSync",
+            Self::NameUnique => "NameUnique",
             Self::AgentAlive => "AgentAlive",
             Self::Lost => "Lost",
             Self::Complete => "Complete",

@@ -303,8 +303,8 @@ pub struct SharedServiceStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["awayFrom".into()]))]
     pub last_passed_drill: Vec<PassedDrill>,
 
-    /// `Ready`, `Reconciling`, `Stalled`, `Accepted`, `ObjectivesFeasible`, `FailoverReady`, `TrafficInSync`,
-    /// `WriterFenced`.
+    /// `Ready`, `Reconciling`, `Stalled`, `Accepted`, `ObjectivesFeasible`, `FailoverReady`, `SpecInSync`,
+    /// `TrafficInSync`, `WriterFenced`.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

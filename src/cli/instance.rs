@@ -17,9 +17,9 @@ use crate::{
         traffic::{TrafficRouter, dns::DnsTraffic, served::NameServer, served::ServedTraffic},
     },
     domain::{Identity, RegionName},
-    observability::{Build, Metrics, Pages, Readiness, StatusProvider, serve},
+    observability::{Build, Metrics, Pages, Part, Readiness, StatusProvider, serve},
     ports::{Clock, Ledger, Reports, Resources},
-    reconcile::{Agent, Ports, Sealing, Settings},
+    reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
 
 /// Services that are looked at at the same time. A pass mostly waits for a name server or the ledger: 64 of them move a
@@ -31,6 +31,9 @@ const READINESS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Between two looks at an etcd that does not answer yet.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The part of the readiness that says whether the API server answers.
+const API_SERVER: &str = "apiserver";
 
 /// Where the resources come from.
 #[derive(Clone, Debug)]
@@ -73,6 +76,8 @@ pub(super) struct Instance {
     pub reports: Option<PathBuf>,
     /// How they are sealed and written.
     pub sealing: Sealing,
+    /// By what its region's name is its own.
+    pub claim: Claim,
 }
 
 impl Instance {
@@ -96,6 +101,9 @@ impl Instance {
         part.not_ready("waits for the first full read");
         let ledger_part = readiness.part("ledger");
         ledger_part.not_ready("waits for the first full read");
+        let api_part = matches!(self.source, Source::Kubernetes(_)).then(|| readiness.part(API_SERVER));
+        let identity_part = readiness.part("identity");
+        identity_part.ready();
         let started = tokio::select! {
             biased;
             () = stop.cancelled() => None,
@@ -108,6 +116,7 @@ impl Instance {
                 lease_ttl: self.lease_ttl,
                 workers: WORKERS,
                 sealing: self.sealing.clone(),
+                claim: self.claim.clone(),
             };
             let resources = ports.resources.clone();
             if let Some(address) = self.dns_address {
@@ -122,7 +131,16 @@ impl Instance {
                 loop {
                     match resources.snapshot() {
                         Some(_) => part.ready(),
+                        // It works on the specs that the ledger keeps, and may be asked for the names that it serves.
+                        None if shown.has_specs() => {
+                            part.ready();
+                            api_part.iter().for_each(Part::ready);
+                        }
                         None => part.not_ready("waits for the first full read"),
+                    }
+                    match shown.identity_trouble() {
+                        None => identity_part.ready(),
+                        Some(trouble) => identity_part.not_ready(trouble),
                     }
                     match shown.ledger_trouble() {
                         None => ledger_part.ready(),
@@ -149,8 +167,14 @@ impl Instance {
     ) -> anyhow::Result<Ports> {
         let resources: Arc<dyn Resources> = match &self.source {
             Source::Kubernetes(kubeconfig) => {
-                let client = connected(kubeconfig.as_deref(), clock.as_ref(), readiness, "apiserver").await?;
-                Arc::new(KubeResources::start(client, clock.clone()))
+                // Not waited for: what it holds stands in the ledger as well, and services may have to be moved now.
+                let client = connect(kubeconfig.as_deref()).await?;
+                let part = readiness.part(API_SERVER);
+                part.not_ready("not asked yet");
+                let (asked, clock) = (client.clone(), clock.clone());
+                let resources = KubeResources::start(client, clock.clone());
+                tasks.spawn(async move { wait_for(&asked, clock.as_ref(), &part).await });
+                Arc::new(resources)
             }
             Source::Manifests(path) => {
                 let manifests = Arc::new(ManifestResources::open(path, clock.clone()).await?);
@@ -212,9 +236,14 @@ async fn connected(
     let client = connect(kubeconfig).await?;
     let part = readiness.part(name);
     part.not_ready("not asked yet");
+    wait_for(&client, clock, &part).await;
+    Ok(client)
+}
+
+/// Waits for an API server, and says at `/readyz` what for.
+async fn wait_for(client: &kube::Client, clock: &dyn Clock, part: &Part) {
     let (sender, mut receiver) = watch::channel(None);
-    let asked = client.clone();
-    let waiting = wait_until_ready(&asked, clock, &sender);
+    let waiting = wait_until_ready(client, clock, &sender);
     tokio::pin!(waiting);
     loop {
         tokio::select! {
@@ -228,7 +257,6 @@ async fn connected(
         }
     }
     part.ready();
-    Ok(client)
 }
 
 /// The ledger in etcd, once it has answered.

@@ -16,7 +16,7 @@ use crate::{
     domain::{Identity, RegionName, ServiceKey},
     observability::{Build, Metrics},
     ports::{Clock, Ledger, Resources},
-    reconcile::{Agent, Preview, Sealing, Settings},
+    reconcile::{Agent, Claim, Preview, Sealing, Settings},
 };
 
 /// How long the API server may take until everything was read.
@@ -165,6 +165,7 @@ fn agent(
         lease_ttl: crate::domain::Timings::default().leader_ttl,
         workers: 1,
         sealing: Sealing::default(),
+        claim: Claim::default(),
     };
     Ok(Agent::new(settings, ports(clock, resources, ledger, metrics)))
 }

@@ -25,7 +25,7 @@ use crate::{
     domain::{Identity, RegionName},
     observability::{self, LogFormat},
     ports::Clock,
-    reconcile::Sealing,
+    reconcile::{Claim, Sealing},
     report::SigningKey,
 };
 
@@ -105,6 +105,15 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = Language::En)]
     report_language: Language,
 
+    /// Name of this installation, the same for all its replicas and for no other one [default: the UID of the cluster's
+    /// namespace kube-system; with --manifests none]
+    #[arg(long, value_name = "NAME")]
+    installation: Option<String>,
+
+    /// Installation that had this region's name before and is gone, as the refusal names it: takes the name over from it
+    #[arg(long, value_name = "NAME")]
+    replaces_installation: Option<String>,
+
     /// Form of the log on standard error
     #[arg(long, value_enum, default_value_t = Format::Text)]
     log_format: Format,
@@ -176,6 +185,8 @@ fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
         report_dir,
         report_key,
         report_language,
+        installation,
+        replaces_installation,
         log_format: _,
         log_filter: _,
     } = args;
@@ -211,6 +222,10 @@ fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
         dns_address,
         reports: report_dir,
         sealing,
+        claim: Claim {
+            installation: installation.map(Arc::from),
+            replaces: replaces_installation.map(Arc::from),
+        },
     })
 }
 

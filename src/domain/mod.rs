@@ -4,6 +4,7 @@
 //! value, everything it wants goes out as a value. `serde` is the one crate it uses besides `std`, because records,
 //! runs and verdicts are what the ledger keeps.
 
+mod agreement;
 mod budget;
 mod decide;
 mod drill;
@@ -25,6 +26,7 @@ mod run;
 mod service;
 mod time;
 
+pub use agreement::{Agreement, SpecWord};
 pub use budget::{BudgetLimits, BudgetUse};
 pub use decide::{Action, Decision, decide, detection, suppose_lost};
 pub use drill::{

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use super::{
-    BudgetLimits, BudgetUse, Epoch, Identity, MemberHealth, Record, RegionName, RunId, Service, ServiceKey,
-    Timestamp, Timings, Trigger, Verdict, judge,
+    Agreement, BudgetLimits, BudgetUse, Epoch, Identity, MemberHealth, Record, RegionName, RunId, Service,
+    ServiceKey, Timestamp, Timings, Trigger, Verdict, judge,
 };
 
 /// One service, at one moment.
@@ -20,6 +20,8 @@ pub struct Observation {
     pub published: Published,
     /// The members, in the order of their regions.
     pub members: Vec<MemberView>,
+    /// What the other regions say of the spec that is wanted here.
+    pub specs: Agreement,
     /// The places that probe.
     pub vantages: Vec<VantageView>,
     /// Services that this one needs and that are down where they serve.

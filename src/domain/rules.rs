@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BudgetLimits, MemberHealth, Mode, Published, RegionName, RunId, ServiceKey, TargetRefusal, Trigger,
+    Agreement, BudgetLimits, MemberHealth, Mode, Published, RegionName, RunId, ServiceKey, SpecWord,
+    TargetRefusal, Trigger,
 };
 
 /// One rule. The name is the same in status, events, logs and metrics.
@@ -21,6 +22,8 @@ pub enum Rule {
     GlobalStop,
     /// The service's mode lets Bongsu move it.
     Mode,
+    /// Most reachable regions hold the spec that is decided on.
+    SpecInSync,
     /// Enough vantages are alive and not suspect (I6).
     VantagesTrusted,
     /// What the service needs is up (I6).
@@ -45,12 +48,13 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the fixed order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MoveNeeded,
         Self::NoOtherRun,
         Self::NameUnclaimed,
         Self::GlobalStop,
         Self::Mode,
+        Self::SpecInSync,
         Self::VantagesTrusted,
         Self::DependencyHealthy,
         Self::TargetAvailable,
@@ -72,6 +76,7 @@ impl Rule {
             Self::NameUnclaimed => "NameUnclaimed",
             Self::GlobalStop => "GlobalStop",
             Self::Mode => "Mode",
+            Self::SpecInSync => "SpecInSync",
             Self::VantagesTrusted => "VantagesTrusted",
             Self::DependencyHealthy => "DependencyHealthy",
             Self::TargetAvailable => "TargetAvailable",
@@ -154,6 +159,8 @@ pub enum Why {
     },
     /// The mode.
     Mode(Mode),
+    /// What the regions hold.
+    Specs(Agreement),
     /// Vantages.
     Vantages {
         /// Alive and not suspect.
@@ -260,6 +267,7 @@ impl fmt::Display for Why {
                 write!(f, "Region {region} carries globalStop ({reason}): remove it to go on")
             }
             Self::Mode(mode) => f.write_str(mode_text(*mode)),
+            Self::Specs(agreement) => specs_text(agreement, f),
             Self::Vantages { trusted, suspect, quorum } => write!(
                 f,
                 "{trusted} vantages are alive and trusted, {quorum} must agree{}",
@@ -336,6 +344,24 @@ fn published_text(published: &Published, f: &mut fmt::Formatter<'_>) -> fmt::Res
         }
         Published::Unknown { cause } => write!(f, "what is published could not be read: {cause}"),
     }
+}
+
+fn specs_text(agreement: &Agreement, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (same, said) = (agreement.same(), agreement.said());
+    write!(f, "{same} of {said} regions that say what they hold have this spec")?;
+    if !agreement.is_most() {
+        f.write_str(", more than half must")?;
+    }
+    for (word, text) in [(SpecWord::Other, "differs in"), (SpecWord::Missing, "is missing in")] {
+        let names: Vec<&str> = agreement.saying(word).map(RegionName::as_str).collect();
+        if !names.is_empty() {
+            write!(f, "; {text} {}", names.join(", "))?;
+        }
+    }
+    if same < said {
+        f.write_str(": apply the same SharedService and GradePolicy in every data center")?;
+    }
+    Ok(())
 }
 
 const fn mode_text(mode: Mode) -> &'static str {

@@ -75,6 +75,10 @@ families! {
         pass_duration: HistogramVec = "bongsu_reconcile_pass_duration_seconds" [] in PASS_SECONDS;
         /// 1 while this process holds the leader lease, 0 otherwise.
         leader: IntGaugeVec = "bongsu_leader" [];
+        /// 1 for where this process has the specs from: `cluster`, or `ledger` while its own API server has not answered since the start.
+        spec_source: IntGaugeVec = "bongsu_spec_source" [source];
+        /// 1 while two installations call themselves by this region's name, 0 otherwise.
+        identity_conflict: IntGaugeVec = "bongsu_identity_conflict" [];
         /// 1 if the region's Bongsu renews its lease, as this process sees it, 0 if not.
         vantage_alive: IntGaugeVec = "bongsu_vantage_alive" [region];
         /// Always 1; the labels say which build runs, and in which region.
@@ -261,6 +265,18 @@ impl Metrics {
         self.leader.with([]).set(i64::from(leader));
     }
 
+    /// Where the specs are from: the ledger, or the cluster; `None`: they were not read yet.
+    pub fn set_spec_source(&self, from_ledger: Option<bool>) {
+        for (source, is) in [("cluster", Some(false)), ("ledger", Some(true))] {
+            self.spec_source.with([source]).set(i64::from(from_ledger == is));
+        }
+    }
+
+    /// Whether another installation calls itself by this region's name.
+    pub fn set_identity_conflict(&self, conflict: bool) {
+        self.identity_conflict.with([]).set(i64::from(conflict));
+    }
+
     /// Whether a region's Bongsu renews its lease.
     pub fn set_vantage_alive(&self, region: &RegionName, alive: bool) {
         self.vantage_alive.with([region.as_str()]).set(i64::from(alive));
@@ -320,6 +336,8 @@ impl Metrics {
     /// `rate()`.
     fn show_zeros(&self) {
         self.leader.with([]).set(0);
+        self.set_spec_source(None);
+        self.set_identity_conflict(false);
         SkipReason::ALL.iter().for_each(|reason| drop(self.samples_skipped.with([reason.as_str()])));
         DecisionOutcome::ALL.iter().for_each(|outcome| drop(self.decisions.with([outcome.as_str()])));
         PassOutcome::ALL.iter().for_each(|outcome| drop(self.passes.with([outcome.as_str()])));

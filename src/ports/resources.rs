@@ -139,6 +139,14 @@ pub trait Resources: Send + Sync {
     /// Counts up each time the snapshot changes.
     fn changes(&self) -> watch::Receiver<u64>;
 
+    /// What tells the installation in this cluster from every other one, also after a restore; `None`: nothing does.
+    ///
+    /// # Errors
+    /// `Unavailable`: it is not known yet.
+    async fn installation(&self) -> Result<Option<Arc<str>>, ResourcesError> {
+        Ok(None)
+    }
+
     /// One value of a Secret.
     ///
     /// # Errors

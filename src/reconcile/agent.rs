@@ -7,11 +7,13 @@ use std::{
 };
 
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use super::{
-    book::{self, Entry},
+    book::{self, Entry, SpecSource},
     catalog::Catalog,
     drills::{Samples, Sealing},
+    identity::{Claim, Own},
     line::Line,
     mirror::{LEADER_LEASE, Mirror},
     parse::RouteSpec,
@@ -45,6 +47,8 @@ pub struct Settings {
     pub workers: usize,
     /// How reports are sealed and written.
     pub sealing: Sealing,
+    /// By what its region's name is its own.
+    pub claim: Claim,
 }
 
 /// The outside.
@@ -84,6 +88,8 @@ pub struct Agent {
     /// What the vantage sees of services that are drilled.
     pub(super) samples: Arc<Samples>,
     pub(super) tenures: Tenures,
+    /// What this region holds may not be in the ledger.
+    pub(super) unheld: Notify,
     /// Held while a decision is made and counted in the budgets.
     pub(super) deciding: Mutex<()>,
     pub(super) surveyed: Mutex<Surveyed>,
@@ -95,8 +101,18 @@ pub struct Agent {
 pub(super) struct Shared {
     /// The resources.
     pub catalog: Arc<Catalog>,
-    /// They were read as a whole once. Before, a service that is missing may only not have been read yet.
-    pub resources_read: bool,
+    /// Where they are from; `None`: they were not read yet, and a service that is missing may be there.
+    pub source: Option<SpecSource>,
+    /// Since when the ledger stands in for the cluster.
+    pub recalled_at: Option<Tick>,
+    /// The name of this installation.
+    pub own: Own,
+    /// It was heard once whose the region's name is.
+    pub named: bool,
+    /// The installation that has it, if that is another one.
+    pub refused_by: Option<Arc<str>>,
+    /// Another installation that tries to have it.
+    pub rival: Option<Identity>,
     /// Moves that were decided and are not in the mirror yet.
     pub starting: BTreeMap<ServiceKey, Starting>,
     /// What was reported last: the snapshot is some milliseconds behind, and a change is told once.
@@ -151,6 +167,7 @@ impl Agent {
             samples,
             tenures,
             ports,
+            unheld: Notify::new(),
             deciding: Mutex::default(),
             surveyed: Mutex::default(),
             shared: Mutex::default(),

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::vantage::MemberVerdict;
 use crate::{
@@ -28,6 +29,12 @@ pub enum Entry {
     Draw(Arc<str>, Arc<str>),
     /// `verdict/VANTAGE/NAMESPACE/NAME`: what a vantage says of a service's members.
     Verdict(RegionName, ServiceKey),
+    /// `spec/REGION/NAMESPACE/NAME`: the spec of a service as it stands in a region's cluster.
+    Spec(RegionName, ServiceKey),
+    /// `standing/REGION`: Regions and grade policies as they stand there, and who says all this.
+    Standing(RegionName),
+    /// `identity/REGION`: which installation has the region's name.
+    Identity(RegionName),
     /// `leader`: who took the lead last.
     Leader,
 }
@@ -44,6 +51,9 @@ impl Entry {
             Self::Report(namespace, id) => format!("report/{namespace}/{id}"),
             Self::Draw(namespace, drill) => format!("draw/{namespace}/{drill}"),
             Self::Verdict(vantage, service) => format!("verdict/{vantage}/{service}"),
+            Self::Spec(region, service) => format!("spec/{region}/{service}"),
+            Self::Standing(region) => format!("standing/{region}"),
+            Self::Identity(region) => format!("identity/{region}"),
             Self::Leader => "leader".to_owned(),
         })
     }
@@ -62,6 +72,11 @@ impl Entry {
             ["verdict", vantage, namespace, name] => {
                 Some(Self::Verdict(RegionName::new(vantage), ServiceKey::new(namespace, name)))
             }
+            ["spec", region, namespace, name] => {
+                Some(Self::Spec(RegionName::new(region), ServiceKey::new(namespace, name)))
+            }
+            ["standing", region] => Some(Self::Standing(RegionName::new(region))),
+            ["identity", region] => Some(Self::Identity(RegionName::new(region))),
             ["leader"] => Some(Self::Leader),
             _ => None,
         }
@@ -116,6 +131,81 @@ pub struct DrawEntry {
     pub starts_at: Timestamp,
 }
 
+/// The spec of a service as it stands in the cluster of one region.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SpecEntry {
+    /// How to read it.
+    pub schema: u32,
+    /// Of the spec.
+    pub hash: Hash,
+    /// When the object was created there; of two services with one name the older one keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// As the API server accepted it. Not taken apart here, so that one of another version is not refused as a whole.
+    pub spec: Value,
+}
+
+/// What the mirror keeps of a [`SpecEntry`]: with thousands of services the specs are read when they are needed.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct SpecMark {
+    /// Of the spec.
+    pub hash: Hash,
+    /// When the object was created there.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+}
+
+/// What a region holds besides services, and which process says what it holds. Written after all its specs, so whoever
+/// sees it knows that a spec that is not there is held by nobody there.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StandingEntry {
+    /// How to read it.
+    pub schema: u32,
+    /// The process that says so. Counts, with the region's specs, while that process holds its region's lease.
+    pub incarnation: Identity,
+    /// The term of that lease.
+    pub term: Term,
+    /// Where it has all this from.
+    pub source: SpecSource,
+    /// Hash of the policy in force, by grade.
+    pub grades: BTreeMap<i32, Hash>,
+    /// The Regions.
+    pub regions: BTreeMap<String, StandingObject>,
+    /// The grade policies.
+    pub policies: BTreeMap<String, StandingObject>,
+}
+
+/// A Region or a grade policy.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StandingObject {
+    /// Of the spec.
+    pub hash: Hash,
+    /// When it was created there; of two policies for one grade the older one rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// As the API server accepted it.
+    pub spec: Value,
+}
+
+/// SHA-256 of canonical JSON, in hexadecimal.
+pub type Hash = Arc<str>;
+
+/// Where a process has the specs from.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum SpecSource {
+    /// From its own cluster.
+    Cluster,
+    /// From the ledger, because its own API server has not answered since it started. It has no keys of name servers.
+    Ledger,
+}
+
+/// Schema of the records that this version writes. A record without one is of schema 1.
+pub const SCHEMA: u32 = 1;
+
 /// Written before drills were there.
 const fn manual() -> Trigger {
     Trigger::Manual
@@ -159,6 +249,30 @@ pub async fn put<T: Serialize + Sync>(
         return ledger.put(&key, &text, Expect::Version(found.version)).await;
     }
     result
+}
+
+/// What a record must be to be written over by the only one who writes it.
+///
+/// # Errors
+/// Those of [`Ledger::get`]; and `Unavailable` for a record of a newer schema, which is left alone.
+pub async fn expect(ledger: &dyn Ledger, entry: &Entry) -> Result<Expect, LedgerError> {
+    let key = entry.key();
+    let Some(found) = ledger.get(&key).await? else { return Ok(Expect::Absent) };
+    match newer_schema(&found.value) {
+        None => Ok(Expect::Version(found.version)),
+        Some(cause) => Err(LedgerError::Unavailable { what: format!("write {key}"), cause }),
+    }
+}
+
+/// Why a record must not be read, let alone written over, by this version; `None`: it is none of a newer schema.
+pub fn newer_schema(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(default)]
+        schema: Option<u32>,
+    }
+    let schema = serde_json::from_str::<Head>(text).ok()?.schema.filter(|schema| *schema > SCHEMA)?;
+    Some(format!("it is of schema {schema}, and this version of Bongsu knows {SCHEMA}: upgrade Bongsu here"))
 }
 
 /// Reads a record as JSON.

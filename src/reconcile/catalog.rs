@@ -5,11 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use super::parse::{Parsed, Policies, Violation, parse};
+use super::{
+    book::Hash,
+    parse::{Parsed, Policies, Violation, parse},
+};
 use crate::{
     api::{Calendar, Region, RegionRole, SharedService},
     domain::{BudgetLimits, RegionName, ServiceKey},
     ports::Snapshot,
+    report::fingerprint,
     timetable::{self, Timetable},
 };
 
@@ -28,6 +32,8 @@ pub struct Catalog {
     pub policies: Policies,
     /// Timetables of the drills that have a schedule, by namespace and name.
     pub timetables: BTreeMap<(String, String), Parsing>,
+    /// Hash of the policy in force, by grade.
+    pub grades: BTreeMap<i32, Hash>,
     /// What it was made from.
     pub snapshot: Arc<Snapshot>,
     /// By service, those that need it.
@@ -42,6 +48,8 @@ pub type Parsing = Arc<Result<Timetable, Vec<timetable::Violation>>>;
 pub struct ServiceEntry {
     /// As it was written.
     pub object: Arc<SharedService>,
+    /// Of its spec.
+    pub hash: Hash,
     /// Parsed, or what is wrong with it.
     pub parsed: Result<Arc<Parsed>, Vec<Violation>>,
 }
@@ -73,7 +81,9 @@ impl Catalog {
                     Some(entry) => entry.parsed.clone(),
                     None => parse(object, &policies).map(Arc::new),
                 };
-                (key.clone(), ServiceEntry { object: object.clone(), parsed })
+                let same = before.services.get(key).filter(|entry| same_wish(entry, object));
+                let hash = same.map_or_else(|| hash_of(&object.spec), |entry| entry.hash.clone());
+                (key.clone(), ServiceEntry { object: object.clone(), hash, parsed })
             })
             .collect();
         Self {
@@ -82,6 +92,10 @@ impl Catalog {
             regions: snapshot.regions.iter().map(|(name, r)| (RegionName::new(name), region(r))).collect(),
             global_stop: global_stop(&snapshot),
             timetables: timetables(&snapshot, before),
+            grades: match same_policies {
+                true => before.grades.clone(),
+                false => policies.in_force().map(|(grade, spec)| (grade, hash_of(spec))).collect(),
+            },
             services,
             policies,
             snapshot,
@@ -129,6 +143,11 @@ impl Catalog {
     pub fn dependents(&self, service: &ServiceKey) -> impl Iterator<Item = &ServiceKey> {
         self.dependents.get(service).into_iter().flatten()
     }
+}
+
+/// Of a spec, by which regions compare what they hold. What has no canonical form, a fraction, no schema of ours allows.
+pub(super) fn hash_of(spec: &impl serde::Serialize) -> Hash {
+    Arc::from(fingerprint(spec).unwrap_or_else(|error| error.to_string()))
 }
 
 /// All that is reached from a service, and itself.

@@ -44,7 +44,7 @@ impl Agent {
             let some = !snapshot.drills.is_empty() || !snapshot.drill_runs.is_empty();
             let wait = if some { DRILL_LOOK } else { self.tenures.renewal_interval() };
             self.ports.clock.sleep(wait).await;
-            if !self.mirror.is_ready() || !self.shared().resources_read {
+            if !self.mirror.is_ready() || self.source().is_none() {
                 continue;
             }
             self.look_at_drills(&self.catalog()).await;
@@ -56,7 +56,9 @@ impl Agent {
         if self.speaks() {
             self.limit_samples();
             self.bring_drills(catalog).await;
-            self.show_drills(catalog).await;
+            if self.can_show() {
+                self.show_drills(catalog).await;
+            }
         }
         if self.is_leader() {
             self.schedule_drills(catalog).await;

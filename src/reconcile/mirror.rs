@@ -10,13 +10,17 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::{
-    book::{DrawEntry, Entry, LeaderEntry, RequestEntry, VerdictEntry},
+    book::{
+        self, DrawEntry, Entry, Hash, LeaderEntry, RequestEntry, SpecMark, SpecSource, StandingEntry,
+        VerdictEntry,
+    },
+    identity::IdentityEntry,
     moves::Moves,
 };
 use crate::{
     domain::{
         DrillPhase, DrillRun, Identity, LastPassed, Record, RegionName, Run, RunId, RunState, ServiceKey,
-        Term, VantageView, WriterLease, writer_lease,
+        SpecWord, Term, VantageView, WriterLease, writer_lease,
     },
     planted::planted,
     ports::{Change, Key, LeaseState, Version, Versioned},
@@ -47,6 +51,9 @@ struct State {
     reports: BTreeMap<(Arc<str>, RunId), Version>,
     draws: BTreeMap<(Arc<str>, Arc<str>), Seen<DrawEntry>>,
     verdicts: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
+    specs: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<SpecMark>>>,
+    standings: BTreeMap<RegionName, Seen<StandingEntry>>,
+    identities: BTreeMap<RegionName, Seen<IdentityEntry>>,
     lead: Option<Seen<LeaderEntry>>,
     leases: Vec<LeaseState>,
     unreadable: BTreeMap<Key, String>,
@@ -137,8 +144,8 @@ impl Mirror {
                 }
                 Touched { services: BTreeSet::new(), all: true }
             }
-            Change::Put(key, value) => Touched { services: state.put(&key, &value), all: false },
-            Change::Deleted(key) => Touched { services: state.remove(&key), all: false },
+            Change::Put(key, value) => Touched { services: state.put(&key, &value), all: is_of_all(&key) },
+            Change::Deleted(key) => Touched { services: state.remove(&key), all: is_of_all(&key) },
         };
         if !is_saying || touched.is_empty() {
             return touched;
@@ -154,6 +161,11 @@ impl Mirror {
         if let Ok(text) = serde_json::to_string(value) {
             self.apply(Change::Put(entry.key(), Versioned { version, value: Arc::from(text) }));
         }
+    }
+
+    /// Takes in what this process removed itself.
+    pub fn deleted(&self, entry: &Entry) {
+        self.apply(Change::Deleted(entry.key()));
     }
 
     /// Takes the leases in. If one of them changed hands, died or came back, that is news of all services.
@@ -323,11 +335,88 @@ impl Mirror {
         self.with_verdicts(|said| said.vantages())
     }
 
+    /// What the other regions that are alive say of the spec that one holds of a service; `grade` is that of the policy
+    /// in force for it.
+    pub fn spec_words(
+        &self,
+        service: &ServiceKey,
+        own: &RegionName,
+        held: &Held<'_>,
+    ) -> Vec<(RegionName, SpecWord)> {
+        let state = self.state();
+        let said = state.verdicts();
+        let specs = state.specs.get(service);
+        let others = said.holders.keys().map(RegionName::new).filter(|region| region != own);
+        let word = |region: &RegionName| {
+            let Some(standing) = state.standing_of(&said, region) else { return SpecWord::Unsaid };
+            match specs.and_then(|specs| specs.get(region)) {
+                None => SpecWord::Missing,
+                Some((_, mark)) if mark.hash != *held.spec => SpecWord::Other,
+                Some(_) if standing.grades.get(&held.grade) != held.policy => SpecWord::Other,
+                Some(_) => SpecWord::Same,
+            }
+        };
+        others.map(|region| (region.clone(), word(&region))).collect()
+    }
+
+    /// What each other region that is alive holds besides services; `None`: the process that speaks for it did not say it.
+    pub fn with_standings<T>(
+        &self,
+        own: &RegionName,
+        look: impl Fn(RegionName, Option<&StandingEntry>) -> T,
+    ) -> Vec<T> {
+        let state = self.state();
+        let said = state.verdicts();
+        let others = said.holders.keys().map(RegionName::new).filter(|region| region != own);
+        let look = |region: RegionName| {
+            let standing = state.standing_of(&said, &region).map(AsRef::as_ref);
+            look(region, standing)
+        };
+        others.map(look).collect()
+    }
+
+    /// Whether another region is alive that reads its own cluster. One that does not say it is older, and reads it.
+    pub fn others_read_their_cluster(&self, own: &RegionName) -> bool {
+        let reads = |_: RegionName, standing: Option<&StandingEntry>| {
+            standing.is_none_or(|standing| standing.source == SpecSource::Cluster)
+        };
+        self.with_standings(own, reads).contains(&true)
+    }
+
+    /// Which installation has a region's name.
+    pub fn identity(&self, region: &RegionName) -> Option<Seen<IdentityEntry>> {
+        self.state().identities.get(region).cloned()
+    }
+
+    /// Who holds a lease that has not run out.
+    pub fn holder_of(&self, lease: &str) -> Option<Identity> {
+        let state = self.state();
+        let lease = state.leases.iter().find(|known| known.name == lease && known.alive)?;
+        lease.holder.clone()
+    }
+
+    /// What a region wrote last of what it holds, whoever wrote it.
+    pub fn standing_entry(&self, region: &RegionName) -> Option<Seen<StandingEntry>> {
+        self.state().standings.get(region).cloned()
+    }
+
+    /// What a region wrote last of its spec of a service.
+    pub fn spec_entry(&self, region: &RegionName, service: &ServiceKey) -> Option<Seen<SpecMark>> {
+        self.state().specs.get(service).and_then(|specs| specs.get(region)).cloned()
+    }
+
+    /// Services of which a region wrote a spec.
+    pub fn specs_of(&self, region: &RegionName) -> Vec<(ServiceKey, Version)> {
+        let state = self.state();
+        let of_region = |(key, specs): (&ServiceKey, &BTreeMap<RegionName, Seen<SpecMark>>)| {
+            specs.get(region).map(|(version, _)| (key.clone(), *version))
+        };
+        state.specs.iter().filter_map(of_region).collect()
+    }
+
     /// Who holds the leader's lease.
     pub fn leader(&self) -> Option<Identity> {
-        let state = self.state();
-        let lease = state.leases.iter().find(|lease| lease.name == LEADER_LEASE && lease.alive)?;
-        lease.holder.clone()
+        self.holder_of(LEADER_LEASE)
     }
 
     /// Whether the watch has brought back that this process took the lead in this term, and so all that others wrote before.
@@ -367,6 +456,16 @@ impl Mirror {
     }
 }
 
+/// What is held of a service.
+pub struct Held<'a> {
+    /// Hash of its spec.
+    pub spec: &'a Hash,
+    /// Its grade.
+    pub grade: i32,
+    /// Hash of the policy in force for the grade, if there is one.
+    pub policy: Option<&'a Hash>,
+}
+
 /// Name of the lease of the one process that decides.
 pub const LEADER_LEASE: &str = "leader";
 
@@ -380,6 +479,12 @@ impl State {
             Some((lease.name.strip_prefix(REGION_LEASE)?, (lease.holder.as_ref()?, lease.term)))
         });
         Verdicts { leases: &self.leases, said: &self.verdicts, holders: holders.collect() }
+    }
+
+    fn standing_of(&self, said: &Verdicts<'_>, region: &RegionName) -> Option<&Arc<StandingEntry>> {
+        let (holder, term) = said.holders.get(region.as_str())?;
+        let (_, standing) = self.standings.get(region)?;
+        (standing.incarnation == **holder && *term <= standing.term).then_some(standing)
     }
 
     fn put(&mut self, key: &Key, value: &Versioned) -> BTreeSet<ServiceKey> {
@@ -431,6 +536,22 @@ impl State {
                 }
                 None
             }
+            Entry::Spec(region, service) => self.read(key, value).map(|mark| {
+                let newer = keep_newer(self.specs.entry(service.clone()).or_default(), region, mark);
+                (service, newer)
+            }),
+            Entry::Identity(region) => {
+                if let Some(identity) = self.read(key, value) {
+                    keep_newer(&mut self.identities, region, identity);
+                }
+                None
+            }
+            Entry::Standing(region) => {
+                if let Some(standing) = self.read(key, value) {
+                    keep_newer(&mut self.standings, region, standing);
+                }
+                None
+            }
             Entry::Verdict(vantage, service) => self.read(key, value).map(|said| {
                 let newer = keep_newer(self.verdicts.entry(service.clone()).or_default(), vantage, said);
                 (service, newer)
@@ -442,14 +563,19 @@ impl State {
     /// A record that cannot be read, because a newer version wrote it or a person edited it, is kept apart and told:
     /// it must neither stop the others nor look like a record that is not there.
     fn read<T: DeserializeOwned>(&mut self, key: &Key, value: &Versioned) -> Option<Seen<T>> {
-        match serde_json::from_str(&value.value) {
+        let newer = book::newer_schema(&value.value);
+        let read = match newer {
+            Some(cause) => Err(cause),
+            None => serde_json::from_str(&value.value).map_err(|error| error.to_string()),
+        };
+        match read {
             Ok(read) => {
                 self.unreadable.remove(key);
                 Some((value.version, Arc::new(read)))
             }
             Err(error) => {
                 warn!(%key, %error, "a record of the ledger cannot be read by this version");
-                self.unreadable.insert(key.clone(), error.to_string());
+                self.unreadable.insert(key.clone(), error);
                 None
             }
         }
@@ -489,12 +615,33 @@ impl State {
                 self.draws.remove(&(namespace, drill));
                 None
             }
+            Some(Entry::Spec(region, service)) => {
+                let specs = self.specs.get_mut(&service);
+                let gone = specs.and_then(|specs| specs.remove(&region));
+                if self.specs.get(&service).is_some_and(BTreeMap::is_empty) {
+                    self.specs.remove(&service);
+                }
+                gone.map(|_| service)
+            }
+            Some(Entry::Identity(region)) => {
+                self.identities.remove(&region);
+                None
+            }
+            Some(Entry::Standing(region)) => {
+                self.standings.remove(&region);
+                None
+            }
             Some(Entry::Verdict(vantage, service)) => {
                 self.verdicts.get_mut(&service).and_then(|said| said.remove(&vantage)).map(|_| service)
             }
         };
         service.into_iter().collect()
     }
+}
+
+/// What a region holds besides services is part of what it says of each.
+fn is_of_all(key: &Key) -> bool {
+    matches!(Entry::of(key), Some(Entry::Standing(_)))
 }
 
 fn changes_sayings(change: &Change) -> bool {

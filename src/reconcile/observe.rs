@@ -31,6 +31,7 @@ impl Agent {
             budgets: self.budgets(record.as_ref(), service, catalog),
             vantages: fleet.vantages.clone(),
             published: Published::default(),
+            specs: self.agreement(&service.key, catalog, &fleet),
             dependencies_down,
             switches: Switches {
                 global_stop: catalog.global_stop.clone(),

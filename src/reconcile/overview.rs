@@ -42,6 +42,8 @@ impl Agent {
         json!({
             "region": self.settings.region,
             "identity": self.settings.identity,
+            "source": self.source(),
+            "refusedBy": self.refused_by(),
             "leads": self.is_leader(),
             "speaks": self.speaks(),
             "leader": self.mirror.leader(),

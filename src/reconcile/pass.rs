@@ -36,7 +36,7 @@ impl Agent {
     pub(super) async fn pass(&self, key: &ServiceKey) -> (Duration, PassOutcome) {
         // What was not read yet must not look like what is not there: a run would be given up as if its service had been
         // deleted, or a service be established anew.
-        if !self.mirror.is_ready() || !self.shared().resources_read {
+        if !self.mirror.is_ready() || self.source().is_none() {
             return (LONGEST_WAIT, PassOutcome::Unchanged);
         }
         let catalog = self.catalog();
@@ -76,7 +76,7 @@ impl Agent {
         }
         match self.mirror.record(key) {
             Some((_, record)) => {
-                let (again, outcome) = self.sync_routes(parsed, &record).await;
+                let (again, outcome) = self.sync_routes(parsed, &record, catalog).await;
                 (again.min(wait), outcome)
             }
             // The leader has looked, to decide. The others look too: what keeps a service from being established is

@@ -28,7 +28,9 @@ impl Agent {
         if !self.speaks() {
             return;
         }
-        self.report_failovers(key, catalog).await;
+        if self.can_show() {
+            self.report_failovers(key, catalog).await;
+        }
         let Some(entry) = catalog.services.get(key) else { return };
         let before = self.reported(key, &entry.object);
         let status = match &entry.parsed {
@@ -36,6 +38,9 @@ impl Agent {
             Err(violations) => service::invalid(&entry.object, &before, violations, self.now()),
         };
         let status = Arc::new(status);
+        if !self.can_show() {
+            return;
+        }
         self.note_reported(key, status.clone());
         if status == before && entry.object.status.as_ref() == Some(&*status) {
             return;

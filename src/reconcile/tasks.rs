@@ -8,7 +8,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
     agent::{Agent, Settings},
-    book::{self, Entry, LeaderEntry, VerdictEntry},
+    book::{self, Entry, LeaderEntry, SpecSource, VerdictEntry},
     catalog::Catalog,
     queue::{Cause, Offer, Queue},
     vantage::Watched,
@@ -17,7 +17,7 @@ use crate::{
     api::SharedServiceStatus,
     domain::{MemberHealth, ServiceKey, Term, Tick},
     planted::planted,
-    ports::{Expect, LedgerError},
+    ports::{Expect, Ledger, LedgerError},
 };
 
 /// How long changes of resources are gathered before they are parsed: a thousand objects that are applied at once come
@@ -47,7 +47,10 @@ impl Agent {
         tasks.spawn(self.clone().follow_ledger());
         tasks.spawn(self.clone().follow_fleet());
         tasks.spawn(self.clone().follow_resources());
+        tasks.spawn(self.clone().learn_own_name());
+        tasks.spawn(self.clone().recall_specs());
         tasks.spawn(self.clone().keep_leases());
+        tasks.spawn(self.clone().say_what_is_held());
         tasks.spawn(self.clone().look_after_drills());
         tasks.spawn(self.clone().rehearse_traffic());
         if let Some(metering) = self.ports.metering.clone() {
@@ -125,14 +128,11 @@ impl Agent {
                     self.vantage.watch(watched(&catalog));
                     self.forget_gone(&before, &catalog);
                 }
-                let first = {
-                    let mut shared = self.shared();
-                    shared.catalog = catalog.clone();
-                    !std::mem::replace(&mut shared.resources_read, true)
-                };
-                if first {
+                self.shared().catalog = catalog.clone();
+                if !self.can_show() && self.note_cluster_read().await {
                     self.push_all();
                 }
+                self.unheld.notify_one();
                 if self.mirror.is_ready() {
                     self.bring_requests(&catalog).await;
                 }
@@ -151,22 +151,18 @@ impl Agent {
 
     async fn keep_leases(self: Arc<Self>) {
         let ledger = self.ports.ledger.clone();
+        // Bounded by one call of the API server.
+        while !self.has_asked_for_its_name() {
+            self.ports.clock.sleep(GATHER).await;
+        }
         loop {
             let before = (self.is_leader(), self.tenures.region_term());
-            // Who has not read what the users want would lead by doing nothing, and keep others from it.
-            let may_lead = self.shared().resources_read;
-            let Settings { region, identity, .. } = &self.settings;
-            // Who was cut off from the ledger was perhaps cut off from more: what it saw fail meanwhile is judged anew.
-            if self.tenures.renew_region(ledger.as_ref(), region, identity).await {
-                self.vantage.forget_failures(region);
-            }
-            if may_lead {
-                self.tenures.renew_leader(ledger.as_ref(), identity).await;
-            }
+            self.renew_leases(ledger.as_ref()).await;
             match ledger.leases().await {
                 Ok(leases) => {
                     self.tenures.note_answer();
                     self.mirror.set_leases(leases);
+                    self.look_for_rivals().await;
                     self.take_lead().await;
                 }
                 Err(error) => warn!(%error, "leases not read"),
@@ -174,9 +170,31 @@ impl Agent {
             // Words of an older term do not count: they are said again.
             if before != (self.is_leader(), self.tenures.region_term()) {
                 self.vantage.tell_all();
+                self.unheld.notify_one();
                 self.push_all();
             }
             self.ports.clock.sleep(self.tenures.renewal_interval()).await;
+        }
+    }
+
+    async fn renew_leases(&self, ledger: &dyn Ledger) {
+        let Settings { region, identity, .. } = &self.settings;
+        if !self.has_the_name().await {
+            return self.tenures.release(ledger, region, identity).await;
+        }
+        // Who was cut off from the ledger was perhaps cut off from more: what it saw fail meanwhile is judged anew.
+        if self.tenures.renew_region(ledger, region, identity).await {
+            self.vantage.forget_failures(region);
+        }
+        match self.source() {
+            Some(SpecSource::Cluster) => self.tenures.renew_leader(ledger, identity).await,
+            // It has no keys: whoever has some leads better.
+            Some(SpecSource::Ledger) if self.mirror.others_read_their_cluster(region) => {
+                self.tenures.release_leader(ledger, identity).await;
+            }
+            Some(SpecSource::Ledger) => self.tenures.renew_leader(ledger, identity).await,
+            // Who has not read what the users want would lead by doing nothing, and keep others from it.
+            None => {}
         }
     }
 
@@ -189,8 +207,7 @@ impl Agent {
             return;
         }
         let write = async {
-            let found = self.ports.ledger.get(&Entry::Leader.key()).await?;
-            let expect = found.map_or(Expect::Absent, |found| Expect::Version(found.version));
+            let expect = book::expect(self.ports.ledger.as_ref(), &Entry::Leader).await?;
             self.put_as_leader(&Entry::Leader, &LeaderEntry { incarnation, term }, expect).await
         };
         if let Err(error) = write.await {
@@ -248,8 +265,7 @@ impl Agent {
             Ok(version) => version,
             // The mirror is behind; only this region writes this key, so what is there may be replaced.
             Err(LedgerError::Conflict { .. }) => {
-                let found = ledger.get(&entry.key()).await?;
-                let expect = found.map_or(Expect::Absent, |found| Expect::Version(found.version));
+                let expect = book::expect(ledger, &entry).await?;
                 book::put(ledger, &entry, &said, expect, None).await?
             }
             Err(error) => return Err(error),
@@ -399,7 +415,8 @@ impl Drop for GiveBack {
     }
 }
 
-fn watched(catalog: &Catalog) -> Vec<Watched> {
+/// What the vantage looks at.
+pub(super) fn watched(catalog: &Catalog) -> Vec<Watched> {
     let valid = catalog.services.values().filter_map(|entry| entry.parsed.as_ref().ok());
     valid
         .map(|parsed| Watched {

@@ -126,6 +126,15 @@ impl Tenures {
         }
     }
 
+    /// Gives the leader's lease back, if it is held.
+    pub async fn release_leader(&self, ledger: &dyn Ledger, me: &Identity) {
+        if self.set(Lease::Leader, None).is_some()
+            && let Err(error) = ledger.release(LEADER_LEASE, me).await
+        {
+            warn!(lease = LEADER_LEASE, %error, "lease not given back, it runs out by itself");
+        }
+    }
+
     /// `true`: the ledger answered.
     async fn renew_one(&self, ledger: &dyn Ledger, which: Lease, name: &str, me: &Identity) -> bool {
         // Counted from before the call: the ledger's own count starts later.

@@ -3,7 +3,10 @@
 mod bench;
 mod drills;
 mod fresh;
+mod identity;
+mod recall;
 mod reports;
+mod specs;
 mod year;
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};

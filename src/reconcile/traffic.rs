@@ -7,6 +7,8 @@ use tracing::{info, warn};
 
 use super::{
     agent::Agent,
+    book::SpecSource,
+    catalog::Catalog,
     parse::{NoKey, Parsed, RouteSpec},
     schedule::Schedule,
 };
@@ -28,6 +30,9 @@ const BEHIND_INTERVAL: Duration = Duration::from_secs(5);
 /// answer. Each may wait for that server as long as one call may take (2 s), so this is two workers' time, however many
 /// services there are. The first that is answered brings the others to look.
 const HURRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Waits as after this many failures, some seconds, for a key that only the cluster has.
+const RECALLED_TRY: u32 = 4;
 
 /// What was seen of a route last.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -111,6 +116,10 @@ impl Agent {
         };
         let (route, answer) = match self.prepare(spec, name, parsed, record).await {
             Ok(prepared) => prepared,
+            // It comes with the API server, or with a leader that has it: no person can do anything better.
+            Err(error) if self.source() == Some(SpecSource::Ledger) => {
+                return StepResult::NotYet(error, super::retry::delay(RECALLED_TRY));
+            }
             Err(error) => return StepResult::Failed(error),
         };
         // The key may have been waited for, and the lead lost meanwhile.
@@ -190,8 +199,13 @@ impl Agent {
 
     /// Looks at every route if the last look is old, and, as leader, brings up to date what is behind: a name server
     /// that was down during a move, one that came back from a backup, an answer that somebody edited, an address that
-    /// was changed in the spec. Returns when to look again, and what came of it.
-    pub(super) async fn sync_routes(&self, parsed: &Parsed, record: &Record) -> (Duration, PassOutcome) {
+    /// was changed in the spec, once most regions hold it. Returns when to look again, and what came of it.
+    pub(super) async fn sync_routes(
+        &self,
+        parsed: &Parsed,
+        record: &Record,
+        catalog: &Catalog,
+    ) -> (Duration, PassOutcome) {
         let mut outcome = PassOutcome::Unchanged;
         let Ok(wanted) = answer(parsed, record) else { return (LOOK_INTERVAL, PassOutcome::Failed) };
         for (name, spec) in &parsed.routes {
@@ -215,7 +229,7 @@ impl Agent {
             if !errors.is_empty() || ahead {
                 outcome = PassOutcome::Failed;
             }
-            if behind && !ahead && self.is_leader() {
+            if behind && !ahead && self.is_leader() && self.is_of_most(parsed, catalog) {
                 let caught_up = self.catch_up(parsed, name, record).await;
                 let all_well = caught_up && outcome != PassOutcome::Failed;
                 outcome = if all_well { PassOutcome::Changed } else { PassOutcome::Failed };
@@ -225,6 +239,12 @@ impl Agent {
         let next = parsed.routes.keys().map(|name| self.next_look(parsed, name, now).since(now)).min();
         let behind = self.is_behind(&parsed.service.key);
         (if behind { BEHIND_INTERVAL } else { next.unwrap_or(LOOK_INTERVAL) }, outcome)
+    }
+
+    /// Whether most regions hold the spec that says what is to be published: two leaders with two lists of addresses would
+    /// undo each other's.
+    fn is_of_most(&self, parsed: &Parsed, catalog: &Catalog) -> bool {
+        self.agreement(&parsed.service.key, catalog, &self.fleet(catalog)).is_most()
     }
 
     fn is_behind(&self, service: &ServiceKey) -> bool {

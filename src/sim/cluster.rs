@@ -243,6 +243,11 @@ impl Resources for SimResources {
         self.view.changes.subscribe()
     }
 
+    async fn installation(&self) -> Result<Option<Arc<str>>, ResourcesError> {
+        self.reach("read the name of the installation").await?;
+        Ok(Some(Arc::from(format!("site-{}", self.site.0))))
+    }
+
     async fn secret(&self, _: &str, _: &str, _: &str) -> Result<Vec<u8>, ResourcesError> {
         self.reach("read a Secret").await?;
         // Simulated name servers ask for no signature; this is base64 as in a real Secret.

@@ -21,7 +21,7 @@ use crate::{
     domain::Identity,
     observability::{Build, Metrics},
     ports::{Clock, Ledger},
-    reconcile::{Agent, Ports, Sealing, Settings},
+    reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
 
 /// Services that a simulated process looks at at the same time.
@@ -324,6 +324,7 @@ impl World {
                 lease_ttl: setup.lease_ttl,
                 workers: WORKERS,
                 sealing: Sealing::default(),
+                claim: Claim::default(),
             },
             ports,
         ))

@@ -13,7 +13,7 @@ use bongsu::{
     domain::{Identity, RegionName},
     observability::{Build, Metrics},
     ports::{Clock, Resources},
-    reconcile::{Agent, Ports, Sealing, Settings},
+    reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
 
 use crate::support::{control_plane::ControlPlane, wait::until};
@@ -40,7 +40,17 @@ fn agent(resources: Arc<dyn Resources>, clock: Arc<dyn Clock>) -> Arc<Agent> {
         ledger,
     };
     let identity = Identity::new("me");
-    Agent::new(Settings { region, identity, lease_ttl: TTL, workers: 1, sealing: Sealing::default() }, ports)
+    Agent::new(
+        Settings {
+            region,
+            identity,
+            lease_ttl: TTL,
+            workers: 1,
+            sealing: Sealing::default(),
+            claim: Claim::default(),
+        },
+        ports,
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,12 +1,13 @@
 //! The port `Resources` on an API server.
 //!
 //! Needs `get`, `list` and `watch` on all kinds, `update` on their `status`, `create` on `failovers` and `drillruns`, `get` on the
-//! Secrets that services refer to, and `create` and `patch` on `events.events.k8s.io`.
+//! Secrets that services refer to, `get` on the namespace `kube-system`, and `create` and `patch` on `events.events.k8s.io`.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kube::{Client, ResourceExt};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, ResourceExt};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
@@ -60,6 +61,13 @@ impl Resources for KubeResources {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.index.changes()
+    }
+
+    async fn installation(&self) -> Result<Option<Arc<str>>, ResourcesError> {
+        // Every cluster has this namespace from its beginning to its end, and nobody restores it into another one.
+        let namespace = bounded(Api::<Namespace>::all(self.client.clone()).get_metadata("kube-system")).await;
+        let read = namespace.map_err(|error| unavailable(&error, "read namespace kube-system".to_owned()))?;
+        Ok(read.metadata.uid.map(Arc::from))
     }
 
     async fn secret(&self, namespace: &str, name: &str, key: &str) -> Result<Vec<u8>, ResourcesError> {

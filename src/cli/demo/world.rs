@@ -22,7 +22,7 @@ use crate::{
     domain::{Identity, RegionName, ServiceKey},
     observability::{Build, Metrics},
     ports::{Clock, Ledger, NewObject, Reports, Resources},
-    reconcile::{Agent, Ports, Sealing, Settings},
+    reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
 
 /// Length of the leases, the shortest that `bongsu run` takes.
@@ -115,6 +115,7 @@ impl World {
             lease_ttl: LEASE_TTL,
             workers: WORKERS,
             sealing: Sealing::default(),
+            claim: Claim::default(),
         };
         // All three would write the same files into the one directory.
         let reports = self.reports.as_deref().filter(|_| own);

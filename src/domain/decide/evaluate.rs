@@ -64,6 +64,7 @@ fn one(rule: Rule, seen: &Observation, wanted: &Wanted, trigger: Trigger) -> Sai
         },
         Rule::Mode if !trigger.is_automatic() => not_for(trigger),
         Rule::Mode => mode(seen.service.failover.mode),
+        Rule::SpecInSync => spec_in_sync(seen, trigger),
         Rule::VantagesTrusted if !trigger.is_automatic() && !trigger.can_wait() => not_for(trigger),
         Rule::VantagesTrusted => vantages_trusted(seen),
         Rule::DependencyHealthy if !trigger.is_unplanned() && !trigger.can_wait() => not_for(trigger),
@@ -107,6 +108,18 @@ const fn mode(mode: Mode) -> Said {
         Mode::Manual => RuleOutcome::Block,
     };
     (outcome, Why::Mode(mode))
+}
+
+/// Nothing starts by itself on a spec that most regions do not hold: the next leader would hold another one and undo it. A
+/// person who asks, and a drill that brings back what it took away, are told of it and not kept waiting.
+fn spec_in_sync(seen: &Observation, trigger: Trigger) -> Said {
+    let asked = seen.request.is_some() && !trigger.can_wait();
+    let outcome = match (seen.specs.is_most(), asked) {
+        (true, _) => RuleOutcome::Pass,
+        (false, true) => RuleOutcome::NotApplicable,
+        (false, false) => RuleOutcome::Block,
+    };
+    (outcome, Why::Specs(seen.specs.clone()))
 }
 
 fn vantages_trusted(seen: &Observation) -> Said {

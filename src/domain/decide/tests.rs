@@ -70,6 +70,28 @@ fn the_last_member_is_never_taken_away() {
 }
 
 #[test]
+fn nothing_starts_by_itself_on_a_spec_that_most_regions_do_not_hold() {
+    use crate::domain::SpecWord::{Missing, Other, Same, Unsaid};
+    let alone = [("b", Other), ("w", Missing)];
+    check(&standby().down("a").specs(&alone), "Hold MemberDown a→b: SpecInSync");
+    check(&standby().lost("a").specs(&[("w", Other)]), "Hold RegionLost a→b: SpecInSync");
+    check(&standby().down("a").specs(&[("b", Other), ("w", Same)]), "Start MemberDown a→b @8");
+    check(&standby().down("a").specs(&[("b", Unsaid), ("w", Unsaid)]), "Start MemberDown a→b @8");
+    check(&standby().serving(&["gone"]).specs(&alone), "Hold SpecChanged gone→a: SpecInSync");
+    check(&standby().new_service(Published::Nothing).specs(&alone), "Hold Establish →a: SpecInSync");
+    check(&standby().asked(None, Some("b")).specs(&alone), "Start Manual a→b @8");
+    check(&standby().asked(None, Some("b")).by(Trigger::Return).specs(&alone), "Start Return a→b @8");
+    check(&standby().asked(None, Some("b")).by(Trigger::Drill).specs(&alone), "Hold Drill a→b: SpecInSync");
+    let told = decide(&standby().down("a").specs(&alone).observe());
+    let why = told.blockers().next().unwrap().why.to_string();
+    assert_eq!(
+        why,
+        "1 of 3 regions that say what they hold have this spec, more than half must; differs in b; is missing in w: \
+         apply the same SharedService and GradePolicy in every data center"
+    );
+}
+
+#[test]
 fn unknown_is_neither_down_nor_up() {
     check(&standby().unknown("a"), "Hold -: MoveNeeded");
     check(&standby().down("a").unknown("b"), "Hold MemberDown -: TargetAvailable NeverEmpty");

@@ -30,6 +30,11 @@ impl Policies {
         self.by_grade.get(&grade).map(|(_, spec)| spec)
     }
 
+    /// The policies in force, by grade.
+    pub fn in_force(&self) -> impl Iterator<Item = (i32, &GradePolicySpec)> {
+        self.by_grade.iter().map(|(grade, (_, spec))| (*grade, spec))
+    }
+
     /// Name of the policy in force for a grade.
     #[must_use]
     pub fn name_of(&self, grade: i32) -> Option<&str> {

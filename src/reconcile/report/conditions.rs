@@ -5,7 +5,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp}
 use super::service::{ENFORCED, READY, RECOMMEND};
 use crate::{
     api::{ConditionType, SharedServiceStatus, condition},
-    domain::{MemberHealth, Observation, Prediction, Run, RunState},
+    domain::{Agreement, MemberHealth, Observation, Prediction, Run, RunState, SpecWord},
     reconcile::{
         catalog::Catalog,
         parse::{Parsed, Violation},
@@ -13,12 +13,13 @@ use crate::{
 };
 
 /// Every condition type of a SharedService.
-pub(super) const OF_SERVICE: [ConditionType; 8] = [
+pub(super) const OF_SERVICE: [ConditionType; 9] = [
     ConditionType::Accepted,
     ConditionType::FailoverReady,
     ConditionType::ObjectivesFeasible,
     ConditionType::Ready,
     ConditionType::Reconciling,
+    ConditionType::SpecInSync,
     ConditionType::Stalled,
     ConditionType::TrafficInSync,
     ConditionType::WriterFenced,
@@ -39,7 +40,7 @@ pub(super) struct Told<'a> {
     pub now: Timestamp,
 }
 
-type Verdict = (ConditionType, Option<bool>, &'static str, String);
+pub(super) type Verdict = (ConditionType, Option<bool>, &'static str, String);
 
 /// All conditions of a service that can be operated.
 pub(super) fn of_service(told: &Told<'_>, status: &SharedServiceStatus) -> Vec<Condition> {
@@ -48,7 +49,8 @@ pub(super) fn of_service(told: &Told<'_>, status: &SharedServiceStatus) -> Vec<C
     let (reconciling, stalled) = progress(told, &accepted);
     let ready = ready(told, status, &accepted, &traffic, &reconciling);
     let (feasible, failover) = (feasible(told), failover_ready(status));
-    let all = [accepted, traffic, reconciling, stalled, ready, feasible, failover, fenced(told, status)];
+    let (specs, fenced) = (specs(&told.seen.specs, OF_MOST), fenced(told, status));
+    let all = [accepted, traffic, reconciling, stalled, ready, feasible, failover, specs, fenced];
     let generation = told.parsed.generation;
     all.into_iter()
         .map(|(kind, value, reason, text)| condition(kind, value, reason, text, generation, told.now))
@@ -143,6 +145,46 @@ fn fenced(told: &Told<'_>, status: &SharedServiceStatus) -> Verdict {
         Some(_) if told.run.is_some() => (kind, None, "Moving", "a move is under way".to_owned()),
         Some(_) => (kind, Some(false), "GateMissing", text),
     }
+}
+
+const OF_MOST: (&str, &str) =
+    ("SharedService and GradePolicy", "most regions hold this cluster's, by which Bongsu goes on");
+
+/// What other regions hold of an object. `told`: what has to be applied, and what it means that most hold this.
+pub(super) fn specs(agreement: &Agreement, told: (&str, &str)) -> Verdict {
+    let kind = ConditionType::SpecInSync;
+    let (same, said) = (agreement.same(), agreement.said());
+    let names = |word| agreement.saying(word).map(|region| region.as_str()).collect::<Vec<_>>().join(", ");
+    if agreement.is_alone() {
+        return (
+            kind,
+            Some(true),
+            "Alone",
+            "no other region is reachable: this cluster's spec counts".to_owned(),
+        );
+    }
+    if said == 1 {
+        let text = format!("{} did not say yet what they hold", names(SpecWord::Unsaid));
+        return (kind, None, "NotSaid", text);
+    }
+    if same == said {
+        return (kind, Some(true), "InSync", format!("{same} reachable regions hold the same spec"));
+    }
+    let differing = [(SpecWord::Other, "another spec in"), (SpecWord::Missing, "no such object in")];
+    let differing = differing.map(|(word, text)| (text, names(word))).into_iter();
+    let differing: Vec<String> = differing
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(text, names)| format!("{text} {names}"))
+        .collect();
+    let (reason, effect) = match agreement.is_most() {
+        true => ("OthersDiffer", told.1),
+        false => (
+            "NotMost",
+            "most regions do not hold this cluster's: while its Bongsu leads, nothing moves by itself",
+        ),
+    };
+    let text = format!("{}; {effect}. Apply the same {} in every data center", differing.join("; "), told.0);
+    (kind, Some(false), reason, text)
 }
 
 fn progress(told: &Told<'_>, accepted: &Verdict) -> (Verdict, Verdict) {

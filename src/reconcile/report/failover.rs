@@ -10,9 +10,9 @@ use crate::{
         self, ConditionType, Failover, FailoverPhase, FailoverSpec, FailoverStatus, PhaseTimes, RuleStatus,
         StepStatus, condition,
     },
-    domain::{Run, RunId, RunState, ServiceKey, Step, StepRecord, StepState, Timestamp, Trigger},
+    domain::{RegionName, Run, RunId, RunState, ServiceKey, Step, StepRecord, StepState, Timestamp, Trigger},
     ports::{NewObject, StatusUpdate},
-    reconcile::{agent::Agent, catalog::Catalog},
+    reconcile::{agent::Agent, book::RequestEntry, catalog::Catalog},
 };
 
 /// A finished run whose Failover is missing is shown if it ended within this time; older ones were deleted by somebody.
@@ -47,7 +47,9 @@ impl Agent {
             }
             let before = own.map(|(_, status)| status);
             let before = before.unwrap_or_else(|| Arc::new(object.status.clone().unwrap_or_default()));
-            let status = status(&run, &before, generation, self.now());
+            let request = self.mirror.request(&key.namespace, &run.id);
+            let taken = !is_of(object, &run, request.as_ref().map(|(_, request)| &**request));
+            let status = status(&run, &before, taken, generation, self.now());
             let shown = (version, Arc::new(status.clone()));
             self.shared().reported_runs.entry(key.clone()).or_default().insert(run.id.clone(), shown);
             if let Some(event) = changes::of_failover(&run, &before, &status) {
@@ -68,7 +70,7 @@ impl Agent {
             if done || self.mirror.run(&key, &RunId::new(name)).is_some() {
                 continue;
             }
-            let (reason, message) = self.waits_for(&key, catalog);
+            let (reason, message) = self.waits_for(&key, &RunId::new(name), catalog);
             let before = object.status.clone().unwrap_or_default();
             let generation = object.metadata.generation;
             let waiting =
@@ -84,7 +86,11 @@ impl Agent {
         }
     }
 
-    fn waits_for(&self, key: &ServiceKey, catalog: &Catalog) -> (&'static str, String) {
+    fn waits_for(&self, key: &ServiceKey, id: &RunId, catalog: &Catalog) -> (&'static str, String) {
+        let request = self.mirror.request(&key.namespace, id);
+        if request.is_some_and(|(_, request)| request.service != *key) {
+            return (NAME_TAKEN, TAKEN.to_owned());
+        }
         match (catalog.services.get(key).map(|entry| entry.parsed.is_ok()), self.mirror.active_run(key)) {
             (None, _) => (
                 "NoService",
@@ -105,6 +111,27 @@ impl Agent {
         let ended = run.times.settled.unwrap_or_default();
         !run.state.is_over() || self.ports.clock.wall().since(ended) < SHOW_FINISHED
     }
+}
+
+/// Reason of the condition of a Failover whose name another one had first.
+const NAME_TAKEN: &str = "NameTaken";
+
+/// Two people, in two clusters, chose one name at once. The ledger takes the first; names are the same everywhere.
+const TAKEN: &str = "a Failover of this name, created in another cluster, came first and is what is shown; this wish was \
+                     not taken: create it again under another name";
+
+/// Whether an object stands for this run: it is the wish, or what shows it in another cluster.
+fn is_of(object: &Failover, run: &Run, request: Option<&RequestEntry>) -> bool {
+    let spec = &object.spec;
+    let same = |name: &Option<RegionName>, said: &Option<String>| {
+        name.as_ref().map(RegionName::as_str) == said.as_deref()
+    };
+    let asked = request.is_some_and(|wish| {
+        let to_same = same(&wish.from, &spec.from) && same(&wish.to, &spec.to);
+        to_same && wish.reason == spec.reason && wish.dry_run == spec.dry_run
+    });
+    let shown = object_of(run).spec;
+    asked || (shown.from == spec.from && shown.to == spec.to && shown.reason == spec.reason)
 }
 
 /// The Failover of a run that Bongsu started.
@@ -129,6 +156,7 @@ fn object_of(run: &Run) -> Failover {
 fn status(
     run: &Run,
     before: &FailoverStatus,
+    taken: bool,
     generation: Option<i64>,
     now: k8s_openapi::jiff::Timestamp,
 ) -> FailoverStatus {
@@ -160,8 +188,14 @@ fn status(
         rto: measured.map(api::Duration),
         predicted_rto: Some(api::Duration(run.plan.predicted_rto())),
         rules: run.rules.iter().map(rule).collect(),
-        message: Some(message(run)),
-        conditions: api::merge_conditions(&before.conditions, conditions(run, generation, now)),
+        message: Some(if taken { TAKEN.to_owned() } else { message(run) }),
+        conditions: {
+            let mut all = conditions(run, generation, now);
+            let accepted =
+                || condition(ConditionType::Accepted, Some(false), NAME_TAKEN, TAKEN, generation, now);
+            all.extend(taken.then(accepted));
+            api::merge_conditions(&before.conditions, all)
+        },
     }
 }
 
@@ -198,7 +232,7 @@ fn step(record: &StepRecord) -> StepStatus {
 pub(in crate::reconcile) fn detail(step: &Step) -> Option<String> {
     match step {
         Step::RaiseEpoch { epoch, serving } => {
-            let serving: Vec<&str> = serving.iter().map(crate::domain::RegionName::as_str).collect();
+            let serving: Vec<&str> = serving.iter().map(RegionName::as_str).collect();
             Some(format!("epoch {epoch}: {} serves", serving.join(", ")))
         }
         Step::ShiftTraffic { route } => Some(format!("spec.traffic {route}")),

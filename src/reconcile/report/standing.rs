@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::conditions::specs;
 use crate::{
     api::{self, ConditionType, GradePolicy, GradePolicyStatus, Region, RegionStatus, condition},
-    domain::{Fleet, RegionName},
+    domain::{Agreement, Fleet, Identity, RegionName},
     ports::{Event, EventKind, StatusUpdate},
-    reconcile::{agent::Agent, catalog::Catalog},
+    reconcile::{agent::Agent, catalog::Catalog, identity::rival_text},
 };
 
 impl Agent {
@@ -25,6 +26,9 @@ impl Agent {
                 false => self.ports.metrics.forget_vantage(region),
             }
         }
+        if let Some(text) = self.identity_trouble() {
+            self.report_refused(&catalog, text).await;
+        }
         if !self.speaks() {
             // While the ledger is silent nobody speaks, and what was seen last stays.
             let speaker = self.mirror.speaker(&self.settings.region);
@@ -33,19 +37,42 @@ impl Agent {
             }
             return;
         }
+        if !self.can_show() {
+            return;
+        }
         let fleet = self.fleet(&catalog);
         for (name, region) in &catalog.snapshot.regions {
-            let alive = vantages.get(&RegionName::new(name)).copied();
-            let status = region_status(region, name, alive, &fleet, &catalog, self.now());
+            let told = Told {
+                alive: vantages.get(&RegionName::new(name)).copied(),
+                rival: self.rival().filter(|_| *name == *self.settings.region.as_str()),
+                specs: self.agreement_on(&region.spec, |standing| standing.regions.get(name)),
+            };
+            let status = region_status(region, name, &told, &fleet, &catalog, self.now());
             self.write(StatusUpdate::Region(name.clone(), status)).await;
         }
         for (name, policy) in &catalog.snapshot.policies {
-            let status = policy_status(policy, name, &catalog, self.now());
+            let specs = self.agreement_on(&policy.spec, |standing| standing.policies.get(name));
+            let status = policy_status(policy, name, &specs, &catalog, self.now());
             self.write(StatusUpdate::Policy(name.clone(), status)).await;
         }
         self.report_drills(&catalog).await;
         self.report_waiting(&catalog).await;
         self.report_invalid(&catalog).await;
+    }
+
+    /// Says on the own Region that another installation has its name.
+    async fn report_refused(&self, catalog: &Catalog, text: String) {
+        let name = self.settings.region.to_string();
+        let Some(region) = catalog.snapshot.regions.get(&name) else { return };
+        let generation = region.metadata.generation;
+        let told = |kind| condition(kind, Some(false), "RegionRefused", text.clone(), generation, self.now());
+        let conditions = [ConditionType::NameUnique, ConditionType::Ready].map(told);
+        let before = region.status.clone().unwrap_or_default();
+        let status = RegionStatus {
+            observed_generation: generation,
+            conditions: api::merge_conditions(&before.conditions, conditions.into()),
+        };
+        self.write(StatusUpdate::Region(name, status)).await;
     }
 
     /// An object that does not fit its own type is told on the object itself, once for each mistake.
@@ -68,15 +95,23 @@ impl Agent {
     }
 }
 
+/// What is known of a region from elsewhere.
+struct Told {
+    alive: Option<bool>,
+    rival: Option<Identity>,
+    specs: Agreement,
+}
+
 fn region_status(
     region: &Region,
     name: &str,
-    alive: Option<bool>,
+    told: &Told,
     fleet: &Fleet,
     catalog: &Catalog,
     now: Timestamp,
 ) -> RegionStatus {
-    use ConditionType::{AgentAlive, Lost, Ready};
+    use ConditionType::{AgentAlive, Lost, NameUnique, Ready};
+    let alive = told.alive;
     let generation = region.metadata.generation;
     let lost = fleet.lost(&RegionName::new(name));
     let state = fleet.regions.get(&RegionName::new(name)).copied().unwrap_or_default();
@@ -94,7 +129,14 @@ fn region_status(
         (false, Some(false), _) => (Some(false), agent, agent_text.to_owned()),
         (false, None, _) => (None, agent, agent_text.to_owned()),
     };
+    let (unique, named, named_text) = match &told.rival {
+        None => (true, "OneInstallation", "one installation calls itself by this name".to_owned()),
+        Some(rival) => (false, "SecondInstallation", rival_text(rival)),
+    };
+    let (kind, same, sync, sync_text) = specs(&told.specs, ("Region", GOES_BY_OWN));
     let conditions = vec![
+        condition(NameUnique, Some(unique), named, named_text, generation, now),
+        condition(kind, same, sync, sync_text, generation, now),
         condition(AgentAlive, alive, agent, agent_text, generation, now),
         condition(Lost, Some(lost), if lost { "MembersDown" } else { "NotLost" }, judged, generation, now),
         condition(Ready, ready, reason, text, generation, now),
@@ -115,7 +157,19 @@ fn shares_fate(region: &Region, name: &str, catalog: &Catalog) -> Option<String>
     Some(format!("shares failure domain {domain} with Region {}: both can be lost at once", other.0))
 }
 
-fn policy_status(policy: &GradePolicy, name: &str, catalog: &Catalog, now: Timestamp) -> GradePolicyStatus {
+/// The policy is part of what is compared of each service.
+const OF_GRADE: &str = "see SpecInSync of its services";
+
+/// Levers are pulled in one cluster first.
+const GOES_BY_OWN: &str = "the leader goes by what its own cluster holds";
+
+fn policy_status(
+    policy: &GradePolicy,
+    name: &str,
+    held: &Agreement,
+    catalog: &Catalog,
+    now: Timestamp,
+) -> GradePolicyStatus {
     let in_force = catalog.policies.name_of(policy.spec.grade);
     let (value, reason, text) = match in_force {
         Some(other) if other != name => {
@@ -128,7 +182,11 @@ fn policy_status(policy: &GradePolicy, name: &str, catalog: &Catalog, now: Times
         _ => (Some(true), "InForce", format!("rules the services of grade {}", policy.spec.grade)),
     };
     let generation = policy.metadata.generation;
-    let conditions = vec![condition(ConditionType::Ready, value, reason, text, generation, now)];
+    let (kind, same, sync, sync_text) = specs(held, ("GradePolicy", OF_GRADE));
+    let conditions = vec![
+        condition(ConditionType::Ready, value, reason, text, generation, now),
+        condition(kind, same, sync, sync_text, generation, now),
+    ];
     let before = policy.status.clone().unwrap_or_default();
     GradePolicyStatus {
         observed_generation: generation,

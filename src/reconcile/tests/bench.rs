@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::AbortHandle};
 
 use crate::{
     adapters::{ledger::MemoryLedger, manifests::ManifestResources, reports::DirectoryReports},
@@ -25,7 +25,7 @@ use crate::{
         ServerState, Snapshot, StatusUpdate, Traffic, TrafficError, Under, Version, Versioned,
     },
     reconcile::{
-        Agent, Ports, Sealing, Settings,
+        Agent, Claim, Ports, Sealing, Settings,
         book::{Entry, RequestEntry},
         vantage::tests::TestClock,
     },
@@ -51,6 +51,7 @@ pub struct Bench {
     pub resources: Arc<ManifestResources>,
     pub metrics: Arc<Metrics>,
     clock: Arc<TestClock>,
+    running: Mutex<Option<AbortHandle>>,
     dir: tempfile::TempDir,
     shelf: tempfile::TempDir,
 }
@@ -79,6 +80,8 @@ impl Bench {
         assert_eq!(resources.findings(), []);
         let desk = Arc::new(Desk {
             inner: resources.clone(),
+            away: AtomicBool::new(false),
+            installation: Mutex::default(),
             doubted: Mutex::default(),
             told: Mutex::default(),
             shown: Mutex::default(),
@@ -105,9 +108,22 @@ impl Bench {
             lease_ttl: LEASE_TTL,
             workers: 8,
             sealing: Sealing { key: None, language: Lang::Ko },
+            claim: Claim::default(),
         };
         let agent = Agent::new(settings, ports);
-        Self { agent, ledger, servers, members, desk, resources, metrics, clock, dir, shelf }
+        Self {
+            agent,
+            ledger,
+            servers,
+            members,
+            desk,
+            resources,
+            metrics,
+            clock,
+            running: Mutex::default(),
+            dir,
+            shelf,
+        }
     }
 
     /// The same, at work.
@@ -124,10 +140,41 @@ impl Bench {
         bench
     }
 
+    /// Writes as another region's process does.
+    pub async fn put<T: serde::Serialize>(&self, entry: &Entry, value: &T) {
+        self.ledger.put_text(entry, &serde_json::to_string(value).unwrap()).await;
+    }
+
+    /// What the ledger has.
+    pub fn entry<T: serde::de::DeserializeOwned>(&self, entry: &Entry) -> Option<T> {
+        Some(serde_json::from_str(&self.ledger.text(entry)?.1).unwrap())
+    }
+
     /// The process begins to work.
     pub fn go(&self) {
         let agent = self.agent.clone();
-        tokio::spawn(async move { agent.run(std::future::pending()).await });
+        let task = tokio::spawn(async move { agent.run(std::future::pending()).await });
+        *self.running.lock().unwrap() = Some(task.abort_handle());
+    }
+
+    /// The process dies, and another one takes its place.
+    pub fn restart(&mut self, identity: &str) {
+        if let Some(running) = self.running.lock().unwrap().take() {
+            running.abort();
+        }
+        self.become_another(|settings| settings.identity = identity.into());
+        self.go();
+    }
+
+    /// It is told that it takes the place of another installation.
+    pub fn replaces(&mut self, installation: &str) {
+        self.become_another(|settings| settings.claim.replaces = Some(installation.into()));
+    }
+
+    fn become_another(&mut self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.agent.settings.clone();
+        change(&mut settings);
+        self.agent = Agent::new(settings, self.agent.ports.clone());
     }
 
     /// Virtual time goes by; not a wait for something that happens in real time.
@@ -284,6 +331,10 @@ spec:
 /// The manifests, and what was told of them.
 pub struct Desk {
     inner: Arc<ManifestResources>,
+    /// It has not answered since the start.
+    pub away: AtomicBool,
+    /// Which installation it says that this is.
+    pub installation: Mutex<Option<Arc<str>>>,
     pub doubted: Mutex<Vec<String>>,
     /// Reasons of the events.
     pub told: Mutex<Vec<String>>,
@@ -291,17 +342,32 @@ pub struct Desk {
     pub shown: Mutex<BTreeMap<(&'static str, String), Vec<Condition>>>,
 }
 
+impl Desk {
+    fn answers(&self, what: &str) -> Result<(), ResourcesError> {
+        match self.away.load(Ordering::SeqCst) {
+            true => Err(ResourcesError::Unavailable { what: what.to_owned(), cause: "no answer".to_owned() }),
+            false => Ok(()),
+        }
+    }
+}
+
 #[async_trait]
 impl Resources for Desk {
     fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.inner.snapshot()
+        self.inner.snapshot().filter(|_| !self.away.load(Ordering::SeqCst))
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changes()
     }
 
+    async fn installation(&self) -> Result<Option<Arc<str>>, ResourcesError> {
+        self.answers("read namespace kube-system")?;
+        Ok(self.installation.lock().unwrap().clone())
+    }
+
     async fn secret(&self, namespace: &str, name: &str, key: &str) -> Result<Vec<u8>, ResourcesError> {
+        self.answers("read a Secret")?;
         self.inner.secret(namespace, name, key).await
     }
 

@@ -31,7 +31,7 @@ use crate::{
         Clock, Event, Expect, Key, Ledger, NewObject, Resources, ResourcesError, Snapshot, StatusUpdate,
     },
     reconcile::{
-        Agent, Catalog, Ports, Sealing, Settings,
+        Agent, Catalog, Claim, Ports, Sealing, Settings,
         book::{Entry, VerdictEntry},
         vantage::MemberVerdict,
     },
@@ -153,6 +153,7 @@ impl Year {
             lease_ttl: LEASE_TTL,
             workers: 1,
             sealing: Sealing::default(),
+            claim: Claim::default(),
         };
         let agent = Agent::new(settings, ports);
         let catalog = Arc::new(Catalog::new(snapshot.clone(), &Catalog::default()));

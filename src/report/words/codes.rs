@@ -72,6 +72,7 @@ const CHECKS: &[Code] = &[
     ("NameUnclaimed", "nobody else publishes its name", "서비스 이름 중복 없음"),
     ("GlobalStop", "automatic moves are not stopped", "전체 중지 아님"),
     ("Mode", "the service may be moved", "전환 방식 허용"),
+    ("SpecInSync", "most regions hold the same spec", "지역 간 설정 일치"),
     ("VantagesTrusted", "enough places watch", "관측지점 정족수"),
     ("DependencyHealthy", "what it needs works", "선행 서비스 정상"),
     ("TargetAvailable", "somebody can take over", "전환 대상 확보"),

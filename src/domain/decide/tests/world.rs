@@ -8,8 +8,8 @@ use std::{
 
 use super::*;
 use crate::domain::{
-    BudgetLimits, BudgetUse, FailoverPolicy, GatePolicy, HealthPolicy, Member, MemberView, Record, Recovery,
-    Report, Service, ServiceKey, Switches, Timings, VantageView, Window, WriterLease,
+    Agreement, BudgetLimits, BudgetUse, FailoverPolicy, GatePolicy, HealthPolicy, Member, MemberView, Record,
+    Recovery, Report, Service, ServiceKey, SpecWord, Switches, Timings, VantageView, Window, WriterLease,
 };
 
 const NOW: Timestamp = Timestamp(1_000_000_000);
@@ -36,6 +36,7 @@ pub(super) struct World {
     request: Option<Request>,
     in_drill: bool,
     writer: WriterLease,
+    specs: Agreement,
 }
 
 impl World {
@@ -67,6 +68,7 @@ impl World {
             request: None,
             in_drill: false,
             writer: WriterLease::NeverSeen,
+            specs: Agreement::default(),
         }
     }
 
@@ -229,6 +231,12 @@ impl World {
         self
     }
 
+    /// What the other regions say of the spec.
+    pub(super) fn specs(mut self, others: &[(&str, SpecWord)]) -> Self {
+        self.specs = Agreement::new(others.iter().map(|(region, word)| ((*region).into(), *word)));
+        self
+    }
+
     pub(super) fn moved_ago(self, ago: Duration) -> Self {
         self.with_record(|record| record.last_automatic = Some(before(ago)))
     }
@@ -267,6 +275,7 @@ impl World {
             published: self.published.clone(),
             members: self.service.members.keys().map(|region| self.view(region)).collect(),
             vantages,
+            specs: self.specs.clone(),
             dependencies_down: dependency.into_iter().collect(),
             switches: self.switches.clone(),
             budgets: serving.map(|region| (region.clone(), LIMITS, self.used)).collect(),
