@@ -47,7 +47,7 @@ use bongsu::{
         Answer, CheckSpec, Clock, Endpoint, Ledger, Probe, ProbeError, Prober, Reading, Route, ServerState,
         Traffic, TrafficError,
     },
-    reconcile::{Agent, Ports, Sealing, Settings},
+    reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
 use dns_server::{DnsServer, SECRET_BASE64, ZONE};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -187,6 +187,7 @@ impl World {
                 lease_ttl: Duration::from_secs(15),
                 workers: WORKERS,
                 sealing: Sealing::default(),
+                claim: Claim::default(),
             };
             let agent = Agent::new(settings, ports);
             agents.spawn(async move { agent.run(std::future::pending()).await });
