@@ -5,9 +5,9 @@
 use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Duration};
 
 use bongsu::domain::{
-    BudgetLimits, BudgetUse, Epoch, FailoverPolicy, HealthPolicy, Member, MemberView, Mode, Observation,
-    Published, Record, Recovery, RegionName, Report, Service, ServiceKey, ServiceReports, Switches,
-    Timestamp, Timings, Topology, VantageView, Verdict, Window, decide, judge, survey,
+    Agreement, BudgetLimits, BudgetUse, Epoch, FailoverPolicy, HealthPolicy, Member, MemberView, Mode,
+    Observation, Published, Record, Recovery, RegionName, Report, Service, ServiceKey, ServiceReports,
+    Switches, Timestamp, Timings, Topology, VantageView, Verdict, Window, decide, judge, survey,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -86,6 +86,7 @@ fn observation(verdict: Verdict) -> Observation {
     };
     let limits = BudgetLimits { moves: 5, moves_per_group: 3, per: HOUR, evacuating: 50 };
     Observation {
+        specs: Agreement::default(),
         wall: NOW,
         service: Arc::new(service()),
         record: Some(record),
