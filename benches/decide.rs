@@ -100,7 +100,6 @@ fn observation(verdict: Verdict) -> Observation {
         request: None,
         in_drill: false,
         writer: bongsu::domain::WriterLease::default(),
-        specs: bongsu::domain::Agreement::default(),
         timings: Timings::default(),
     }
 }
