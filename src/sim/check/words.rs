@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::{
         planted::{Bug, plant},
-        sim::{Fault, Incident, Invariant, Outcome, Schedule, Site, builtin, draw, run},
+        sim::{Fault, Incident, Invariant, Outcome, Schedule, Site, builtin, run},
     };
 
     const DAEJEON: Site = Site(1);
@@ -185,17 +185,6 @@ mod tests {
         let (violations, beyond) = counts(&liar_and_a_restart(true));
         assert_eq!(violations, 0);
         assert!(beyond > 0);
-    }
-
-    /// The second is of words that are left of a time in which a place was cut off.
-    #[test]
-    #[ignore = "takes an optimised build: make explore-tests"]
-    fn the_seeds_in_which_nobody_was_left_to_contradict_are_beyond_the_promise() {
-        let setup = builtin();
-        for seed in [1_017_012, 47_610_192_937_237] {
-            let outcome = run(&setup, seed, &draw(&setup, seed), false).unwrap();
-            assert!(outcome.violation.is_none() && outcome.beyond.is_some(), "seed {seed}: {outcome:?}");
-        }
     }
 
     #[test]
