@@ -80,6 +80,41 @@ pub(super) struct Instance {
     pub claim: Claim,
 }
 
+/// What `/readyz` says of an agent that runs.
+struct Parts {
+    resources: Part,
+    ledger: Part,
+    /// Of a cluster only.
+    api: Option<Part>,
+    identity: Part,
+}
+
+impl Parts {
+    async fn follow(self, agent: Arc<Agent>, resources: Arc<dyn Resources>, clock: Arc<dyn Clock>) {
+        loop {
+            match resources.snapshot() {
+                Some(_) => self.resources.ready(),
+                // It works on the specs that the ledger keeps, and may be asked for the names that it serves.
+                None if agent.has_specs() => {
+                    self.resources.ready();
+                    self.api.iter().for_each(Part::ready);
+                }
+                None => self.resources.not_ready("waits for the first full read"),
+            }
+            for (part, trouble) in [
+                (&self.identity, agent.identity_trouble()),
+                (&self.ledger, agent.ledger_trouble().map(str::to_owned)),
+            ] {
+                match trouble {
+                    None => part.ready(),
+                    Some(trouble) => part.not_ready(trouble),
+                }
+            }
+            clock.sleep(READINESS_INTERVAL).await;
+        }
+    }
+}
+
 impl Instance {
     /// Runs until `stop`. Health pages come first, so that `/readyz` says what is waited for.
     pub(super) async fn run(self, clock: Arc<dyn Clock>, stop: CancellationToken) -> anyhow::Result<()> {
@@ -126,29 +161,9 @@ impl Instance {
             }
             let agent = Agent::new(settings, ports);
             agent_sender.send_replace(Some(agent.clone()));
-            let shown = agent.clone();
-            tasks.spawn(async move {
-                loop {
-                    match resources.snapshot() {
-                        Some(_) => part.ready(),
-                        // It works on the specs that the ledger keeps, and may be asked for the names that it serves.
-                        None if shown.has_specs() => {
-                            part.ready();
-                            api_part.iter().for_each(Part::ready);
-                        }
-                        None => part.not_ready("waits for the first full read"),
-                    }
-                    match shown.identity_trouble() {
-                        None => identity_part.ready(),
-                        Some(trouble) => identity_part.not_ready(trouble),
-                    }
-                    match shown.ledger_trouble() {
-                        None => ledger_part.ready(),
-                        Some(trouble) => ledger_part.not_ready(trouble),
-                    }
-                    clock.sleep(READINESS_INTERVAL).await;
-                }
-            });
+            let parts =
+                Parts { resources: part, ledger: ledger_part, api: api_part, identity: identity_part };
+            tasks.spawn(parts.follow(agent.clone(), resources, clock));
             info!(region = %self.region, identity = %self.identity, "watching");
             agent.run(stop.clone().cancelled_owned()).await;
             // It may have ended by itself; everything else ends with it.

@@ -248,6 +248,8 @@ pub enum Why {
     WishMisfit(&'static str),
 }
 
+const SUSPECTS: &str = "; those that see several regions turn bad at once are themselves the suspects";
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -268,15 +270,10 @@ impl fmt::Display for Why {
             }
             Self::Mode(mode) => f.write_str(mode_text(*mode)),
             Self::Specs(agreement) => specs_text(agreement, f),
-            Self::Vantages { trusted, suspect, quorum } => write!(
-                f,
-                "{trusted} vantages are alive and trusted, {quorum} must agree{}",
-                if *suspect > 0 {
-                    "; those that see several regions turn bad at once are themselves the suspects"
-                } else {
-                    ""
-                }
-            ),
+            Self::Vantages { trusted, suspect, quorum } => {
+                let suspects = if *suspect > 0 { SUSPECTS } else { "" };
+                write!(f, "{trusted} vantages are alive and trusted, {quorum} must agree{suspects}")
+            }
             Self::DependencyDown(service) => {
                 write!(f, "{service} is needed and down: moving this service would not help")
             }

@@ -49,6 +49,22 @@ pub struct Client {
     process: Leashed,
 }
 
+/// Starts this program in a role that uses a name: its log, and the process.
+pub fn start(
+    role: &str,
+    place: &Place,
+    dir: &Path,
+    name: &str,
+    port: u16,
+    servers: &[SocketAddr],
+) -> (PathBuf, Leashed) {
+    let [log, complaints] = ["log", "err"].map(|ending| dir.join(format!("{role}-{name}.{ending}")));
+    let mut arguments = vec![role.to_owned(), name.to_owned(), port.to_string(), log.display().to_string()];
+    arguments.extend(servers.iter().map(ToString::to_string));
+    let process = place.start(Path::new(""), &crate::this_program(), &arguments, &complaints);
+    (log, process)
+}
+
 /// One transaction.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -63,12 +79,7 @@ pub struct Entry {
 impl Client {
     /// Starts to use a name, by these name servers.
     pub fn start(place: &Place, dir: &Path, name: &str, port: u16, servers: &[SocketAddr]) -> Self {
-        let log = dir.join(format!("client-{name}.log"));
-        let mut arguments =
-            vec![ROLE.to_owned(), name.to_owned(), port.to_string(), log.display().to_string()];
-        arguments.extend(servers.iter().map(ToString::to_string));
-        let complaints = dir.join(format!("client-{name}.err"));
-        let process = place.start(Path::new(""), &crate::this_program(), &arguments, &complaints);
+        let (log, process) = start(ROLE, place, dir, name, port, servers);
         Self { log, process }
     }
 

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    client::{PATIENCE, Resolver},
+    client::{self, PATIENCE, Resolver},
     clock::now,
     support::{bongsu::SOON, control_plane::Leashed, place::Place, wait::until},
 };
@@ -130,12 +130,7 @@ pub struct WritingClient {
 impl WritingClient {
     /// Writes by a name, by these name servers.
     pub fn start(place: &Place, dir: &Path, name: &str, port: u16, servers: &[SocketAddr]) -> Self {
-        let log = dir.join(format!("writing-{name}.log"));
-        let mut arguments =
-            vec![CLIENT.to_owned(), name.to_owned(), port.to_string(), log.display().to_string()];
-        arguments.extend(servers.iter().map(ToString::to_string));
-        let complaints = dir.join(format!("writing-{name}.err"));
-        let process = place.start(Path::new(""), &crate::this_program(), &arguments, &complaints);
+        let (log, process) = client::start(CLIENT, place, dir, name, port, servers);
         Self { log, process }
     }
 
