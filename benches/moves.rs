@@ -179,6 +179,8 @@ impl World {
                 metrics,
                 metering: None,
                 reports: None,
+                agents: None,
+                seat: None,
             };
             let identity = Identity::new(format!("{region}-bench"));
             let settings = Settings {
@@ -188,6 +190,7 @@ impl World {
                 workers: WORKERS,
                 sealing: Sealing::default(),
                 claim: Claim::default(),
+                agent_url: None,
             };
             let agent = Agent::new(settings, ports);
             agents.spawn(async move { agent.run(std::future::pending()).await });

@@ -69,6 +69,10 @@ mod bugs {
         RaiseBeforeFence,
         /// Nobody waits for the gate of the old writer.
         FenceNotAwaited,
+        /// A gate writes on by the promises of some of the other regions.
+        PromisesOfSome,
+        /// Nobody waits for the end of what was promised to a gate.
+        PromiseNotAwaited,
         /// A gate opens by what it read before it took the lease.
         GateOpensUnseen,
         /// A drill that a person stops leaves its services where they are.

@@ -1,5 +1,6 @@
 //! What touches the outside: each module implements one port.
 
+pub mod agents;
 pub mod clock;
 pub mod kube;
 pub mod ledger;

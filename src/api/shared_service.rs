@@ -321,6 +321,10 @@ pub struct FenceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
 
+    /// The gate does not reach the ledger, and its writer goes on by promises of the other regions, as this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub promised: bool,
+
     /// What that means, and what to do about it.
     pub message: String,
 }

@@ -1,6 +1,7 @@
 //! `bongsu gate`: lets a writer write while its lease is held.
 
 mod health;
+pub(super) mod stopped;
 
 use std::{ffi::OsString, net::SocketAddr, num::NonZeroI32, path::PathBuf, sync::Arc, time::Duration};
 
@@ -11,7 +12,12 @@ use tokio::{
 };
 
 use self::health::Health;
-use super::{Outcome, etcd::EtcdArgs, run::host_name};
+use super::{
+    Outcome,
+    agents::{CredentialArgs, agents},
+    etcd::EtcdArgs,
+    run::host_name,
+};
 use crate::{
     adapters::{
         clock::SystemClock,
@@ -19,9 +25,9 @@ use crate::{
     },
     api,
     domain::{Identity, RegionName, ServiceKey, Tick},
-    gate::{self, Door, Keeper, Proxy, Supervisor},
+    gate::{self, Door, Keeper, Promised, Proxy, Supervisor},
     observability::{self, LogFormat},
-    ports::Clock,
+    ports::{Clock, Ledger},
 };
 
 const EXAMPLES: &str = "\
@@ -71,6 +77,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     etcd: EtcdArgs,
+
+    #[command(flatten)]
+    credentials: CredentialArgs,
 
     /// What is logged on standard error
     #[arg(long, default_value = "info")]
@@ -140,12 +149,22 @@ async fn keep(args: Args) -> anyhow::Result<Outcome> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let door = Arc::new(Door::new(clock.clone()));
     let host = args.identity.map_or_else(host_name, Ok)?;
+    let ledger: Arc<dyn Ledger> = Arc::new(EtcdLedger::new(args.etcd.config()?, clock.clone())?);
+    let credentials = args.credentials.read(clock.clone()).context("certificates for other regions")?;
+    let region = RegionName::new(&args.region);
+    let identity = Identity::new(format!("{region}_{host}_{}", clock.wall().0));
+    let promised = Promised::new(
+        (ledger.clone(), clock.clone()),
+        credentials.as_ref().map(agents),
+        (args.service.clone(), region.clone(), identity.clone()),
+    );
     let keeper = Keeper {
-        ledger: Arc::new(EtcdLedger::new(args.etcd.config()?, clock.clone())?),
+        ledger,
         clock: clock.clone(),
         service: args.service,
-        region: RegionName::new(&args.region),
-        identity: Identity::new(format!("{}_{host}_{}", args.region, clock.wall().0)),
+        region,
+        identity,
+        promised,
         ttl: args.lease_ttl.0,
         door: door.clone(),
         standing: Arc::default(),

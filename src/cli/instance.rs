@@ -7,8 +7,10 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::agents::{AgentPlace, agents};
 use crate::{
     adapters::{
+        agents::answer,
         kube::{KubeResources, connect, wait_until_ready},
         ledger::{EtcdConfig, EtcdLedger, KubeLedger, MemoryLedger, MeteredLedger},
         manifests::ManifestResources,
@@ -56,7 +58,7 @@ pub(super) enum LedgerPlace {
 }
 
 /// All that a process is told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Instance {
     /// Region that it runs in.
     pub region: RegionName,
@@ -78,6 +80,8 @@ pub(super) struct Instance {
     pub sealing: Sealing,
     /// By what its region's name is its own.
     pub claim: Claim,
+    /// How it asks other regions without the ledger, and is asked; `None`: neither.
+    pub agents: Option<AgentPlace>,
 }
 
 /// What `/readyz` says of an agent that runs.
@@ -152,6 +156,7 @@ impl Instance {
                 workers: WORKERS,
                 sealing: self.sealing.clone(),
                 claim: self.claim.clone(),
+                agent_url: self.agents.as_ref().and_then(|place| Some(place.asked.as_ref()?.1.clone())),
             };
             let resources = ports.resources.clone();
             if let Some(address) = self.dns_address {
@@ -160,6 +165,15 @@ impl Instance {
                 tasks.spawn(answer_names(server, stop.clone()));
             }
             let agent = Agent::new(settings, ports);
+            if let Some((place, (address, url))) =
+                self.agents.as_ref().and_then(|place| Some((place, place.asked.as_ref()?)))
+            {
+                let listener = TcpListener::bind(address).await;
+                let listener = listener.with_context(|| format!("listen on {address} (--agent-address)"))?;
+                info!(address = %listener.local_addr()?, %url, "answers gates and other regions");
+                let stop = stop.clone().cancelled_owned();
+                tasks.spawn(answer(listener, place.credentials.clone(), agent.clone(), stop));
+            }
             agent_sender.send_replace(Some(agent.clone()));
             let parts =
                 Parts { resources: part, ledger: ledger_part, api: api_part, identity: identity_part };
@@ -215,7 +229,9 @@ impl Instance {
             .reports
             .as_ref()
             .map(|directory| Arc::new(DirectoryReports::new(directory)) as Arc<dyn Reports>);
-        Ok(Ports { reports, ..ports(clock, resources, ledger, metrics) })
+        let agents = self.agents.as_ref().map(|place| agents(&place.credentials));
+        let seat = self.agents.as_ref().and_then(|place| place.seat.clone());
+        Ok(Ports { reports, agents, seat, ..ports(clock, resources, ledger, metrics) })
     }
 }
 
@@ -239,6 +255,8 @@ pub(super) fn ports(
         traffic: Arc::new(traffic),
         metrics,
         reports: None,
+        agents: None,
+        seat: None,
     }
 }
 

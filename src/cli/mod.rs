@@ -1,5 +1,6 @@
 //! The command line: arguments in, one call, an exit code out. Each subcommand has its own file.
 
+mod agents;
 mod calendar;
 mod check;
 mod completions;
@@ -60,6 +61,8 @@ enum Command {
     Run(Box<run::Args>),
     /// Let a writer write while its lease is held, and stop it when it is not
     Gate(Box<gate::Args>),
+    /// Say that a gate is stopped for good, where a move waits because it may still write by promises
+    GateStopped(Box<gate::stopped::Args>),
     #[command(hide = true)]
     GateGuard(gate::GuardArgs),
     #[command(hide = true)]
@@ -125,6 +128,7 @@ fn run() -> anyhow::Result<Outcome> {
     match Cli::parse().command {
         Command::Run(args) => run::run(*args),
         Command::Gate(args) => gate::run(*args),
+        Command::GateStopped(args) => gate::stopped::run(*args),
         Command::GateGuard(args) => gate::guard(&args),
         Command::GateLaunch(args) => gate::launch(&args),
         Command::Plan(args) => plan::run(&args),

@@ -166,6 +166,7 @@ fn agent(
         workers: 1,
         sealing: Sealing::default(),
         claim: Claim::default(),
+        agent_url: None,
     };
     Ok(Agent::new(settings, ports(clock, resources, ledger, metrics)))
 }

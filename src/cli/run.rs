@@ -15,6 +15,7 @@ use tracing::info;
 
 use super::{
     Outcome,
+    agents::AgentArgs,
     etcd::EtcdArgs,
     instance::{Instance, LedgerPlace, Source},
     report::Language,
@@ -80,6 +81,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     etcd: EtcdArgs,
+
+    #[command(flatten)]
+    agents: AgentArgs,
 
     /// Length of the leases: another process takes over after at most this and a third
     #[arg(long, default_value = "15s")]
@@ -149,7 +153,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     };
     observability::init(format, &args.log_filter).context("--log-filter")?;
     let clock = Arc::new(SystemClock::new());
-    let instance = instance(args, clock.as_ref())?;
+    let instance = instance(args, clock.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
@@ -169,7 +173,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     })
 }
 
-fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
+fn instance(args: Args, clock: Arc<dyn Clock>) -> anyhow::Result<Instance> {
     let Args {
         region,
         identity,
@@ -179,6 +183,7 @@ fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
         ledger_namespace,
         ledger_kubeconfig,
         etcd,
+        agents,
         lease_ttl,
         http_address,
         dns_address,
@@ -211,10 +216,12 @@ fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
         language: report_language.into(),
     };
     let name = identity.map_or_else(host_name, Ok)?;
+    // A process that starts again is another process: what the former one said before it ended no longer counts.
+    let identity = Identity::new(format!("{name}_{}", clock.wall().0));
+    let agents = agents.place(&identity, clock)?;
     Ok(Instance {
         region: RegionName::new(region),
-        // A process that starts again is another process: what the former one said before it ended no longer counts.
-        identity: Identity::new(format!("{name}_{}", clock.wall().0)),
+        identity,
         lease_ttl: lease_ttl.0,
         source: manifests.map_or(Source::Kubernetes(kubeconfig), Source::Manifests),
         ledger,
@@ -222,6 +229,7 @@ fn instance(args: Args, clock: &dyn Clock) -> anyhow::Result<Instance> {
         dns_address,
         reports: report_dir,
         sealing,
+        agents,
         claim: Claim {
             installation: installation.map(Arc::from),
             replaces: replaces_installation.map(Arc::from),

@@ -19,6 +19,9 @@ mod lease;
 mod observation;
 mod plan;
 mod predict;
+mod promise;
+#[cfg(test)]
+mod promise_model;
 mod quorum;
 mod record;
 mod rules;
@@ -43,6 +46,7 @@ pub use observation::{
 };
 pub use plan::{Move, Plan, Step, StepKind, Trigger, plan_for};
 pub use predict::{Prediction, Timings, predict};
+pub use promise::{PROMISE_MAX, PromiseRequest, Promiser, Promisers, Promises, Refusal, WithholdRequest};
 pub use quorum::{MemberHealth, judge};
 pub use record::Record;
 pub use rules::{Evaluation, Rule, RuleOutcome, Why};

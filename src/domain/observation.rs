@@ -109,6 +109,8 @@ pub enum WriterLease {
     Held(Identity),
     /// It was given back, or has run out.
     Free,
+    /// It is not renewed, and this gate writes on because this region and all others promised not to end it.
+    Promised(Identity),
 }
 
 /// What is published for a service that the ledger never heard of, or of which it knows less than the name servers.

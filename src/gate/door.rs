@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use crate::{
-    domain::{Epoch, Tick},
+    domain::{Epoch, Term, Tick},
     ports::Clock,
 };
 
@@ -14,8 +14,14 @@ use crate::{
 pub struct Opening {
     /// From this tick on it is shut, if nobody opens it again before.
     pub until: Tick,
+    /// From when that was counted: before the lease was renewed, or the promises were asked for.
+    pub since: Tick,
     /// The epoch of the service under which the writer writes.
     pub epoch: Epoch,
+    /// The term of the lease.
+    pub term: Term,
+    /// By promises of the other regions, and not by the lease.
+    pub promised: bool,
 }
 
 /// The door. Shut at the start; it shuts by itself when its time is over, and whoever asks reads the clock.
@@ -45,6 +51,21 @@ impl Door {
     /// Opens it, or holds it open for longer.
     pub fn open(&self, opening: Opening) {
         self.opening.send_replace(Some(opening));
+    }
+
+    /// Holds it open for longer, if it is open, and by the same term of the lease. `false`: it has shut.
+    pub fn prolong(&self, opening: Opening) -> bool {
+        let now = self.clock.tick();
+        self.opening.send_if_modified(|held| match held {
+            Some(held) if held.term == opening.term && held.epoch == opening.epoch && now < held.until => {
+                let longer = opening.until > held.until;
+                if longer {
+                    *held = opening;
+                }
+                longer
+            }
+            _ => false,
+        })
     }
 
     /// Shuts it now.

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     door::{Door, Opening},
+    promised::Promised,
     standing::Standing,
 };
 use crate::{
@@ -37,6 +38,8 @@ pub struct Keeper {
     pub door: Arc<Door>,
     /// What it says of itself.
     pub standing: Arc<Standing>,
+    /// By which the writer goes on without the ledger.
+    pub promised: Promised,
 }
 
 /// What the ledger says of the service.
@@ -66,19 +69,29 @@ impl Keeper {
 
     /// Keeps the lease until `stop`, then shuts the door and gives the lease back.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = self.follow(stop) => {}
+            () = self.promised.hold(&self.door, self.ttl, Self::margin(self.ttl), &self.standing) => {}
+        }
+        self.give_back("the gate is told to stop").await;
+    }
+
+    async fn follow(&self, stop: impl Future<Output = ()>) {
         let mut changes = self.ledger.watch(record(&self.service).as_str());
+        let mut others = self.promised.changes();
         let mut held = None;
         tokio::pin!(stop);
         loop {
             let wait = self.look(&mut held).await;
             tokio::select! {
                 biased;
-                () = &mut stop => break,
+                () = &mut stop => return,
                 _ = changes.next() => {}
+                Some(change) = others.next() => self.promised.apply(change),
                 () = self.clock.sleep(wait) => {}
             }
         }
-        self.give_back("the gate is told to stop").await;
     }
 
     /// One look at the ledger; the time until the next.
@@ -109,11 +122,16 @@ impl Keeper {
                 *held = Some(term);
                 Duration::ZERO
             }
-            Ok(Some(_)) => {
+            Ok(Some(term)) => {
                 self.standing.count(|renewals| &mut renewals.granted);
+                if let Err(why) = self.promised.clear(term).await {
+                    self.tell(&format!("the lease is held, and the door stays as it is: {why}"));
+                    return RETRY;
+                }
                 let until = sent_at.plus(self.ttl.saturating_sub(Self::margin(self.ttl)));
-                self.door.open(Opening { until, epoch });
+                self.door.open(Opening { until, since: sent_at, epoch, term, promised: false });
                 self.tell(&format!("{} writes under epoch {epoch}", self.region));
+                self.promised.say(term).await;
                 self.ttl / 3
             }
             Ok(None) => {
@@ -141,6 +159,7 @@ impl Keeper {
                 return warn!("the writer has not ended: the lease is not given back, it runs out by itself");
             }
         }
+        self.promised.forget().await;
         if let Err(error) = self.ledger.release(&writer_lease(&self.service), &self.identity).await {
             warn!(%error, "the lease is not given back, it runs out by itself");
         }

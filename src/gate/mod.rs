@@ -6,6 +6,7 @@
 mod door;
 mod guard;
 mod keeper;
+mod promised;
 mod proxy;
 mod standing;
 mod supervisor;
@@ -14,6 +15,7 @@ mod watchdog;
 pub use door::{Door, Inside, Opening};
 pub use guard::{guard, launch};
 pub use keeper::Keeper;
+pub use promised::Promised;
 pub use proxy::Proxy;
-pub use standing::{Renewals, Said, Standing};
+pub use standing::{Renewals, Rounds, Said, Standing};
 pub use supervisor::Supervisor;

@@ -15,8 +15,21 @@ pub struct Said {
     pub answered: Option<Tick>,
     /// In a sentence.
     pub text: String,
+    /// What the other regions answered last, when the lease was not renewed in time; empty: they were never asked.
+    pub of_promises: String,
     /// Renewals so far.
     pub renewals: Renewals,
+    /// Times that the other regions were asked for promises.
+    pub rounds: Rounds,
+}
+
+/// Rounds of questions, by what came of them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Rounds {
+    /// All promised.
+    pub promised: u64,
+    /// Some did not.
+    pub refused: u64,
 }
 
 /// Renewals of the lease, by what came of them; taking it counts as one.
@@ -50,6 +63,22 @@ impl Standing {
             text.clone_into(&mut said.text);
         }
         new
+    }
+
+    /// Says what came of asking for promises; `true`: it is new.
+    pub(super) fn say_of_promises(&self, text: &str) -> bool {
+        let mut said = self.lock();
+        let new = said.of_promises != text;
+        if new {
+            text.clone_into(&mut said.of_promises);
+        }
+        new
+    }
+
+    /// Counts a round of questions.
+    pub(super) fn promised(&self, by_all: bool) {
+        let rounds = &mut self.lock().rounds;
+        *if by_all { &mut rounds.promised } else { &mut rounds.refused } += 1;
     }
 
     /// Counts a renewal.

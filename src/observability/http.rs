@@ -16,10 +16,12 @@ use hyper_util::{
 };
 use prometheus::{Encoder, TextEncoder};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::Readiness;
@@ -40,6 +42,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Gives what `/status` shows. Called for each request on the event loop, so it must only copy what is there.
 pub type StatusProvider = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
+
+/// Gives what a TLS connection begins with. Called for each connection, because certificates are renewed.
+pub type Secure = Arc<dyn Fn() -> TlsAcceptor + Send + Sync>;
 
 /// Metrics that can be shown.
 pub trait Exposition: Send + Sync {
@@ -73,7 +78,16 @@ pub struct Pages {
 /// Each connection carries one request: probes and scrapes are seconds apart, and a connection that ends by itself
 /// can neither be hoarded nor hold up the shutdown.
 pub async fn serve(listener: TcpListener, pages: Pages, shutdown: impl Future<Output = ()> + Send) {
-    let router = router(pages);
+    serve_router(listener, router(pages), None, shutdown).await;
+}
+
+/// The same for other routes, and behind TLS if `secure` gives what a connection begins with.
+pub async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    secure: Option<Secure>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
     let connections = TaskTracker::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let stop = CancellationToken::new();
@@ -81,10 +95,10 @@ pub async fn serve(listener: TcpListener, pages: Pages, shutdown: impl Future<Ou
         loop {
             match accept(&listener, &slots).await {
                 Ok((stream, slot)) => {
-                    connections.spawn(answer(stream, slot, router.clone(), stop.clone()));
+                    connections.spawn(answer(stream, secure.clone(), slot, router.clone(), stop.clone()));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection to the health pages");
+                    tracing::warn!(%error, "cannot accept a connection");
                     // Ends early on shutdown, because the whole loop is dropped then.
                     let _ = timeout(ACCEPT_PAUSE, std::future::pending::<()>()).await;
                 }
@@ -110,7 +124,29 @@ async fn accept(
     Ok((stream, slot))
 }
 
-async fn answer(stream: TcpStream, slot: OwnedSemaphorePermit, router: Router, stop: CancellationToken) {
+async fn answer(
+    stream: TcpStream,
+    secure: Option<Secure>,
+    slot: OwnedSemaphorePermit,
+    router: Router,
+    stop: CancellationToken,
+) {
+    match secure {
+        None => answer_on(stream, router, stop).await,
+        Some(secure) => match timeout(HEAD_LIMIT, secure().accept(stream)).await {
+            Ok(Ok(stream)) => answer_on(stream, router, stop).await,
+            Ok(Err(error)) => tracing::warn!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(limit = ?HEAD_LIMIT, "a TLS handshake took too long"),
+        },
+    }
+    drop(slot);
+}
+
+async fn answer_on(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    stop: CancellationToken,
+) {
     let service = TowerToHyperService::new(router);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).keep_alive(false);
@@ -124,10 +160,9 @@ async fn answer(stream: TcpStream, slot: OwnedSemaphorePermit, router: Router, s
     });
     match ended.await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "connection to the health pages broke off"),
-        Err(_) => tracing::debug!(limit = ?CONNECTION_LIMIT, "connection to the health pages took too long"),
+        Ok(Err(error)) => tracing::debug!(%error, "a connection broke off"),
+        Err(_) => tracing::debug!(limit = ?CONNECTION_LIMIT, "a connection took too long"),
     }
-    drop(slot);
 }
 
 fn router(pages: Pages) -> Router {

@@ -79,6 +79,8 @@ families! {
         spec_source: IntGaugeVec = "bongsu_spec_source" [source];
         /// 1 while two installations call themselves by this region's name, 0 otherwise.
         identity_conflict: IntGaugeVec = "bongsu_identity_conflict" [];
+        /// Promises that gates without the ledger asked this process for, by result.
+        promises: IntCounterVec = "bongsu_promises_total" [result];
         /// 1 if the region's Bongsu renews its lease, as this process sees it, 0 if not.
         vantage_alive: IntGaugeVec = "bongsu_vantage_alive" [region];
         /// Always 1; the labels say which build runs, and in which region.
@@ -258,6 +260,11 @@ impl Metrics {
     pub fn observe_pass(&self, outcome: PassOutcome, time: Duration) {
         self.passes.with([outcome.as_str()]).inc();
         self.pass_duration.with([]).observe(time.as_secs_f64());
+    }
+
+    /// A gate that does not reach the ledger was promised not to lose its lease, or was not.
+    pub fn count_promise(&self, given: bool) {
+        self.promises.with([if given { "given" } else { "refused" }]).inc();
     }
 
     /// Whether this process holds the leader lease.

@@ -10,7 +10,7 @@ mod readiness;
 
 pub use family::Description;
 pub use gate::GateMetrics;
-pub use http::{Exposition, Pages, StatusProvider, serve};
+pub use http::{Exposition, Pages, Secure, StatusProvider, serve, serve_router};
 pub use labels::{
     CallResult, DecisionOutcome, LedgerOperation, NextMoveOutcome, PassOutcome, Phase, SkipReason, StepResult,
 };

@@ -1,5 +1,6 @@
 //! What the core needs from the outside, as traits. `adapters` implement them, `sim` will replace them.
 
+mod agents;
 mod clock;
 mod ledger;
 mod metering;
@@ -8,6 +9,7 @@ mod reports;
 mod resources;
 mod traffic;
 
+pub use agents::{AgentError, Agents, Promising, Seat, promisers};
 pub use clock::Clock;
 pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned};
 pub use metering::{Meter, Metering, MeteringError};

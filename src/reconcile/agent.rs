@@ -25,12 +25,14 @@ use super::{
 };
 use crate::{
     api::{FailoverStatus, SharedServiceStatus},
-    domain::{Evaluation, Identity, Measured, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger},
+    domain::{
+        Evaluation, Identity, Measured, Promises, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger,
+    },
     observability::Metrics,
     planted::planted,
     ports::{
-        Clock, Expect, Key, Ledger, LedgerError, Metering, ObjectRef, Prober, Reports, Resources, Route,
-        Traffic, Under, Version,
+        Agents, Clock, Expect, Key, Ledger, LedgerError, Metering, ObjectRef, Prober, Reports, Resources,
+        Route, Seat, Traffic, Under, Version,
     },
 };
 
@@ -49,6 +51,8 @@ pub struct Settings {
     pub sealing: Sealing,
     /// By what its region's name is its own.
     pub claim: Claim,
+    /// Where gates of other regions ask this process for promises; `None`: nowhere.
+    pub agent_url: Option<Arc<str>>,
 }
 
 /// The outside.
@@ -70,6 +74,10 @@ pub struct Ports {
     pub metrics: Arc<Metrics>,
     /// Where reports of drills are kept for people; `None`: nowhere but in the ledger.
     pub reports: Option<Arc<dyn Reports>>,
+    /// Asks the Bongsu of other regions without the ledger; `None`: nobody can be asked.
+    pub agents: Option<Arc<dyn Agents>>,
+    /// From where this process promises; `None`: from a place that nobody takes after it.
+    pub seat: Option<Arc<dyn Seat>>,
 }
 
 /// One Bongsu process.
@@ -94,6 +102,7 @@ pub struct Agent {
     pub(super) deciding: Mutex<()>,
     pub(super) surveyed: Mutex<Surveyed>,
     shared: Mutex<Shared>,
+    promises: Mutex<Promises>,
 }
 
 /// What the tasks of one process share besides the mirror.
@@ -156,6 +165,8 @@ impl Agent {
         let samples = Arc::new(Samples::new(ports.clock.clone(), ports.metrics.clone()));
         let vantage = Vantage::new(ports.clock.clone(), ports.prober.clone(), samples.clone());
         let tenures = Tenures::new(ports.clock.clone(), settings.lease_ttl);
+        let longest = ports.seat.as_ref().map(|seat| seat.longest()).unwrap_or_default();
+        let promises = Promises::new(ports.clock.tick(), longest);
         Arc::new(Self {
             settings,
             mirror: Mirror::default(),
@@ -171,6 +182,7 @@ impl Agent {
             deciding: Mutex::default(),
             surveyed: Mutex::default(),
             shared: Mutex::default(),
+            promises: Mutex::new(promises),
         })
     }
 
@@ -241,7 +253,12 @@ impl Agent {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at every service again, now.
+    /// What this process has promised to gates.
+    pub(super) fn promises(&self) -> MutexGuard<'_, Promises> {
+        // Every holder leaves it whole, so it is good even if one panicked.
+        self.promises.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Looks at these, and at those that need them.
     pub(super) fn push_with_dependents(&self, services: BTreeSet<ServiceKey>, catalog: &Catalog) {
         let now = self.ports.clock.tick();
@@ -253,6 +270,7 @@ impl Agent {
         }
     }
 
+    /// Looks at every service again, now.
     pub(super) fn push_all(&self) {
         let now = self.ports.clock.tick();
         let catalog = self.catalog();

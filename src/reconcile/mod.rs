@@ -19,6 +19,7 @@ mod overview;
 pub mod parse;
 mod pass;
 mod preview;
+mod promises;
 mod queue;
 mod recall;
 mod report;

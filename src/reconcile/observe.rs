@@ -40,7 +40,7 @@ impl Agent {
             last_drill: self.mirror.with_passed(|passed| passed.last(&service.key)),
             request: self.open_request(&service.key),
             in_drill: self.mirror.is_in_drill(&service.key),
-            writer: self.mirror.writer_lease(&service.key),
+            writer: self.writer_lease(&service.key),
             timings: self.timings(&service.key),
             service: service.clone(),
             record,

@@ -51,6 +51,7 @@ impl Agent {
         tasks.spawn(self.clone().recall_specs());
         tasks.spawn(self.clone().keep_leases());
         tasks.spawn(self.clone().say_what_is_held());
+        tasks.spawn(self.clone().say_where_asked());
         tasks.spawn(self.clone().look_after_drills());
         tasks.spawn(self.clone().rehearse_traffic());
         if let Some(metering) = self.ports.metering.clone() {

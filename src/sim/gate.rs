@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{
+    agents::SimAgents,
     check::Invariant,
     clock::SimClock,
     ledger::SimLedger,
@@ -16,8 +17,8 @@ use super::{
 use crate::{
     adapters::ledger::MemoryLedger,
     domain::{Identity, RegionName, ServiceKey},
-    gate::{Door, Keeper, Opening},
-    ports::{Clock, Ledger},
+    gate::{Door, Keeper, Opening, Promised},
+    ports::{Agents, Clock, Ledger},
 };
 
 /// What a gate stands before, and whether it lets the writer write.
@@ -80,6 +81,12 @@ impl World {
             Arc::new(SimLedger { world: self.clone(), life, site, store: store.clone() });
         let door = Arc::new(Door::new(clock.clone()));
         let identity = Identity::new(format!("gate-{region}-{}", life.number));
+        let agents: Arc<dyn Agents> = Arc::new(SimAgents { world: self.clone(), life, site });
+        let promised = Promised::new(
+            (ledger.clone(), clock.clone()),
+            Some(agents),
+            (service.clone(), region.clone(), identity.clone()),
+        );
         let keeper = Keeper {
             ledger,
             clock,
@@ -89,6 +96,7 @@ impl World {
             ttl,
             door: door.clone(),
             standing: Arc::default(),
+            promised,
         };
         let world = self.clone();
         let task = tokio::spawn(async move {

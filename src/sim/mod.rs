@@ -4,6 +4,7 @@
 //! `cluster` and `clock` are the outside, as simulated ports. `fault` breaks it, `check` watches the invariants, `draw`
 //! makes faults from a seed, `run` is one run, `explore` many, `scenario` one that somebody wrote down. Absent: real time, threads, and any decision of its own.
 
+mod agents;
 mod awaited;
 mod call;
 mod check;

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::AbortHandle;
 
 use super::{
+    agents::{SimAgents, SimSeat, url_of},
     clock::{SimClock, Skew},
     cluster::SimResources,
     gate::Seat,
@@ -81,6 +82,8 @@ pub(super) struct Process {
     pub read_unled: std::collections::BTreeSet<String>,
     task: Option<AbortHandle>,
     pub agent: Option<Arc<Agent>>,
+    /// The longest promise that was given from its seat.
+    pub longest_promise: Duration,
     /// Of a gate: what it stands before. The other processes run Bongsu.
     pub seat: Option<Seat>,
 }
@@ -105,6 +108,7 @@ impl Process {
             read_unled: std::collections::BTreeSet::new(),
             task: None,
             agent: None,
+            longest_promise: Duration::ZERO,
             seat: None,
         }
     }
@@ -313,9 +317,16 @@ impl World {
             metrics: Arc::new(Metrics::new(build).ok()?),
             metering: None,
             reports: None,
+            agents: Some(Arc::new(SimAgents { world: self.clone(), life, site })),
+            seat: Some(Arc::new(SimSeat {
+                world: self.clone(),
+                process: life.process,
+                region: region.clone(),
+            })),
             clock,
             ledger,
         };
+        let url = url_of(region.as_str());
         let identity = Identity::new(format!("bongsu-{region}-{}", life.number));
         Some(Agent::new(
             Settings {
@@ -325,6 +336,7 @@ impl World {
                 workers: WORKERS,
                 sealing: Sealing::default(),
                 claim: Claim::default(),
+                agent_url: Some(url),
             },
             ports,
         ))

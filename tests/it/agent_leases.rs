@@ -33,6 +33,8 @@ fn agent(resources: Arc<dyn Resources>, clock: Arc<dyn Clock>) -> Arc<Agent> {
         metrics: Arc::new(Metrics::new(build).unwrap()),
         metering: None,
         reports: None,
+        agents: None,
+        seat: None,
         prober: Arc::new(NetworkProber::new()),
         traffic: Arc::new(traffic),
         clock,
@@ -48,6 +50,7 @@ fn agent(resources: Arc<dyn Resources>, clock: Arc<dyn Clock>) -> Arc<Agent> {
             workers: 1,
             sealing: Sealing::default(),
             claim: Claim::default(),
+            agent_url: None,
         },
         ports,
     )

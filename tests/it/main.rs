@@ -44,6 +44,7 @@ mod metrics;
 mod probe_http;
 mod probe_tcp;
 mod probe_tls;
+mod promises;
 mod report;
 mod simulate;
 #[allow(dead_code, reason = "tests/sites uses the rest")]

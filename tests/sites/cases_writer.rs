@@ -36,6 +36,21 @@ pub const ALL: &[Case] = &[
         body: |sites| Box::pin(cut_for_a_moment(sites)),
     },
     Case {
+        name: "without_the_ledgers_quorum_a_writer_goes_on_and_when_a_promise_is_missing_it_stops",
+        long: false,
+        body: |sites| Box::pin(quorum_lost(sites, Duration::from_secs(20))),
+    },
+    Case {
+        name: "without_the_ledgers_quorum_for_a_minute_a_writer_goes_on",
+        long: true,
+        body: |sites| Box::pin(quorum_lost(sites, Duration::from_secs(60))),
+    },
+    Case {
+        name: "a_writers_site_that_is_cut_off_only_from_the_ledger_goes_on",
+        long: true,
+        body: |sites| Box::pin(cut_from_the_ledger(sites)),
+    },
+    Case {
         name: "measured_gap_of_writes_when_a_site_is_lost_frozen_or_left",
         long: true,
         body: |sites| Box::pin(measure(sites)),
@@ -128,6 +143,60 @@ async fn cut_for_a_moment(sites: &mut Sites) {
     let gap = client.longest_gap_since(began);
     println!("    {}: no writer for {:.2} s", service.name, gap.as_secs_f64());
     service.has_not_moved_says(sites, DAEGU, "daejeon", began);
+    assert_eq!(accepted(sites, GWANGJU, &service), []);
+}
+
+/// Case 10, of a writer: the store is down, all sites are well. Then another site is cut off as well, whose promise is missing.
+async fn quorum_lost(sites: &mut Sites, time: Duration) {
+    let (service, client) = start(sites).await;
+    pause(LONG_ENOUGH).await;
+    let lost = now();
+    sites.ledger.freeze(GWANGJU);
+    sites.ledger.freeze(DAEGU);
+    pause(time).await;
+    let gap = client.longest_gap_since(lost);
+    println!(
+        "    {}: no writer for {:.2} s while the store was down for {time:?}",
+        service.name,
+        gap.as_secs_f64()
+    );
+    assert!(gap < Duration::from_secs(1), "{gap:?}");
+    assert_eq!(
+        sites.all[GWANGJU]
+            .bongsu
+            .metric("bongsu_promises_total{result=\"given\"}")
+            .await
+            .map(|given| given > 0.0),
+        Some(true)
+    );
+
+    cause(Fault::Site(sites.all[GWANGJU].place()));
+    // A lease and what is under way.
+    pause(Duration::from_secs(10)).await;
+    let stopped = accepted(sites, DAEJEON, &service).len();
+    pause(A_WHILE).await;
+    assert_eq!(accepted(sites, DAEJEON, &service).len(), stopped, "not all promise");
+
+    heal();
+    sites.ledger.thaw(GWANGJU);
+    sites.ledger.thaw(DAEGU);
+    client.writes_since(now()).await;
+    assert_eq!(accepted(sites, GWANGJU, &service), []);
+    assert_eq!(sites.serving(DAEGU, &service.name), (1, "daejeon".to_owned()));
+}
+
+/// Case 3, of a writer: its site reaches everything but the ledger.
+async fn cut_from_the_ledger(sites: &mut Sites) {
+    let (service, client) = start(sites).await;
+    pause(LONG_ENOUGH).await;
+    let cut = now();
+    cause(Fault::Ledger(sites.all[DAEJEON].place()));
+    pause(Duration::from_secs(30)).await;
+    let gap = client.longest_gap_since(cut);
+    assert!(gap < Duration::from_secs(1), "{gap:?}");
+    heal();
+    sites.are_ready().await;
+    assert!(client.longest_gap_since(cut) < Duration::from_secs(1));
     assert_eq!(accepted(sites, GWANGJU, &service), []);
 }
 

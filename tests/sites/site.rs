@@ -33,6 +33,9 @@ pub const NAMESPACE: &str = "gpki";
 /// The zone that the name servers are primaries of.
 pub const ZONE: &str = "citizens.example";
 
+/// Where each Bongsu is asked for promises.
+const AGENT_PORT: u16 = 8443;
+
 /// A site. What runs in it dies with its namespace, or with the value.
 pub struct Site {
     pub region: &'static str,
@@ -144,6 +147,7 @@ impl Site {
         let mut arguments: Vec<String> = own.map(str::to_owned).into();
         arguments.push(writer::proxy(place, port));
         arguments.extend(ledger_arguments(ledger, self.ledger_member));
+        arguments.extend(agent_credentials(ledger));
         let program = Path::new(env!("CARGO_BIN_EXE_bongsu"));
         let gate = place.start(Path::new(""), program, &arguments, &log("gate"));
         let guarded = GuardedWriter { service: service.to_owned(), processes: vec![writer, gate] };
@@ -236,10 +240,24 @@ fn ledger_arguments(ledger: &Etcd, own: usize) -> [String; 4] {
     ]
 }
 
+/// The sites know each other by the ledger's authority here; in the field it is one of its own.
+fn agent_credentials(ledger: &Etcd) -> [String; 3] {
+    let config = ledger.config("/bongsu");
+    let (certificate, key) = config.client.unwrap();
+    [
+        format!("--agent-ca={}", config.ca.unwrap().display()),
+        format!("--agent-cert={}", certificate.display()),
+        format!("--agent-key={}", key.display()),
+    ]
+}
+
 fn run_bongsu(world: &World, place: &Place, region: &str, (ledger, own): (&Etcd, usize)) -> Bongsu {
     let mut arguments =
         vec!["--kubeconfig".to_owned(), world.kubeconfig().display().to_string(), "--ledger=etcd".to_owned()];
     arguments.extend(ledger_arguments(ledger, own));
+    arguments.extend(agent_credentials(ledger));
+    arguments.push(format!("--agent-address={}:{AGENT_PORT}", place.ip));
+    arguments.push(format!("--agent-url=https://{}:{AGENT_PORT}", place.ip));
     let given: Vec<&dyn AsRef<std::ffi::OsStr>> =
         arguments.iter().map(|argument| argument as &dyn AsRef<std::ffi::OsStr>).collect();
     Bongsu::start_at(place.clone(), world.plane.home(), region, region, &given)

@@ -72,7 +72,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/* Whether the pod mounts anything: "true" or nothing. */}}
 {{- define "bongsu.mounts" -}}
-{{- if or .Values.ledger.kubeconfigSecret.name (include "bongsu.etcdSecret" .) .Values.reports.claim .Values.reports.keySecret.name -}}true{{- end -}}
+{{- if or .Values.ledger.kubeconfigSecret.name (include "bongsu.etcdSecret" .) .Values.agent.url .Values.reports.claim .Values.reports.keySecret.name -}}true{{- end -}}
 {{- end -}}
 
 {{/* What the schema cannot say in words that help. */}}
@@ -129,6 +129,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if lt (int $member.electionMillis) (mul 5 (int $member.heartbeatMillis)) -}}
 {{- fail (printf "ledger.etcd.member.electionMillis (%d) must be at least five times heartbeatMillis (%d), or one late heartbeat is an election" (int $member.electionMillis) (int $member.heartbeatMillis)) -}}
 {{- end -}}
+{{- end -}}
+{{- if ne (not .Values.agent.url) (not .Values.agent.secretName) -}}
+{{- fail "agent needs url and secretName, or neither: the other sites must reach this one, and know it by its certificate" -}}
+{{- end -}}
+{{- if and .Values.agent.url (ne .Values.ledger.type "etcd") -}}
+{{- fail (printf "agent.url is for gates, which need a ledger in etcd, and ledger.type is %s: remove agent.url, or set ledger.type to etcd" .Values.ledger.type) -}}
 {{- end -}}
 {{- if and .Values.ledger.clients (not (include "bongsu.ledgerIsHere" .)) -}}
 {{- fail "ledger.clients is for the cluster that holds the ledger, and here the ledger is elsewhere: remove ledger.clients" -}}

@@ -116,6 +116,7 @@ impl World {
             workers: WORKERS,
             sealing: Sealing::default(),
             claim: Claim::default(),
+            agent_url: None,
         };
         // All three would write the same files into the one directory.
         let reports = self.reports.as_deref().filter(|_| own);

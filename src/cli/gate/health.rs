@@ -45,10 +45,11 @@ impl Health {
         let (door, standing, region) = (self.door.clone(), self.standing.clone(), self.region.clone());
         let service = self.service.to_string();
         let status = Arc::new(move || {
-            let opening = door.opening();
+            let (opening, said) = (door.opening(), standing.said());
             json!({
                 "service": service, "region": region.as_str(), "open": opening.is_some(),
-                "epoch": opening.map(|opening| opening.epoch.0), "message": standing.said().text,
+                "epoch": opening.map(|opening| opening.epoch.0), "message": said.text,
+                "promised": opening.is_some_and(|opening| opening.promised), "promises": said.of_promises,
             })
         });
         let pages = Pages { metrics: metrics.clone(), readiness: readiness.clone(), status };
@@ -67,6 +68,10 @@ impl Health {
     async fn look(&self, metrics: &GateMetrics, ledger: &Part, writer: Option<&Part>) {
         let (said, opening) = (self.standing.said(), self.door.opening());
         metrics.set_open(&self.service, &self.region, opening.map(|opening| opening.epoch));
+        metrics.set_promised(&self.service, &self.region, opening.is_some_and(|opening| opening.promised));
+        for (result, so_far) in [("promised", said.rounds.promised), ("refused", said.rounds.refused)] {
+            metrics.set_rounds(&self.service, &self.region, result, so_far);
+        }
         let renewals = said.renewals;
         for (result, so_far) in [
             ("granted", renewals.granted),
@@ -77,6 +82,7 @@ impl Health {
         }
         match said.answered {
             Some(at) if self.clock.tick().since(at) < self.lease_ttl => ledger.ready(),
+            _ if opening.is_some_and(|opening| opening.promised) => ledger.ready(),
             _ if said.text.is_empty() => ledger.not_ready("has not answered yet"),
             _ => ledger.not_ready(said.text),
         }

@@ -155,7 +155,9 @@ fn writer_fenced(seen: &Observation) -> Said {
     match (seen.service.gate, &seen.writer) {
         (None, _) => (RuleOutcome::NotApplicable, Why::NoGate),
         (Some(_), WriterLease::NeverSeen) => (RuleOutcome::Recommend, Why::GateNeverSeen),
-        (Some(_), WriterLease::Held(_) | WriterLease::Free) => (RuleOutcome::Pass, Why::Gated),
+        (Some(_), WriterLease::Held(_) | WriterLease::Free | WriterLease::Promised(_)) => {
+            (RuleOutcome::Pass, Why::Gated)
+        }
     }
 }
 

@@ -59,20 +59,21 @@ impl Agent {
             Ok(None) => return StepResult::Done("no gate has ever held the writer's lease".to_owned()),
             Ok(Some(lease)) => lease,
         };
-        match lease {
-            LeaseState { holder: None, .. } => {
-                StepResult::Done("the writer's lease was given back".to_owned())
-            }
+        let over = match lease {
+            LeaseState { holder: None, .. } => "the writer's lease was given back".to_owned(),
             LeaseState { holder: Some(holder), alive: false, .. } => match self.end_lease(&run.service).await
             {
-                Ok(true) => StepResult::Done(format!("the lease of gate {holder} ran out")),
-                Ok(false) => StepResult::NotYet(format!("gate {holder} has renewed its lease"), LOOK),
-                Err(error) => StepResult::Failed(error.to_string()),
+                Ok(true) => format!("the lease of gate {holder} ran out"),
+                Ok(false) => {
+                    return StepResult::NotYet(format!("gate {holder} has renewed its lease"), LOOK);
+                }
+                Err(error) => return StepResult::Failed(error.to_string()),
             },
             LeaseState { holder: Some(holder), alive: true, .. } => {
-                self.still_held(&holder.to_string(), run, parsed)
+                return self.still_held(&holder.to_string(), run, parsed);
             }
-        }
+        };
+        self.promises_left(run, LOOK).await.unwrap_or(StepResult::Done(over))
     }
 
     fn still_held(&self, holder: &str, run: &Run, parsed: &Parsed) -> StepResult {

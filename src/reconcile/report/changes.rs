@@ -51,6 +51,14 @@ pub(super) fn of_service(
         let kind = if next.outcome == "Ready" { EventKind::Normal } else { EventKind::Warning };
         events.push(event(kind, format!("Failover{}", next.outcome), "Decide", next.message.clone()));
     }
+    let promised = |status: &SharedServiceStatus| status.fence.as_ref().is_some_and(|fence| fence.promised);
+    if let Some(fence) = now.fence.as_ref().filter(|_| promised(before) != promised(now)) {
+        let (kind, reason) = match fence.promised {
+            true => (EventKind::Warning, "WriterPromised"),
+            false => (EventKind::Normal, "WriterPromiseOver"),
+        };
+        events.push(event(kind, reason.to_owned(), "Promise", fence.message.clone()));
+    }
     for condition in &now.conditions {
         let told_otherwise =
             matches!(condition.type_.as_str(), "FailoverReady" | "Reconciling" | "Ready" | "Stalled");

@@ -168,12 +168,21 @@ fn fence(seen: &Observation) -> Option<FenceStatus> {
                 ),
             )
         }
+        (Some(gate), WriterLease::Promised(_)) => {
+            let ttl = gate.lease_ttl;
+            let message = format!(
+                "the gate does not reach the ledger, and the writer goes on because this region promised not to let its lease end; a \
+                 move waits for at most {ttl:?}: look at the ledger"
+            );
+            (ENFORCED, message)
+        }
     };
     let holder = match &seen.writer {
-        WriterLease::Held(holder) => Some(holder.to_string()),
+        WriterLease::Held(holder) | WriterLease::Promised(holder) => Some(holder.to_string()),
         WriterLease::NeverSeen | WriterLease::Free => None,
     };
-    Some(FenceStatus { strength: strength.to_owned(), holder, message })
+    let promised = matches!(seen.writer, WriterLease::Promised(_));
+    Some(FenceStatus { strength: strength.to_owned(), holder, promised, message })
 }
 
 /// Strengths of a fence.

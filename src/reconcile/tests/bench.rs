@@ -105,6 +105,8 @@ impl Bench {
             metering,
             metrics: metrics.clone(),
             reports: Some(Arc::new(DirectoryReports::new(&shelf.path().join("reports")))),
+            agents: None,
+            seat: None,
         };
         let settings = Settings {
             region,
@@ -113,6 +115,7 @@ impl Bench {
             workers: 8,
             sealing: Sealing { key: None, language: Lang::Ko },
             claim: Claim::default(),
+            agent_url: None,
         };
         let agent = Agent::new(settings, ports);
         Self {

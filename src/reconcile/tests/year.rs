@@ -145,6 +145,8 @@ impl Year {
             traffic: Arc::new(NameServers::new(Arc::new(super::super::vantage::tests::TestClock::new()))),
             metrics: metrics.clone(),
             reports: None,
+            agents: None,
+            seat: None,
             metering: None,
         };
         let settings = Settings {
@@ -154,6 +156,7 @@ impl Year {
             workers: 1,
             sealing: Sealing::default(),
             claim: Claim::default(),
+            agent_url: None,
         };
         let agent = Agent::new(settings, ports);
         let catalog = Arc::new(Catalog::new(snapshot.clone(), &Catalog::default()));

@@ -272,7 +272,7 @@ impl Member {
 
 impl Certificates {
     /// Everything is signed by the first authority, for these addresses.
-    fn make(dir: &Path, names: Vec<String>) -> Self {
+    pub fn make(dir: &Path, names: Vec<String>) -> Self {
         let authorities = ["old authority", "new authority"].map(authority);
         let made = Self { dir: dir.to_owned(), names, authorities };
         made.renew_server(0);
