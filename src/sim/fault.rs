@@ -38,6 +38,8 @@ pub enum Fault {
     Isolate(Site),
     /// Messages of a thousand that are lost on every link of a site.
     Loss(Site, u32),
+    /// The same on one link, in both directions.
+    LinkLoss(Site, Site, u32),
     /// The same for messages of at least this size.
     LargeLoss(Site, usize, u32),
     /// Messages of a site take up to this much longer.

@@ -254,6 +254,13 @@ impl World {
         }
     }
 
+    /// Starts the Bongsu of each region, and every gate.
+    pub(super) fn start_all(self: &Arc<Self>, setup: &Arc<Setup>, store: &Arc<MemoryLedger>) {
+        let gates = self.state().processes.gates.len();
+        let all = (0..).take(setup.regions.len()).chain((GATES..).take(gates));
+        all.for_each(|process| self.start(process, setup, store));
+    }
+
     /// Starts a process that does not run, if its site has power.
     pub(super) fn start(self: &Arc<Self>, process: u16, setup: &Arc<Setup>, store: &Arc<MemoryLedger>) {
         let now = self.now();
