@@ -31,6 +31,8 @@ const BUGS: &[(Bug, u64)] = &[
     (Bug::RaiseBeforeFence, 100),
     (Bug::FenceNotAwaited, 300),
     (Bug::GateOpensUnseen, 500),
+    (Bug::SpecsNotCompared, 500),
+    (Bug::MinorityPublishes, 500),
     (Bug::AbortDoesNotReturn, 500),
     (Bug::VerdictIgnoresHold, 500),
     (Bug::ClockStartsLate, 1_000),

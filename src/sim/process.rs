@@ -71,6 +71,8 @@ pub(super) struct Process {
     pub blind_until: Option<Moment>,
     /// Since when it takes samples: its start, or when it was thawed.
     pub awake_since: Moment,
+    /// When it died the last time.
+    pub died_at: Moment,
     /// What happens at this effect, counted down.
     pub strikes: Option<(u32, Strike)>,
     /// The place is without power: nothing starts.
@@ -99,6 +101,7 @@ impl Process {
             blind_since: None,
             blind_until: None,
             awake_since: Moment::START,
+            died_at: Moment::START,
             strikes: None,
             dark: false,
             led_since: None,
@@ -245,6 +248,7 @@ impl World {
         let state = &mut *self.state();
         let Some(found) = state.processes.get_mut(process).filter(|found| found.alive) else { return };
         found.alive = false;
+        found.died_at = now;
         found.agent = None;
         found.frozen_until = None;
         let task = found.task.take();

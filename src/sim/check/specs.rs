@@ -11,7 +11,7 @@ use std::{
 use super::Invariant;
 use crate::{
     api::{SharedService, SharedServiceSpec},
-    domain::{Epoch, Run, ServiceKey, Trigger},
+    domain::{RegionName, Run, ServiceKey, Trigger},
     sim::{fault::Fault, moment::Moment, network::Site, process::Life, world::State},
 };
 
@@ -30,7 +30,7 @@ pub(in crate::sim) struct Specs {
     disturbed: Option<Moment>,
     /// The same for one site alone.
     disturbed_at: BTreeMap<Site, Moment>,
-    /// Addresses that a person gave to members, and those that they had at the start.
+    /// Addresses that a person gave to members, each with those in whose place it is.
     pub given: BTreeMap<IpAddr, BTreeSet<IpAddr>>,
 }
 
@@ -100,12 +100,11 @@ impl State {
         let Some(record) = self.checker.records.get(service) else { return };
         // Who began a run may end it, by the spec that it was begun with.
         let run = record.run.clone().and_then(|id| self.checker.runs.get(&(service.namespace.clone(), id)));
-        let goes_on =
-            run.is_some_and(|noted| noted.over.is_none_or(|over| now.since(over) < ON_ITS_WAY));
-        let serving = record.serving.clone();
-        if goes_on || record.epoch == Epoch::default() {
+        let goes_on = run.is_some_and(|noted| noted.over.is_none_or(|over| now.since(over) < ON_ITS_WAY));
+        if goes_on {
             return;
         }
+        let serving = record.serving.clone();
         let sites: Vec<Site> = self.network.sites().filter(|site| *site != self.network.outside()).collect();
         let alive = sites.into_iter().filter(|site| self.processes.is_alive(u16::from(site.0)));
         let says_so = |held: &Held| {
@@ -120,7 +119,8 @@ impl State {
                     .any(|held| says_so(held) && self.may_be_of_most(now, site, service, held))
         });
         if !in_sync {
-            let what = format!("{at} answers {addresses:?} for {service} by a spec that most regions do not hold");
+            let what =
+                format!("{at} answers {addresses:?} for {service} by a spec that most regions do not hold");
             self.checker.breaks(Invariant::SpecInSync, now, what);
         }
     }
@@ -197,10 +197,7 @@ impl State {
 }
 
 /// The addresses that a spec gives to those who serve.
-fn published_by(
-    spec: &SharedServiceSpec,
-    serving: &BTreeSet<crate::domain::RegionName>,
-) -> BTreeSet<IpAddr> {
+fn published_by(spec: &SharedServiceSpec, serving: &BTreeSet<RegionName>) -> BTreeSet<IpAddr> {
     let serves = |region: &str| serving.iter().any(|serving| serving.as_str() == region);
     let members = spec.members.iter().filter(|member| serves(&member.region));
     members.flat_map(|member| &member.addresses).filter_map(|address| address.parse().ok()).collect()

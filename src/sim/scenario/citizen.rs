@@ -209,8 +209,12 @@ impl People {
 
     fn trouble_at(&self, address: IpAddr, state: &mut State, now: Moment) -> Option<String> {
         let outside = state.network.outside();
-        let place =
-            self.members.get(&address).and_then(|index| Some((*index, state.members.list.get(*index)?.site)));
+        // A new address is one of the same member.
+        let known = state.checker.specs.given.get(&address).and_then(|before| before.first().copied());
+        let place = self
+            .members
+            .get(&known.unwrap_or(address))
+            .and_then(|index| Some((*index, state.members.list.get(*index)?.site)));
         let reached = place.filter(|(index, site)| {
             state.passes(outside, *site, self.bytes) && state.members.is_good(*index, self.timeout, now)
         });

@@ -1,5 +1,7 @@
 //! What can happen, with names: every [`Fault`] in the words of a scenario file.
 
+use std::net::IpAddr;
+
 use serde::Deserialize;
 
 use super::names::{Names, Wrong};
@@ -196,6 +198,13 @@ pub(super) enum Change {
     RegionMaintenance(String),
     /// The weights of a service's members are turned around.
     WeightsTurned(String),
+    /// A member has another address.
+    Address {
+        service: String,
+        #[serde(rename = "in")]
+        region: String,
+        is: IpAddr,
+    },
     /// A member carries only so much.
     Capacity {
         service: String,
@@ -399,6 +408,10 @@ impl Change {
                 Edit::RegionMaintenance(names.region_name("edit.set.regionMaintenance", region)?)
             }
             Self::WeightsTurned(service) => Edit::Weights(names.service("edit.set.weightsTurned", service)?),
+            Self::Address { service, region, is } => {
+                names.member(service, region).map_err(|wrong| wrong.under("edit.set.address"))?;
+                Edit::Address(names.service("", service)?, names.region_name("", region)?, *is)
+            }
             Self::Capacity { service, region, is } => {
                 names.member(service, region).map_err(|wrong| wrong.under("edit.set.capacity"))?;
                 Edit::Capacity(names.service("", service)?, names.region_name("", region)?, *is)

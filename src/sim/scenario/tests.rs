@@ -43,6 +43,7 @@ const DEEDS: &[&str] = &[
     "allMembers: {service: gpki-directory, is: wrong}",
     "lies: daejeon",
     "edit: {in: daegu, set: {capacity: {service: gpki-verify, in: daegu, is: 5}}}",
+    "edit: {in: daegu, set: {address: {service: gpki-verify, in: daegu, is: 203.0.113.99}}}",
     "edit: {set: {deleted: gpki/gpki-verify}}",
     "switchover: {in: daegu, service: gpki-issue, to: gwangju, dryRun: true}",
     "word: {in: daegu, say: Resume}",
