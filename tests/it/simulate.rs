@@ -223,7 +223,8 @@ fn every_case_of_three_sites_names_tests_and_scenarios_that_are_there() {
     let table = page.split("## The cases of three sites").nth(1).unwrap().split("\n## ").next().unwrap();
     let files = fs::read_dir("tests/sites").unwrap().map(|entry| entry.unwrap().path());
     let tests: String = files.map(|file| fs::read_to_string(file).unwrap()).collect();
-    let named = |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(String::from).collect() };
+    let named =
+        |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(String::from).collect() };
     let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| case"));
     for (number, row) in (1..).zip(rows) {
         let cells: Vec<&str> = row.split('|').collect();
