@@ -75,6 +75,10 @@ mod bugs {
         PromiseNotAwaited,
         /// A gate opens by what it read before it took the lease.
         GateOpensUnseen,
+        /// A decision does not ask which spec the other regions hold.
+        SpecsNotCompared,
+        /// Addresses are published by a spec that only a minority of regions hold.
+        MinorityPublishes,
         /// A drill that a person stops leaves its services where they are.
         AbortDoesNotReturn,
         /// A drill that was stopped while it held has passed.

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     domain::{Record, RouteName, ServiceKey, StepResult, Tick},
     observability::PassOutcome,
+    planted::planted,
     ports::{Answer, Route, ServerState, TrafficError},
 };
 
@@ -245,6 +246,7 @@ impl Agent {
     /// undo each other's.
     fn is_of_most(&self, parsed: &Parsed, catalog: &Catalog) -> bool {
         self.agreement(&parsed.service.key, catalog, &self.fleet(catalog)).is_most()
+            || planted!(MinorityPublishes)
     }
 
     fn is_behind(&self, service: &ServiceKey) -> bool {

@@ -5,6 +5,7 @@ mod answers;
 mod drills;
 mod moves;
 mod runs;
+mod specs;
 mod words;
 
 use std::{
@@ -49,6 +50,8 @@ pub enum Invariant {
     FailStatic,
     /// A missing answer is no answer.
     UnknownIsNotDown,
+    /// Nothing is decided or published by a spec that only a minority of regions hold.
+    SpecInSync,
     /// What can be served is served, in the time that was promised, and nothing stays in a run.
     Liveness,
 }
@@ -66,6 +69,7 @@ impl Invariant {
             Self::DrillYields => "I7 drill yields",
             Self::FailStatic => "I8 fail static",
             Self::UnknownIsNotDown => "I9 unknown is not down",
+            Self::SpecInSync => "specs in sync",
             Self::Liveness => "liveness",
         }
     }
@@ -95,6 +99,7 @@ pub(super) struct Checker {
     /// What looked like a violation and is beyond what was promised; the first of it.
     beyond: Option<Violation>,
     words: words::Words,
+    pub specs: specs::Specs,
     pub records: BTreeMap<ServiceKey, Record>,
     pub runs: BTreeMap<(Arc<str>, RunId), Noted>,
     /// Runs of drills.
@@ -132,6 +137,7 @@ impl Checker {
             broken: None,
             beyond: None,
             words: words::Words::default(),
+            specs: specs::Specs::default(),
             records: BTreeMap::new(),
             runs: BTreeMap::new(),
             drills: BTreeMap::new(),
@@ -220,6 +226,9 @@ impl World {
             (Some(Entry::Run(namespace, id)), Some(text)) => match serde_json::from_str(text) {
                 Ok(run) => {
                     let due = state.due(now, &run);
+                    if !state.checker.runs.contains_key(&(namespace.clone(), id.clone())) {
+                        state.begun_in_sync(now, life, &run);
+                    }
                     state.run_changed(now, (namespace, id), run);
                     drop(guard);
                     due.into_iter().for_each(|deed| deed(self));

@@ -95,6 +95,11 @@ impl Cluster {
         !self.down && !self.dark
     }
 
+    /// A service as it was written last; `None`: there is none.
+    pub(super) fn service(&self, service: &ServiceKey) -> Option<Arc<SharedService>> {
+        self.snapshot.services.get(service).cloned()
+    }
+
     /// The status of a service as it was written last.
     pub(super) fn status(&self, service: &ServiceKey) -> Option<&SharedServiceStatus> {
         self.snapshot.services.get(service).and_then(|found| found.status.as_ref())

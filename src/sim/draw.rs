@@ -3,7 +3,10 @@
 
 mod together;
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use super::{
     fault::{DrillWish, Edit, Fault, Incident, Word},
@@ -239,16 +242,27 @@ impl Dice<'_> {
 
     fn edit(&mut self) -> Option<Fault> {
         let (service, region) = (self.service()?, self.region()?);
-        let edit = match self.rng.u32(..6) {
+        let edit = match self.rng.u32(..7) {
             0 => Edit::Maintenance(service, region),
             1 => Edit::RegionMaintenance(region),
             2 => Edit::Weights(service),
             3 => Edit::Capacity(service, region, self.rng.i32(1..2_000)),
             4 => Edit::GlobalStop(region),
+            5 => self.address(service, region)?,
             _ => Edit::Delete(service),
         };
         let site = self.site();
         Some(Fault::Edit(self.rng.bool().then_some(site), edit))
+    }
+
+    /// A member has another address: its own with one bit turned.
+    fn address(&self, service: ServiceKey, region: RegionName) -> Option<Edit> {
+        let of_service = &self.setup.services.get(&service)?.addresses;
+        let other = match *of_service.get(&region)?.iter().next()? {
+            IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from(u32::from(address) ^ 0x80)),
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) ^ 0x80)),
+        };
+        Some(Edit::Address(service, region, other))
     }
 
     fn switchover(&mut self) -> Option<Fault> {

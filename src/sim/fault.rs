@@ -7,7 +7,7 @@ mod impose;
 mod tests;
 mod told;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,8 @@ pub enum Fault {
     Isolate(Site),
     /// Messages of a thousand that are lost on every link of a site.
     Loss(Site, u32),
+    /// The same on one link, in both directions.
+    LinkLoss(Site, Site, u32),
     /// The same for messages of at least this size.
     LargeLoss(Site, usize, u32),
     /// Messages of a site take up to this much longer.
@@ -120,6 +122,8 @@ pub enum Edit {
     RegionMaintenance(RegionName),
     /// Weights of the members are turned around.
     Weights(ServiceKey),
+    /// A member has another address.
+    Address(ServiceKey, RegionName, IpAddr),
     /// A member carries only this much.
     Capacity(ServiceKey, RegionName, i32),
     /// The red lever.
@@ -167,6 +171,11 @@ pub(super) struct Trouble {
 }
 
 impl Active {
+    /// Whether words of regions are lost, late or false now.
+    pub(super) fn keep_words_away(&self) -> bool {
+        self.0.iter().any(|(_, fault)| fault.keeps_words_away())
+    }
+
     /// Whether nothing else than the power of this site keeps vantages from seeing and saying what there is.
     pub(super) fn is_only_dark(&self, site: Site) -> bool {
         self.0.iter().all(|(_, fault)| match fault {
@@ -191,6 +200,25 @@ impl Active {
 }
 
 impl Fault {
+    /// Whether words of regions are lost, late or false while it lasts, of others than a region that is dead.
+    pub(super) const fn keeps_words_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Cut(..)
+                | Self::Isolate(_)
+                | Self::Loss(..)
+                | Self::LinkLoss(..)
+                | Self::LargeLoss(..)
+                | Self::Slow(..)
+                | Self::Twice(_)
+                | Self::LedgerDown
+                | Self::LedgerCutOff(_)
+                | Self::Conflicts(_)
+                | Self::LeaseLost(_)
+                | Self::Lies(_)
+        )
+    }
+
     /// The same with the leader in the place of [`LEADER`]; `None`: nobody leads.
     fn of_leader(&self, processes: &Processes) -> Option<Self> {
         let mut fault = self.clone();
@@ -246,6 +274,7 @@ impl Trouble {
             state.active.0.push((number, fault.clone()));
             state.impose();
             state.note_faults(now);
+            state.checker.specs.fault(now, fault);
             match fault {
                 Fault::Freeze(process) => state.processes.freeze(*process, until.unwrap_or(now)),
                 Fault::Restored(server) => {
@@ -302,6 +331,7 @@ impl Trouble {
             state.active.0.retain(|(known, _)| *known != number);
             state.impose();
             state.note_faults(now);
+            state.checker.specs.fault(now, fault);
             match fault {
                 Fault::Restored(server) => {
                     if let Some(found) = state.names.list.get_mut(*server) {
@@ -337,9 +367,16 @@ impl Trouble {
 
     fn edit(&self, state: &mut State, now: Moment, site: Option<Site>, edit: &Edit, undo: bool) {
         let original = &self.setup.snapshot;
-        state.checker.edited = Some(now);
-        for (index, cluster) in state.clusters.list.iter_mut().enumerate() {
-            if site.is_none_or(|site| usize::from(site.0) == index) && (undo || cluster.answers()) {
+        let State { clusters, checker, .. } = state;
+        checker.edited = Some(now);
+        if let Some((address, before)) = edit.given(&self.setup) {
+            checker.specs.given.insert(address, before);
+        }
+        for (at, cluster) in (0..=u8::MAX).map(Site).zip(&mut clusters.list) {
+            if site.is_none_or(|site| site == at) && (undo || cluster.answers()) {
+                if let Some(service) = edit.service() {
+                    checker.specs.replaced(now, at, service, cluster.service(service));
+                }
                 cluster.change(|snapshot| edit.apply(snapshot, original, undo));
             }
         }

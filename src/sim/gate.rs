@@ -53,6 +53,13 @@ impl Processes {
         gate.is_alive() && until.is_some_and(|until| tick < until.0)
     }
 
+    /// Whether clients of a service can write in a site: there is no gate, or it is open and does not stand still.
+    pub(super) fn takes_writes(&self, service: &ServiceKey, site: Site, now: Moment) -> bool {
+        let mut seats = (GATES..).zip(&self.gates).filter(|(_, gate)| gate.site == site);
+        let gate = seats.find(|(_, gate)| gate.seat.as_ref().is_some_and(|seat| seat.service == *service));
+        gate.is_none_or(|(number, gate)| self.works(number, now) && self.is_open(gate, now))
+    }
+
     /// The regions in which a writer of a service may write now.
     pub(super) fn writers(&self, service: &ServiceKey, now: Moment) -> Vec<RegionName> {
         let seats = self.gates.iter().filter_map(|gate| Some((gate, gate.seat.as_ref()?)));

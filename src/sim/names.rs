@@ -35,6 +35,8 @@ pub enum Manner {
     Silent,
     /// Answers REFUSED to updates.
     Refuses,
+    /// Answers BADKEY to one site, whose key it does not take any more.
+    OtherKey(Site),
     /// Acknowledges updates and does not make them.
     Forgets,
     /// Answers after this time.
@@ -276,21 +278,25 @@ impl Session<'_> {
             Some(Manner::Late(time)) => time,
             _ => Duration::ZERO,
         };
-        let errand = Errand { life: *life, from: *site, to, bytes: 0, limit, late, effect };
+        let (from, manner) = (*site, Manner::OtherKey(*site));
+        let errand = Errand { life: *life, from, to, bytes: 0, limit, late, effect };
         let asked = world.ask(errand, move |world| {
             let mut state = world.state();
             let server = state.names.list.get_mut(index)?;
             if server.dark || server.manner == Manner::Silent {
                 return None;
             }
+            if server.manner == manner {
+                return Some(None);
+            }
             let (answer, changed) = serve(server);
             drop(state);
             if let Some(held) = changed {
                 world.name_changed(index, &held);
             }
-            Some(answer)
+            Some(Some(answer))
         });
-        asked.await.ok_or_else(silent)
+        asked.await.ok_or_else(silent)?.ok_or_else(|| self.refused("BADKEY"))
     }
 
     fn refused(&self, answer: &str) -> TrafficError {

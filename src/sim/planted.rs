@@ -10,9 +10,9 @@ use crate::planted::{Bug, plant};
 /// The bugs, and the runs within which each is found.
 const BUGS: &[(Bug, u64)] = &[
     (Bug::ActsAfterLosingLease, 100),
-    (Bug::LeaseCheckedBeforeWait, 300),
+    (Bug::LeaseCheckedBeforeWait, 600),
     (Bug::EpochNotCompared, 800),
-    (Bug::UnknownIsHealthy, 300),
+    (Bug::UnknownIsHealthy, 400),
     (Bug::UnknownIsFailed, 100),
     (Bug::SuspectVotes, 2_000),
     (Bug::SuspicionEndsEarly, 200),
@@ -31,6 +31,8 @@ const BUGS: &[(Bug, u64)] = &[
     (Bug::RaiseBeforeFence, 100),
     (Bug::FenceNotAwaited, 300),
     (Bug::GateOpensUnseen, 500),
+    (Bug::SpecsNotCompared, 800),
+    (Bug::MinorityPublishes, 500),
     (Bug::AbortDoesNotReturn, 500),
     (Bug::VerdictIgnoresHold, 500),
     (Bug::ClockStartsLate, 1_000),

@@ -72,6 +72,8 @@ pub(super) struct Process {
     pub blind_until: Option<Moment>,
     /// Since when it takes samples: its start, or when it was thawed.
     pub awake_since: Moment,
+    /// When it died the last time.
+    pub died_at: Moment,
     /// What happens at this effect, counted down.
     pub strikes: Option<(u32, Strike)>,
     /// The place is without power: nothing starts.
@@ -102,6 +104,7 @@ impl Process {
             blind_since: None,
             blind_until: None,
             awake_since: Moment::START,
+            died_at: Moment::START,
             strikes: None,
             dark: false,
             led_since: None,
@@ -249,6 +252,7 @@ impl World {
         let state = &mut *self.state();
         let Some(found) = state.processes.get_mut(process).filter(|found| found.alive) else { return };
         found.alive = false;
+        found.died_at = now;
         found.agent = None;
         found.frozen_until = None;
         let task = found.task.take();
@@ -256,6 +260,13 @@ impl World {
         if let Some(task) = task {
             task.abort();
         }
+    }
+
+    /// Starts the Bongsu of each region, and every gate.
+    pub(super) fn start_all(self: &Arc<Self>, setup: &Arc<Setup>, store: &Arc<MemoryLedger>) {
+        let gates = self.state().processes.gates.len();
+        let all = (0..).take(setup.regions.len()).chain((GATES..).take(gates));
+        all.for_each(|process| self.start(process, setup, store));
     }
 
     /// Starts a process that does not run, if its site has power.

@@ -12,7 +12,7 @@ use super::{
     moment::Moment,
     names::NameServers,
     network::Network,
-    process::{GATES, Life, Processes},
+    process::{Life, Processes},
     setup::Setup,
     story::Story,
     world::{Parts, State, World},
@@ -79,14 +79,7 @@ pub(super) fn make(setup: &Arc<Setup>, seed: u64, listened: bool) -> (Arc<World>
 
 async fn live(world: &Arc<World>, trouble: &Trouble, schedule: &Schedule) {
     trouble.schedule(world, &schedule.incidents);
-    for process in 0..trouble.setup.regions.len() {
-        let Ok(process) = u16::try_from(process) else { break };
-        world.start(process, &trouble.setup, &trouble.store);
-    }
-    let gates = world.state().processes.gates.len();
-    for gate in (GATES..).take(gates) {
-        world.start(gate, &trouble.setup, &trouble.store);
-    }
+    world.start_all(&trouble.setup, &trouble.store);
     world.run_until(schedule.end).await;
     let now = world.now();
     let state = &mut *world.state();

@@ -218,6 +218,28 @@ fn a_scenario_that_waits_for_a_step_which_never_comes_fails() {
 }
 
 #[test]
+fn every_case_of_three_sites_names_tests_and_scenarios_that_are_there() {
+    let page = fs::read_to_string("docs/verification.md").unwrap();
+    let table = page.split("## The cases of three sites").nth(1).unwrap().split("\n## ").next().unwrap();
+    let files = fs::read_dir("tests/sites").unwrap().map(|entry| entry.unwrap().path());
+    let tests: String = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let named =
+        |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(String::from).collect() };
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| case"));
+    for (number, row) in (1..).zip(rows) {
+        let cells: Vec<&str> = row.split('|').collect();
+        assert!(cells[1].trim().starts_with(&format!("{number} ")), "{row}");
+        let (of_row, scenarios) = (named(cells[2]), named(cells[3]));
+        assert!(!of_row.is_empty() && (!scenarios.is_empty() || cells[3].contains("none: ")), "{row}");
+        of_row.iter().for_each(|test| assert!(tests.contains(&format!("\"{test}\"")), "{test}"));
+        let exists = |name: &String| assert!(Path::new(&format!("scenarios/{name}.yaml")).exists(), "{name}");
+        scenarios.iter().for_each(exists);
+        assert!(number <= 18);
+    }
+    assert_eq!(table.lines().filter(|line| line.starts_with("| ")).count(), 19);
+}
+
+#[test]
 fn the_example_of_the_page_is_the_file_and_passes() {
     let out = bongsu(Path::new("."), &["docs/examples/scenarios"]);
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stdout));

@@ -30,7 +30,7 @@ pub const ALL: &[Case] = &[
         body: |sites| Box::pin(site_killed(sites)),
     },
     Case {
-        name: "bongsu_alone_is_killed_in_the_serving_site_and_nothing_moves",
+        name: "only_bongsu_is_killed_in_the_serving_site_and_nothing_moves",
         long: false,
         body: |sites| Box::pin(bongsu_killed(sites)),
     },

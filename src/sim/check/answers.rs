@@ -82,11 +82,15 @@ impl State {
             let parsed = self.checker.setup.services.get(service);
             let serving = record.serving.iter().filter_map(|region| parsed?.addresses.get(region));
             let wanted: BTreeSet<IpAddr> = serving.flatten().copied().collect();
-            if wanted != *addresses {
+            let given = &self.checker.specs.given;
+            let stands_for =
+                |address: &IpAddr| given.get(address).cloned().unwrap_or_else(|| BTreeSet::from([*address]));
+            if wanted != addresses.iter().flat_map(stands_for).collect() {
                 let what =
                     format!("{at} answers {addresses:?} for {service}, where the ledger says {wanted:?}");
                 self.checker.breaks(Invariant::FailStatic, now, what);
             }
+            self.answered_in_sync(now, at, service, addresses);
             self.shift_intended(now, at, service, epoch);
         }
     }

@@ -30,6 +30,7 @@ const TOGETHER: &[Maker] = &[
     drill_in_trouble,
     gate_out_of_reach,
     gate_wakes_up_late,
+    specs_apart,
 ];
 
 /// What comes alone only. With another fault the liar would see one of the regions turn bad earlier, and whom nobody
@@ -66,6 +67,12 @@ impl Dice<'_> {
         let others: Vec<_> = others.iter().chain([&*home]).collect();
         let (other, _) = self.of(&others)?;
         Some((service.key.clone(), (*target).clone(), (*other).clone()))
+    }
+
+    /// The region in which a service is served while all is well.
+    fn home(&self, service: &ServiceKey) -> Option<RegionName> {
+        let members = &self.setup.services.get(service)?.service.members;
+        members.iter().max_by_key(|(_, member)| member.weight).map(|(region, _)| region.clone())
     }
 
     /// The gates of a service with their sites: first that of the preferred member, the others in any order.
@@ -220,6 +227,42 @@ fn gate_wakes_up_late(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> 
     let longer = dice.seconds(1..10);
     let others = dice.gates().into_iter().filter(|(other, _)| *other != gate);
     made.extend(others.map(|(other, _)| lasting(starts, asleep + longer, Fault::Freeze(other))));
+    Some(made)
+}
+
+/// A spec is edited in one cluster, then perhaps in another one and in all, and taken back in another order. Meanwhile the
+/// lead goes round, and who serves fails.
+fn specs_apart(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
+    let (service, target, other) = dice.targets()?;
+    let home = dice.home(&service)?;
+    let edits = [
+        Edit::Maintenance(service.clone(), target),
+        Edit::Weights(service.clone()),
+        dice.address(service.clone(), home.clone())?,
+        dice.address(service, other)?,
+    ];
+    let edit = dice.of(&edits)?.clone();
+    let mut made = Vec::new();
+    let mut begins = at;
+    for site in dice.shuffled() {
+        made.push(lasting(begins, dice.seconds(20..80), Fault::Edit(Some(site), edit.clone())));
+        begins = begins.plus(dice.seconds(0..40));
+        if dice.rng.u32(..3) == 0 {
+            break;
+        }
+    }
+    let mut members = dice.setup.members.iter();
+    let site = dice.setup.site(&home)?;
+    let member = members.position(|place| Some(&place.service) == edit.service() && place.site == site)?;
+    let fails = at.plus(dice.seconds(0..45));
+    let dies = at.plus(dice.seconds(0..20));
+    made.push(lasting(fails, dice.seconds(10..40), Fault::Member(member, Condition::Down)));
+    if dice.rng.bool() {
+        made.push(lasting(dies, dice.seconds(1..15), Fault::Crash(LEADER)));
+    }
+    if let Some(server) = dice.server().filter(|_| dice.rng.bool()) {
+        made.push(lasting(at, dice.seconds(5..60), Fault::Restored(server)));
+    }
     Some(made)
 }
 

@@ -1,15 +1,36 @@
 //! What people edit.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use super::Edit;
 use crate::{
     api::{self, GlobalStop, Maintenance},
+    domain::ServiceKey,
     ports::Snapshot,
     reconcile::key_of,
+    sim::Setup,
 };
 
 impl Edit {
+    /// The service whose spec it changes.
+    pub(in crate::sim) const fn service(&self) -> Option<&ServiceKey> {
+        match self {
+            Self::Maintenance(service, _)
+            | Self::Weights(service)
+            | Self::Capacity(service, ..)
+            | Self::Address(service, ..)
+            | Self::Delete(service) => Some(service),
+            Self::RegionMaintenance(_) | Self::GlobalStop(_) => None,
+        }
+    }
+
+    /// The address that it gives to a member, and those in whose place it is.
+    pub(super) fn given(&self, setup: &Setup) -> Option<(IpAddr, BTreeSet<IpAddr>)> {
+        let Self::Address(service, region, address) = self else { return None };
+        let before = setup.services.get(service)?.addresses.get(region)?;
+        Some((*address, before.iter().copied().collect()))
+    }
+
     pub(super) fn apply(&self, snapshot: &mut Snapshot, original: &Snapshot, undo: bool) {
         match self {
             Self::RegionMaintenance(region) | Self::GlobalStop(region) => {
@@ -36,7 +57,10 @@ impl Edit {
             Self::Delete(service) => {
                 snapshot.services.remove(service);
             }
-            Self::Maintenance(service, _) | Self::Weights(service) | Self::Capacity(service, ..) => {
+            Self::Maintenance(service, _)
+            | Self::Weights(service)
+            | Self::Capacity(service, ..)
+            | Self::Address(service, ..) => {
                 let (Some(found), Some(before)) =
                     (snapshot.services.get_mut(service), original.services.get(service))
                 else {
@@ -59,6 +83,9 @@ impl Edit {
             Self::Maintenance(service, region) => format!("{service} in {region} is in maintenance"),
             Self::RegionMaintenance(region) => format!("{region} is in maintenance"),
             Self::Weights(service) => format!("the weights of {service} are turned around"),
+            Self::Address(service, region, address) => {
+                format!("{service} in {region} has the address {address}")
+            }
             Self::Capacity(service, region, capacity) => {
                 format!("{service} in {region} carries {capacity}")
             }
@@ -76,6 +103,10 @@ impl Edit {
             Self::Maintenance(_, region) => {
                 let of_region = members.iter_mut().filter(|member| member.region == region.as_str());
                 of_region.for_each(|member| member.maintenance = true);
+            }
+            Self::Address(_, region, address) => {
+                let of_region = members.iter_mut().filter(|member| member.region == region.as_str());
+                of_region.for_each(|member| member.addresses = vec![address.to_string()]);
             }
             Self::Capacity(_, region, capacity) => {
                 let of_region = members.iter_mut().filter(|member| member.region == region.as_str());

@@ -68,6 +68,11 @@ impl State {
             Fault::Cut(from, to) => self.link(*from, *to, |link| link.cut = true),
             Fault::Isolate(site) => self.links_of(*site, |link| link.cut = true),
             Fault::Loss(site, permille) => self.links_of(*site, |link| link.loss = link.loss.max(*permille)),
+            Fault::LinkLoss(a, b, permille) => {
+                for (from, to) in [(*a, *b), (*b, *a)] {
+                    self.link(from, to, |link| link.loss = link.loss.max(*permille));
+                }
+            }
             Fault::LargeLoss(site, bytes, permille) => {
                 self.links_of(*site, |link| link.large = Some((*bytes, *permille)));
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Fault, Trouble};
-use crate::sim::{network::Site, process::GATES, setup::Setup};
+use crate::sim::{names::Manner, network::Site, process::GATES, setup::Setup};
 
 /// A time as people write it.
 fn time(time: Duration) -> String {
@@ -33,6 +33,9 @@ impl Fault {
             Self::Cut(from, to) => format!("nothing passes from {} to {}", site(from), site(to)),
             Self::Isolate(at) => format!("{} is cut off", site(at)),
             Self::Loss(at, rate) => format!("{rate}/1000 messages of {} are lost", site(at)),
+            Self::LinkLoss(at, to, rate) => {
+                format!("{rate}/1000 messages between {} and {} are lost", site(at), site(to))
+            }
             Self::LargeLoss(at, bytes, rate) => {
                 format!("{rate}/1000 messages of {} with {bytes} bytes or more are lost", site(at))
             }
@@ -57,6 +60,9 @@ impl Fault {
             Self::LeaseLost(Some(at)) => format!("the lease of {} ends", site(at)),
             Self::ApiDown(at) => format!("the API server in {} does not answer", site(at)),
             Self::ApiStale(at) => format!("the API server in {} shows nothing new", site(at)),
+            Self::NameServer(index, Manner::OtherKey(at)) => {
+                format!("name server {} does not take the key of {}", server(index), site(at))
+            }
             Self::NameServer(index, manner) => format!("name server {} is {manner:?}", server(index)),
             Self::Restored(index) => format!("name server {} is restored from an old backup", server(index)),
             Self::ClockStep(process, millis) => {

@@ -1,5 +1,6 @@
 //! The people who use the services: outside of the regions, with a resolver that keeps answers for their TTL, and a whole
-//! transaction with every address of an answer. They know nothing of Bongsu, so what they see is the outage.
+//! transaction with every address of an answer, which is written down where a gate lets a writer write. They know nothing
+//! of Bongsu, so what they see is the outage.
 //!
 //! All citizens are followed at once, not one of them: an answer counts from when any name server gave it until the TTL
 //! after it last did, and a service is served when every address of every such answer serves.
@@ -52,8 +53,14 @@ pub(super) struct Outage {
 /// Those who use one service.
 #[derive(Clone)]
 struct Citizen {
-    service: ServiceKey,
+    people: People,
     ways: Vec<Way>,
+}
+
+/// What they do with an answer.
+#[derive(Clone)]
+struct People {
+    service: ServiceKey,
     /// Bytes of a transaction: the body of the service's first HTTP check.
     bytes: usize,
     timeout: Duration,
@@ -95,7 +102,7 @@ impl Citizens {
     ) -> BTreeMap<ServiceKey, Vec<(String, BTreeSet<IpAddr>)>> {
         let answers = |citizen: &Citizen| {
             let all = citizen.ways.iter().flat_map(|way| self.ask(&way.asked, state, now)).collect();
-            (citizen.service.clone(), all)
+            (citizen.people.service.clone(), all)
         };
         self.list.iter().map(answers).collect()
     }
@@ -152,10 +159,9 @@ impl Citizens {
             for way in &mut citizen.ways {
                 let answers = self.ask(&way.asked, state, now);
                 way.keep(answers, now);
-                trouble = trouble
-                    .or_else(|| way.trouble(state, &citizen.members, citizen.bytes, citizen.timeout, now));
+                trouble = trouble.or_else(|| citizen.people.trouble(way, state, now));
             }
-            self.note(&citizen.service, state, now, trouble);
+            self.note(&citizen.people.service, state, now, trouble);
             if let Some(known) = self.list.get_mut(index) {
                 *known = citizen;
             }
@@ -189,34 +195,36 @@ impl Way {
         let ttl = self.ttl;
         self.kept.retain(|_, given| now.since(*given) <= ttl);
     }
+}
 
+impl People {
     /// What a citizen meets who is not served.
-    fn trouble(
-        &self,
-        state: &mut State,
-        members: &BTreeMap<IpAddr, usize>,
-        bytes: usize,
-        timeout: Duration,
-        now: Moment,
-    ) -> Option<String> {
-        if self.kept.is_empty() {
-            return self.known.then(|| "no name server answers".to_owned());
+    fn trouble(&self, way: &Way, state: &mut State, now: Moment) -> Option<String> {
+        if way.kept.is_empty() {
+            return way.known.then(|| "no name server answers".to_owned());
         }
-        let addresses: BTreeSet<&IpAddr> = self.kept.keys().flatten().collect();
+        let addresses: BTreeSet<&IpAddr> = way.kept.keys().flatten().collect();
+        addresses.into_iter().find_map(|address| self.trouble_at(*address, state, now))
+    }
+
+    fn trouble_at(&self, address: IpAddr, state: &mut State, now: Moment) -> Option<String> {
         let outside = state.network.outside();
-        let serves = |address: &&IpAddr| {
-            let Some((index, site)) =
-                members.get(*address).and_then(|index| Some((*index, state.members.list.get(*index)?.site)))
-            else {
-                return false;
-            };
-            state.passes(outside, site, bytes) && state.members.is_good(index, timeout, now)
-        };
-        let bad = addresses.into_iter().find({
-            let mut serves = serves;
-            move |address| !serves(address)
+        // A new address is one of the same member.
+        let known = state.checker.specs.given.get(&address).and_then(|before| before.first().copied());
+        let place = self
+            .members
+            .get(&known.unwrap_or(address))
+            .and_then(|index| Some((*index, state.members.list.get(*index)?.site)));
+        let reached = place.filter(|(index, site)| {
+            state.passes(outside, *site, self.bytes) && state.members.is_good(*index, self.timeout, now)
         });
-        bad.map(|address| format!("{address} does not answer"))
+        match reached {
+            None => Some(format!("{address} does not answer")),
+            Some((_, site)) if !state.processes.takes_writes(&self.service, site, now) => {
+                Some(format!("the gate of {address} is shut"))
+            }
+            Some(_) => None,
+        }
     }
 }
 
@@ -240,11 +248,13 @@ fn citizen(setup: &Setup, key: &ServiceKey, parsed: &Arc<Parsed>) -> Citizen {
         members.extend(region.into_iter().flatten().map(|address| (*address, index)));
     }
     Citizen {
-        service: key.clone(),
         ways: parsed.routes.iter().map(way).collect(),
-        bytes: body.unwrap_or(0),
-        timeout: parsed.service.health.timeout,
-        members,
+        people: People {
+            service: key.clone(),
+            bytes: body.unwrap_or(0),
+            timeout: parsed.service.health.timeout,
+            members,
+        },
     }
 }
 

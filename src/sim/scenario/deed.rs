@@ -1,11 +1,13 @@
 //! What can happen, with names: every [`Fault`] in the words of a scenario file.
 
+use std::net::IpAddr;
+
 use serde::Deserialize;
 
 use super::names::{Names, Wrong};
 use crate::{
     api::Duration,
-    sim::{Condition, DrillWish, Edit, Fault, Manner, Word},
+    sim::{Condition, DrillWish, Edit, Fault, Manner, Site, Word},
 };
 
 /// One thing that happens. Regions are named; `leader` is the one whose Bongsu leads at that moment, `clients` is where the
@@ -17,9 +19,10 @@ pub(super) enum Deed {
     Cut { from: String, to: String },
     /// Nothing reaches a place and nothing leaves it.
     Isolate(String),
-    /// Messages of a thousand that are lost on every link of a place, of all sizes or from a size on.
+    /// Messages of a thousand that are lost on every link of a place, or on the one to another place; of all sizes, or from
+    /// a size on.
     #[serde(rename_all = "camelCase")]
-    Loss { of: String, per_thousand: u32, at_least_bytes: Option<usize> },
+    Loss { of: String, to: Option<String>, per_thousand: u32, at_least_bytes: Option<usize> },
     /// Messages of a place take up to this much longer.
     Slow { of: String, by: Duration },
     /// Messages of a thousand that come twice.
@@ -55,7 +58,7 @@ pub(super) enum Deed {
     /// An API server shows nothing new.
     ApiStale(String),
     /// What a name server does.
-    NameServer { address: String, is: ServerState, by: Option<Duration> },
+    NameServer { address: String, is: ServerState, to: Option<String>, by: Option<Duration> },
     /// A name server comes back with what it held at the beginning.
     NameServerRestored(String),
     /// The wall clock of a region's hosts is wrong.
@@ -69,6 +72,13 @@ pub(super) enum Deed {
         region: String,
         is: MemberState,
         by: Option<Duration>,
+    },
+    /// What the gate of a writer does.
+    Gate {
+        service: String,
+        #[serde(rename = "in")]
+        region: String,
+        is: GateState,
     },
     /// What every member of a service does.
     AllMembers { service: String, is: MemberState, by: Option<Duration> },
@@ -144,6 +154,18 @@ pub(super) enum ServerState {
     Forgetful,
     /// Answers after `by`.
     Late,
+    /// Does not take the key of the Bongsu in `to` any more.
+    OtherKey,
+}
+
+/// What the gate of a writer does.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum GateState {
+    /// It is killed, its writer with it, and started again two seconds after the end.
+    Killed,
+    /// It stands still, and goes on at the end with what it knew.
+    Frozen,
 }
 
 /// What a member does.
@@ -176,6 +198,13 @@ pub(super) enum Change {
     RegionMaintenance(String),
     /// The weights of a service's members are turned around.
     WeightsTurned(String),
+    /// A member has another address.
+    Address {
+        service: String,
+        #[serde(rename = "in")]
+        region: String,
+        is: IpAddr,
+    },
     /// A member carries only so much.
     Capacity {
         service: String,
@@ -195,9 +224,17 @@ impl Deed {
         Ok(match self {
             Self::Cut { from, to } => Fault::Cut(names.place("cut.from", from)?, names.place("cut.to", to)?),
             Self::Isolate(of) => Fault::Isolate(names.place("isolate", of)?),
-            Self::Loss { of, per_thousand, at_least_bytes } => {
+            Self::Loss { of, to, per_thousand, at_least_bytes } => {
                 let (of, rate) = (names.place("loss.of", of)?, rate("loss.perThousand", *per_thousand)?);
-                at_least_bytes.map_or(Fault::Loss(of, rate), |size| Fault::LargeLoss(of, size, rate))
+                let to = to.as_ref().map(|to| names.place("loss.to", to)).transpose()?;
+                match (to, at_least_bytes) {
+                    (None, None) => Fault::Loss(of, rate),
+                    (None, Some(size)) => Fault::LargeLoss(of, *size, rate),
+                    (Some(to), None) => Fault::LinkLoss(of, to, rate),
+                    (Some(_), Some(_)) => {
+                        return Err(Wrong::new("loss.to", "stands beside atLeastBytes: write one of them"));
+                    }
+                }
             }
             Self::Slow { of, by } => Fault::Slow(names.place("slow.of", of)?, by.0),
             Self::Twice(share) => Fault::Twice(rate("twice", *share)?),
@@ -222,6 +259,7 @@ impl Deed {
             | Self::ApiStale(_) => self.stores(names)?,
             Self::NameServer { .. }
             | Self::NameServerRestored(_)
+            | Self::Gate { .. }
             | Self::Member { .. }
             | Self::AllMembers { .. } => self.served(names)?,
             Self::Drill { .. } | Self::Approve { .. } | Self::AbortDrills(_) => self.drills(names)?,
@@ -260,21 +298,10 @@ impl Deed {
 
     fn served(&self, names: &Names<'_>) -> Result<Fault, Wrong> {
         match self {
-            Self::NameServer { address, is, by } => {
+            Self::NameServer { address, is, to, by } => {
                 let server = names.server("nameServer.address", address)?;
-                let manner = match (is, by) {
-                    (ServerState::Silent, None) => Manner::Silent,
-                    (ServerState::Refusing, None) => Manner::Refuses,
-                    (ServerState::Forgetful, None) => Manner::Forgets,
-                    (ServerState::Late, Some(by)) => Manner::Late(by.0),
-                    (ServerState::Late, None) => {
-                        return Err(Wrong::new("nameServer", "late by how much? write by"));
-                    }
-                    (_, Some(_)) => {
-                        return Err(Wrong::new("nameServer.by", "only a server that is late has this"));
-                    }
-                };
-                Ok(Fault::NameServer(server, manner))
+                let to = to.as_ref().map(|to| names.region("nameServer.to", to)).transpose()?;
+                Ok(Fault::NameServer(server, is.manner(to, *by)?))
             }
             Self::NameServerRestored(address) => {
                 Ok(Fault::Restored(names.server("nameServerRestored", address)?))
@@ -282,6 +309,13 @@ impl Deed {
             Self::Member { service, region, is, by } => {
                 let member = names.member(service, region)?;
                 Ok(Fault::Member(member, is.condition("member", *by)?))
+            }
+            Self::Gate { service, region, is } => {
+                let gate = names.gate(service, region)?;
+                Ok(match is {
+                    GateState::Killed => Fault::Crash(gate),
+                    GateState::Frozen => Fault::Freeze(gate),
+                })
             }
             Self::AllMembers { service, is, by } => {
                 let service = names.service("allMembers.service", service)?;
@@ -330,6 +364,22 @@ impl Deed {
     }
 }
 
+impl ServerState {
+    fn manner(self, to: Option<Site>, by: Option<Duration>) -> Result<Manner, Wrong> {
+        match (self, to, by) {
+            (Self::Silent, None, None) => Ok(Manner::Silent),
+            (Self::Refusing, None, None) => Ok(Manner::Refuses),
+            (Self::Forgetful, None, None) => Ok(Manner::Forgets),
+            (Self::Late, None, Some(by)) => Ok(Manner::Late(by.0)),
+            (Self::OtherKey, Some(site), None) => Ok(Manner::OtherKey(site)),
+            (Self::Late, None, None) => Err(Wrong::new("nameServer", "late by how much? write by")),
+            (Self::OtherKey, None, None) => Err(Wrong::new("nameServer", "whose key? write to")),
+            (_, Some(_), _) => Err(Wrong::new("nameServer.to", "only otherKey has this")),
+            (_, None, Some(_)) => Err(Wrong::new("nameServer.by", "only a server that is late has this")),
+        }
+    }
+}
+
 impl MemberState {
     fn condition(self, path: &str, by: Option<Duration>) -> Result<Condition, Wrong> {
         match (self, by) {
@@ -358,6 +408,10 @@ impl Change {
                 Edit::RegionMaintenance(names.region_name("edit.set.regionMaintenance", region)?)
             }
             Self::WeightsTurned(service) => Edit::Weights(names.service("edit.set.weightsTurned", service)?),
+            Self::Address { service, region, is } => {
+                names.member(service, region).map_err(|wrong| wrong.under("edit.set.address"))?;
+                Edit::Address(names.service("", service)?, names.region_name("", region)?, *is)
+            }
             Self::Capacity { service, region, is } => {
                 names.member(service, region).map_err(|wrong| wrong.under("edit.set.capacity"))?;
                 Edit::Capacity(names.service("", service)?, names.region_name("", region)?, *is)

@@ -92,7 +92,7 @@ pub(super) struct When {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Expectation {
-    /// The moment of `serves`, `answers`, `health` and `condition`; without it the end.
+    /// The moment of `serves`, `writes`, `answers`, `health` and `condition`; without it the end.
     pub at: Option<Duration>,
     /// The time of all others; without it the whole run.
     pub between: Option<[Duration; 2]>,
@@ -100,6 +100,8 @@ pub(super) struct Expectation {
     pub service: Option<String>,
     /// Regions that serve, by the ledger.
     pub serves: Option<Vec<String>>,
+    /// Regions whose gates let their writers write. One that stands still counts if its lease lasts: woken now, it would.
+    pub writes: Option<Vec<String>>,
     /// The region whose Bongsu leads.
     pub leads: Option<String>,
     /// Regions whose addresses every name server answers that can be reached.

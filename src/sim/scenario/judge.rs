@@ -109,6 +109,17 @@ impl Scenario {
                 (serving != wanted).then(|| format!("it is served by {}", joined(&serving)))
             }));
         }
+        if let Some(wanted) = &what.writes {
+            let wanted = regions(wanted);
+            let text = match wanted.len() {
+                0 => format!("nobody writes for {service}"),
+                _ => format!("{} writes for {service}", joined(&wanted)),
+            };
+            all.push(judge(text, &|glimpse| {
+                let writing = glimpse.writing.get(service).cloned().unwrap_or_default();
+                (writing != wanted).then(|| format!("{} writes", joined(&writing)))
+            }));
+        }
         if let Some(wanted) = &what.answers {
             let wanted = regions(wanted);
             let text = format!("name servers lead {service} to {}", joined(&wanted));

@@ -3,7 +3,7 @@
 use crate::{
     adapters::manifests::{FieldPath, Violation, closest},
     domain::{RegionName, ServiceKey},
-    sim::{Setup, Site},
+    sim::{Setup, Site, process::GATES},
 };
 
 /// A name that names nothing, or a value that makes no sense, by its path below what is read.
@@ -92,6 +92,16 @@ impl Names<'_> {
         let site = self.region("member.in", region)?;
         let found = self.setup.members.iter().position(|m| m.service == key && m.site == site);
         found.ok_or_else(|| Wrong::new("member.in", format!("{key} has no member in {region}")))
+    }
+
+    /// The process that is the gate of a service's member.
+    pub(super) fn gate(&self, service: &str, region: &str) -> Result<u16, Wrong> {
+        let key = self.service("gate.service", service)?;
+        let site = self.region("gate.in", region)?;
+        let mut numbered = (GATES..).zip(self.setup.gates());
+        let found = numbered.find(|(_, place)| place.service == key && place.site == site);
+        let wrong = || Wrong::new("gate.in", format!("{key} has no gate in {region}"));
+        found.map(|(number, _)| number).ok_or_else(wrong)
     }
 
     pub(super) fn server(&self, path: &str, address: &str) -> Result<usize, Wrong> {

@@ -293,13 +293,20 @@ impl Reader<'_> {
     fn expected(&self, what: &Expectation) -> Result<Option<ServiceKey>, Wrong> {
         let (names, end) = (self.names(), self.file.duration);
         let service = what.service.as_ref().map(|name| names.service("service", name)).transpose()?;
-        for (field, regions) in [("serves", &what.serves), ("answers", &what.answers)] {
+        for (field, regions) in
+            [("serves", &what.serves), ("writes", &what.writes), ("answers", &what.answers)]
+        {
             for (index, region) in regions.iter().flatten().enumerate() {
                 names.region_name(&format!("{field}[{index}]"), region)?;
             }
         }
         for (field, region) in [("in", &what.region), ("leads", &what.leads)] {
             region.as_ref().map(|region| names.region(field, region)).transpose()?;
+        }
+        if let (Some(_), Some(key)) = (&what.writes, &service)
+            && self.setup.service(key).is_some_and(|service| service.gate.is_none())
+        {
+            return Err(Wrong::new("writes", format!("{key} has no gates")));
         }
         if what.at.is_some_and(|at| at > end) {
             return Err(Wrong::new("at", format!("is after the end, {end}")));
@@ -336,6 +343,7 @@ impl Expectation {
         let times = [self.rto, self.unserved, self.detect, self.decide, self.shift, self.verify];
         let others = [
             self.serves.is_some(),
+            self.writes.is_some(),
             self.leads.is_some(),
             self.answers.is_some(),
             self.health.is_some(),

@@ -117,10 +117,7 @@ impl Scenario {
     }
 
     async fn live(&self, world: &Arc<World>, trouble: &Trouble) {
-        for process in 0..self.setup.regions.len() {
-            let Ok(process) = u16::try_from(process) else { break };
-            world.start(process, &trouble.setup, &trouble.store);
-        }
+        world.start_all(&trouble.setup, &trouble.store);
         world.run_until(Moment::after(self.duration)).await;
         let now = world.now();
         world.state().glimpse(now);

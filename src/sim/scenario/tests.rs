@@ -7,7 +7,7 @@ use crate::{
         yaml,
     },
     domain::ServiceKey,
-    sim::{Fault, Moment, Setup, Site},
+    sim::{Fault, Moment, Setup, Site, process::GATES},
 };
 
 const DEEDS: &[&str] = &[
@@ -15,12 +15,15 @@ const DEEDS: &[&str] = &[
     "isolate: leader",
     "loss: {of: daejeon, perThousand: 5}",
     "loss: {of: daejeon, perThousand: 5, atLeastBytes: 1500}",
+    "loss: {of: daejeon, to: clients, perThousand: 5}",
     "slow: {of: daejeon, by: 2s}",
     "twice: 5",
     "dark: daejeon",
     "crash: daejeon",
+    "gate: {service: civil-register, in: daejeon, is: killed}",
     "crashAtEffect: {of: daejeon, afterEffects: 3, when: after}",
     "freeze: leader",
+    "gate: {service: civil-register, in: gwangju, is: frozen}",
     "freezeAtEffect: {of: leader, afterEffects: 3, lasts: 20s}",
     "freezeAtEffect: {of: leader, afterEffects: 3, when: before, lasts: 20s}",
     "ledgerDown",
@@ -32,6 +35,7 @@ const DEEDS: &[&str] = &[
     "apiStale: daejeon",
     "nameServer: {address: '192.0.2.53:53', is: late, by: 1s}",
     "nameServer: {address: '192.0.2.53:53', is: silent}",
+    "nameServer: {address: '192.0.2.53:53', is: otherKey, to: daejeon}",
     "nameServerRestored: '192.0.2.53:53'",
     "clock: {of: daejeon, behind: 20s}",
     "drift: {of: ledger, millionths: -500}",
@@ -39,6 +43,7 @@ const DEEDS: &[&str] = &[
     "allMembers: {service: gpki-directory, is: wrong}",
     "lies: daejeon",
     "edit: {in: daegu, set: {capacity: {service: gpki-verify, in: daegu, is: 5}}}",
+    "edit: {in: daegu, set: {address: {service: gpki-verify, in: daegu, is: 203.0.113.99}}}",
     "edit: {set: {deleted: gpki/gpki-verify}}",
     "switchover: {in: daegu, service: gpki-issue, to: gwangju, dryRun: true}",
     "word: {in: daegu, say: Resume}",
@@ -49,10 +54,11 @@ const DEEDS: &[&str] = &[
 
 fn setup() -> Setup {
     let source = |name: &str| {
-        let name = format!("scenarios/cluster/{name}.yaml");
+        let name = format!("scenarios/{name}.yaml");
         Source { bytes: std::fs::read(&name).unwrap(), name }
     };
-    Setup::read(&Admission::new().unwrap(), &[source("regions"), source("gpki")]).unwrap()
+    let sources = ["cluster/regions", "cluster/gpki", "writers/register"].map(source);
+    Setup::read(&Admission::new().unwrap(), &sources).unwrap()
 }
 
 fn fault(setup: &Setup, text: &str) -> Fault {
@@ -68,32 +74,33 @@ const fn kind(fault: &Fault) -> usize {
         Fault::Isolate(_) => 1,
         Fault::Loss(..) => 2,
         Fault::LargeLoss(..) => 3,
-        Fault::Slow(..) => 4,
-        Fault::Twice(_) => 5,
-        Fault::Dark(_) => 6,
-        Fault::Crash(_) => 7,
-        Fault::CrashAtEffect(..) => 8,
-        Fault::Freeze(_) => 9,
-        Fault::FreezeAtEffect(..) => 10,
-        Fault::LedgerDown => 11,
-        Fault::LedgerCutOff(_) => 12,
-        Fault::Conflicts(_) => 13,
-        Fault::LeaseLost(_) => 14,
-        Fault::ApiDown(_) => 15,
-        Fault::ApiStale(_) => 16,
-        Fault::NameServer(..) => 17,
-        Fault::Restored(_) => 18,
-        Fault::ClockStep(..) => 19,
-        Fault::Drift(..) => 20,
-        Fault::Member(..) => 21,
-        Fault::AllMembers(..) => 22,
-        Fault::Lies(_) => 23,
-        Fault::Edit(..) => 24,
-        Fault::Switchover(..) => 25,
-        Fault::Word(..) => 26,
-        Fault::AbortDrills(_) => 27,
-        Fault::Drill(..) => 28,
-        Fault::Approve(..) => 29,
+        Fault::LinkLoss(..) => 4,
+        Fault::Slow(..) => 5,
+        Fault::Twice(_) => 6,
+        Fault::Dark(_) => 7,
+        Fault::Crash(_) => 8,
+        Fault::CrashAtEffect(..) => 9,
+        Fault::Freeze(_) => 10,
+        Fault::FreezeAtEffect(..) => 11,
+        Fault::LedgerDown => 12,
+        Fault::LedgerCutOff(_) => 13,
+        Fault::Conflicts(_) => 14,
+        Fault::LeaseLost(_) => 15,
+        Fault::ApiDown(_) => 16,
+        Fault::ApiStale(_) => 17,
+        Fault::NameServer(..) => 18,
+        Fault::Restored(_) => 19,
+        Fault::ClockStep(..) => 20,
+        Fault::Drift(..) => 21,
+        Fault::Member(..) => 22,
+        Fault::AllMembers(..) => 23,
+        Fault::Lies(_) => 24,
+        Fault::Edit(..) => 25,
+        Fault::Switchover(..) => 26,
+        Fault::Word(..) => 27,
+        Fault::AbortDrills(_) => 28,
+        Fault::Drill(..) => 29,
+        Fault::Approve(..) => 30,
     }
 }
 
@@ -102,8 +109,10 @@ fn every_fault_can_be_written_into_a_scenario() {
     let setup = setup();
     let mut kinds: Vec<usize> = DEEDS.iter().map(|text| kind(&fault(&setup, text))).collect();
     kinds.dedup();
-    assert_eq!(kinds, (0..30).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..31).collect::<Vec<_>>());
     assert_eq!(fault(&setup, "freeze: leader"), Fault::Freeze(2));
+    let gate = "gate: {service: civil-register, in: gwangju, is: frozen}";
+    assert_eq!(fault(&setup, gate), Fault::Freeze(GATES + 1));
     assert_eq!(fault(&setup, "clock: {of: daejeon, behind: 20s}"), Fault::ClockStep(1, -20_000));
 }
 

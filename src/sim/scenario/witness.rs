@@ -45,6 +45,8 @@ pub(super) struct Moved {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Glimpse {
     pub serving: BTreeMap<ServiceKey, BTreeSet<RegionName>>,
+    /// Of services with gates, the regions whose gates let their writers write.
+    pub writing: BTreeMap<ServiceKey, BTreeSet<RegionName>>,
     /// The region whose Bongsu leads.
     pub leads: Option<RegionName>,
     /// By service, what each name server answers that can be reached.
@@ -125,8 +127,13 @@ impl State {
         let serving = witness.moves.iter().filter_map(|(service, moves)| {
             moves.last().map(|moved| (service.clone(), moved.serving.clone()))
         });
+        let gated = self.checker.setup.services.iter().filter(|(_, parsed)| parsed.service.gate.is_some());
+        let writing = gated.map(|(service, _)| {
+            (service.clone(), self.processes.writers(service, now).into_iter().collect())
+        });
         let glimpse = Glimpse {
             serving: serving.collect(),
+            writing: writing.collect(),
             leads: self.leads(),
             answers: witness.citizens.answers(self, now),
             statuses: self.shown(),
