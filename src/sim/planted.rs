@@ -31,6 +31,8 @@ const BUGS: &[(Bug, u64)] = &[
     (Bug::RaiseBeforeFence, 100),
     (Bug::FenceNotAwaited, 300),
     (Bug::GateOpensUnseen, 500),
+    (Bug::PromisesOfSome, 1_000),
+    (Bug::PromiseNotAwaited, 1_000),
     (Bug::SpecsNotCompared, 800),
     (Bug::MinorityPublishes, 500),
     (Bug::AbortDoesNotReturn, 500),

@@ -1,7 +1,7 @@
 //! The last look at a move: are the new members served as a client would be?
 
 use crate::{
-    domain::{MemberHealth, Observation, RegionName, Run, ServiceKey, StepResult},
+    domain::{MemberHealth, Observation, RegionName, Run, ServiceKey, StepResult, Verdict},
     ports::{ProbeError, Reading},
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
 };
@@ -23,7 +23,7 @@ impl Agent {
         let mut served = 0_u32;
         let mut wrong = Vec::new();
         for region in &run.plan.change.to {
-            let (serves, complaints) = match self.is_trusted(&seen) {
+            let (serves, complaints) = match self.can_judge(&seen, region) {
                 true => self.sample_member(&parsed.service.key, region).await,
                 false => by_the_others(&seen, region),
             };
@@ -41,9 +41,15 @@ impl Agent {
         }
     }
 
-    /// Whether this place's own samples say anything: where it is the suspect itself, they do not (I6).
-    fn is_trusted(&self, seen: &Observation) -> bool {
-        seen.vantages.iter().any(|vantage| vantage.region == self.settings.region && vantage.trusted())
+    /// Whether this place's own samples of a member say anything: where it is the suspect itself, they do not (I6), nor where it
+    /// has not reached the member before the move and the others have.
+    fn can_judge(&self, seen: &Observation, region: &RegionName) -> bool {
+        let own = &self.settings.region;
+        let Some(place) = seen.vantages.iter().position(|vantage| vantage.region == *own) else {
+            return false;
+        };
+        let said = seen.member(region).and_then(|member| member.reports.get(place));
+        seen.vantages[place].trusted() && said.is_none_or(|report| report.verdict != Verdict::Failed)
     }
 
     /// Runs every check of a member now: whether it serves, and what is wrong with the answers.
@@ -62,7 +68,7 @@ fn by_the_others(seen: &Observation, region: &RegionName) -> (bool, Vec<String>)
     match seen.health_in(region) {
         MemberHealth::Healthy => (true, Vec::new()),
         other => {
-            (false, vec![format!("{region} is {other} to the others, and this place is not trusted itself")])
+            (false, vec![format!("{region} is {other} to all places together, and this place cannot tell")])
         }
     }
 }

@@ -30,6 +30,7 @@ const TOGETHER: &[Maker] = &[
     drill_in_trouble,
     gate_out_of_reach,
     gate_wakes_up_late,
+    gate_goes_on_by_promises,
     specs_apart,
 ];
 
@@ -227,6 +228,23 @@ fn gate_wakes_up_late(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> 
     let longer = dice.seconds(1..10);
     let others = dice.gates().into_iter().filter(|(other, _)| *other != gate);
     made.extend(others.map(|(other, _)| lasting(starts, asleep + longer, Fault::Freeze(other))));
+    Some(made)
+}
+
+/// A gate goes on by promises, because its site does not reach the ledger, when its writer is to move; perhaps somebody who promised
+/// dies and is started again, or is cut off from the gate.
+fn gate_goes_on_by_promises(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
+    let [(gate, site), (_, target), ..] = dice.gates()[..] else { return None };
+    let (place, region) = (dice.setup.gates().nth(usize::from(gate - GATES))?, dice.setup.region(target)?);
+    let asked = Fault::Switchover(target, place.service.clone(), Some(region.clone()), false);
+    let wanted = at.plus(dice.seconds(4..20));
+    let lost = dice.of(&[Fault::LedgerCutOff(site), Fault::LedgerCutOff(site), Fault::LedgerDown])?.clone();
+    let mut made = vec![lasting(at, dice.seconds(12..45), lost), once(wanted, asked)];
+    let trouble = [Fault::Crash(LEADER), Fault::Cut(site, target), Fault::Crash(u16::from(target.0))];
+    if dice.rng.bool() {
+        let (trouble, begins) = (dice.of(&trouble)?.clone(), at.plus(dice.seconds(0..30)));
+        made.push(lasting(begins, dice.seconds(1..20), trouble));
+    }
     Some(made)
 }
 
