@@ -44,8 +44,8 @@ use bongsu::{
     domain::{Epoch, Identity, Outcome, RegionName},
     observability::{Build, Metrics},
     ports::{
-        Answer, CheckSpec, Clock, Endpoint, Ledger, Probe, ProbeError, Prober, Reading, Route, ServerState,
-        Traffic, TrafficError,
+        Answer, CheckSpec, Clock, Endpoint, Ledger, Over, Probe, ProbeError, Prober, Reading, Route,
+        ServerState, Traffic, TrafficError,
     },
     reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
@@ -241,8 +241,13 @@ struct TimedTraffic {
 
 #[async_trait]
 impl Traffic for TimedTraffic {
-    async fn publish(&self, route: &Route, answer: &Answer) -> Vec<Result<ServerState, TrafficError>> {
-        let results = self.inner.publish(route, answer).await;
+    async fn publish(
+        &self,
+        route: &Route,
+        answer: &Answer,
+        over: Over,
+    ) -> Vec<Result<ServerState, TrafficError>> {
+        let results = self.inner.publish(route, answer, over).await;
         let at = Instant::now();
         if results.iter().any(Result::is_err) {
             // Tried again by the agent, as on a busy day: the acknowledgement is the one that comes in the end.
