@@ -153,7 +153,7 @@ async fn moved_by_another(bench: &Bench) -> Run {
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_lead_brings_a_late_name_server_up_to_date_once_the_leader_has_had_its_chance() {
-    let bench = with_servers(&[ONE]).await;
+    let bench = with_servers(&[ONE, OTHER]).await;
     let mut run = moved_by_another(&bench).await;
     bench.pass(Duration::from_secs(40)).await;
     assert_eq!(bench.servers.tries("names", 2), [0_u64; 0], "the run has not said that it leads traffic");
@@ -167,12 +167,17 @@ async fn who_does_not_lead_brings_a_late_name_server_up_to_date_once_the_leader_
     let after = bench.now() - said;
     assert!((2_000..=3_100).contains(&after), "{after} ms");
 
-    // Somebody edits it. Which of two answers under one epoch is the newer, the leader knows.
-    let other = BTreeSet::from([[203, 0, 113, 1].into()]);
-    bench.servers.edit(|state| state.addresses.clone_from(&other));
+    // One comes back from a backup, and somebody edits the other. Which of two answers under one epoch is the newer, the
+    // leader knows.
+    let edited = BTreeSet::from([[203, 0, 113, 1].into()]);
+    bench.servers.edit(|state| match &*state.server == ONE {
+        true => state.epoch = Some(Epoch(1)),
+        false => state.addresses.clone_from(&edited),
+    });
+    bench.until("it is caught up", || epoch_at(&bench, ONE).filter(|epoch| *epoch == Epoch(2))).await;
     bench.pass(Duration::from_secs(90)).await;
-    assert_eq!(bench.servers.shows(ONE, "verify", "names").unwrap().addresses, other);
-    assert_eq!(bench.servers.tries("names", 2).len(), 1);
+    assert_eq!(bench.servers.shows(OTHER, "verify", "names").unwrap().addresses, edited);
+    assert_eq!(bench.servers.tries("names", 2).len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
