@@ -33,7 +33,8 @@ use crate::{
 /// What must always be true. The words are those of the design.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum Invariant {
-    /// Who serves changes only with the epoch, and only one process at a time acts.
+    /// Who serves changes only with the epoch, and only one process at a time acts; others bring name servers up to what the
+    /// ledger says, and no further.
     OneWriter,
     /// No action leaves nobody serving, and no empty answer is published.
     NeverEmpty,
