@@ -53,12 +53,8 @@ mod bugs {
         OldPlanNewEpoch,
         /// A write that comes second is repeated over the first.
         LastWriteWins,
-        /// Who stands in for the leader does not ask the ledger whether its mirror is old.
-        StandsInByMirror,
         /// Who stands in for the leader also replaces what stands under the same epoch.
         StandInOverSame,
-        /// Who stands in for the leader does not wait until the run has said that it leads traffic.
-        StandsInEarly,
         /// Every run arms the cooldown, also one that failed.
         CooldownArmedByFailure,
         /// The way back ignores the cooldown.

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     Epoch, Identity, Plan, RegionName, RouteName, RunId, ServiceKey, Step, StepKind, Timestamp, Trigger,
 };
-use crate::planted::planted;
 
 /// Tries of one step before the point of no return. With the delays of `reconcile::retry` this is some 2 s: a planned
 /// move that does not work at once is better undone than waited for.
@@ -316,7 +315,7 @@ impl Run {
             |record: &StepRecord| matches!(&record.step, Step::RaiseEpoch { epoch: to, .. } if *to == epoch);
         let leads = |record: &StepRecord| {
             matches!(&record.step, Step::ShiftTraffic { route: to } if to == route)
-                && (record.state != StepState::Pending || planted!(StandsInEarly))
+                && record.state != StepState::Pending
         };
         let raised = self.journal.iter().rposition(raises);
         self.state.is_over() || raised.is_some_and(|at| self.journal.iter().skip(at).any(leads))

@@ -87,7 +87,6 @@ impl Agent {
         // What this process has seen of the ledger may be old.
         let entry = Entry::Record(parsed.service.key.clone());
         match book::get::<Record>(self.ports.ledger.as_ref(), &entry).await {
-            _ if planted!(StandsInByMirror) => {}
             Ok(Some((_, held))) if held.epoch == record.epoch && held.serving == record.serving => {}
             Ok(_) => return not_now("the ledger has moved on"),
             Err(error) => return StepResult::Failed(error.to_string()),
