@@ -26,6 +26,7 @@ mod poll;
 
 use std::{
     fmt::Write as _,
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -44,13 +45,17 @@ use bongsu::{
     domain::{Epoch, Identity, Outcome, RegionName},
     observability::{Build, Metrics},
     ports::{
-        Answer, CheckSpec, Clock, Endpoint, Ledger, Probe, ProbeError, Prober, Reading, Route, ServerState,
-        Traffic, TrafficError,
+        Answer, CheckSpec, Clock, Endpoint, Ledger, Over, Probe, ProbeError, Prober, Reading, Route,
+        ServerState, Traffic, TrafficError,
     },
     reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
 use dns_server::{DnsServer, SECRET_BASE64, ZONE};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinSet,
+};
 
 /// The program's own.
 #[global_allocator]
@@ -80,14 +85,15 @@ fn main() {
         if single > 0 {
             single_moves(single).await;
         }
-        lost_region().await;
+        lost_region(false).await;
+        lost_region(true).await;
     });
 }
 
 /// One service after another loses its member in one region; the other services are watched and well.
 async fn single_moves(count: usize) {
     let interval = |number| if number < count { "200ms" } else { "2s" };
-    let mut world = World::start(10_000, interval).await;
+    let mut world = World::start(10_000, interval, false).await;
     let cpu = cpu_seconds();
     let start = Instant::now();
     let mut took = Vec::with_capacity(count);
@@ -104,9 +110,11 @@ async fn single_moves(count: usize) {
 }
 
 /// All members in one region fail at once. Its loss is confirmed by the last needed sample of the last service; from
-/// then on all services but the few of the normal budget are waiting to move.
-async fn lost_region() {
-    let mut world = World::start(1, |_| "1s").await;
+/// then on all services but the few of the normal budget are waiting to move. One of two name servers may be lost with it,
+/// at the same moment: it takes connections and answers none.
+async fn lost_region(with_its_name_server: bool) {
+    let mut world = World::start(1, |_| "1s", with_its_name_server).await;
+    world.silent.store(true, Ordering::SeqCst);
     (0..SERVICES).for_each(|number| world.script.lose(number));
     let cpu = cpu_seconds();
     let mut acknowledged = Vec::with_capacity(SERVICES);
@@ -118,12 +126,18 @@ async fn lost_region() {
     let after: Vec<Duration> =
         acknowledged.iter().filter_map(|at| at.checked_duration_since(confirmed)).collect();
     let [first, last] = [after.iter().min(), after.iter().max()].map(|found| *found.unwrap());
+    let what = if with_its_name_server { "and its name server " } else { "" };
     println!(
-        "region with {SERVICES} services lost, {EVACUATING} moves at a time: {} of them after the last needed sample: {}",
+        "region with {SERVICES} services {what}lost, {EVACUATING} moves at a time: {} of them after the last needed sample: {}",
         after.len(),
         percentiles(after.clone())
     );
-    println!("first to last of these: {:.0} ms; {cpu:.1} s of processor time", millis(last - first));
+    let all = *acknowledged.iter().max().unwrap() - *acknowledged.iter().min().unwrap();
+    println!(
+        "first to last of these: {:.0} ms, of all: {:.0} ms; {cpu:.1} s of processor time",
+        millis(last - first),
+        millis(all)
+    );
 }
 
 fn percentiles(mut took: Vec<Duration>) -> String {
@@ -140,6 +154,8 @@ fn millis(time: Duration) -> f64 {
 struct World {
     script: Arc<Script>,
     acknowledged: mpsc::UnboundedReceiver<Acknowledged>,
+    /// The second name server answers no more.
+    silent: Arc<AtomicBool>,
     // Only held: they end with the world.
     _agents: JoinSet<()>,
     _server: DnsServer,
@@ -148,16 +164,21 @@ struct World {
 
 impl World {
     /// Waits until every service is published and quiet.
-    async fn start(budget: usize, interval: impl Fn(usize) -> &'static str) -> Self {
+    async fn start(budget: usize, interval: impl Fn(usize) -> &'static str, two_servers: bool) -> Self {
         let server = named::start().await;
+        let silent = Arc::new(AtomicBool::new(false));
+        let mut agents = JoinSet::new();
+        let mut servers = vec![server.addr];
+        if two_servers {
+            servers.push(second_server(server.addr, silent.clone(), &mut agents).await);
+        }
         let directory = tempfile::tempdir().unwrap();
-        let text = manifests(&server, budget, interval);
+        let text = manifests(&servers, budget, interval);
         std::fs::write(directory.path().join("all.yaml"), text).unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let ledger = Arc::new(MemoryLedger::new(clock.clone()));
         let script = Arc::new(Script::default());
         let (sender, acknowledged) = mpsc::unbounded_channel();
-        let mut agents = JoinSet::new();
         for (vantage, region) in VANTAGES.into_iter().enumerate() {
             let resources = ManifestResources::open(directory.path(), clock.clone()).await.unwrap();
             assert!(resources.findings().is_empty(), "{:?}", resources.findings());
@@ -196,7 +217,7 @@ impl World {
             agents.spawn(async move { agent.run(std::future::pending()).await });
         }
         let mut world =
-            Self { script, acknowledged, _agents: agents, _server: server, _manifests: directory };
+            Self { script, acknowledged, silent, _agents: agents, _server: server, _manifests: directory };
         let start = Instant::now();
         for _ in 0..SERVICES {
             world.next(Epoch(1)).await;
@@ -230,6 +251,29 @@ impl World {
     }
 }
 
+/// A second address of a name server, as if it were another one, until it is silent: then it takes connections, as one does
+/// whose host hangs, and answers nothing.
+async fn second_server(of: SocketAddr, silent: Arc<AtomicBool>, tasks: &mut JoinSet<()>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tasks.spawn(async move {
+        let mut calls = JoinSet::new();
+        loop {
+            let (mut caller, _) = listener.accept().await.unwrap();
+            let silent = silent.load(Ordering::SeqCst);
+            calls.spawn(async move {
+                if silent {
+                    std::future::pending::<()>().await;
+                }
+                let mut server = TcpStream::connect(of).await.unwrap();
+                // It ends as either side wants.
+                let _ended = tokio::io::copy_bidirectional(&mut caller, &mut server).await;
+            });
+        }
+    });
+    address
+}
+
 /// A name server took a service's answer, and it was read back.
 struct Acknowledged {
     service: usize,
@@ -244,10 +288,15 @@ struct TimedTraffic {
 
 #[async_trait]
 impl Traffic for TimedTraffic {
-    async fn publish(&self, route: &Route, answer: &Answer) -> Vec<Result<ServerState, TrafficError>> {
-        let results = self.inner.publish(route, answer).await;
+    async fn publish(
+        &self,
+        route: &Route,
+        answer: &Answer,
+        over: Over,
+    ) -> Vec<Result<ServerState, TrafficError>> {
+        let results = self.inner.publish(route, answer, over).await;
         let at = Instant::now();
-        if results.iter().any(Result::is_err) {
+        if results.iter().all(Result::is_err) {
             // Tried again by the agent, as on a busy day: the acknowledgement is the one that comes in the end.
             return results;
         }
@@ -332,7 +381,7 @@ impl Probe for ScriptedProbe {
     }
 }
 
-fn manifests(server: &DnsServer, budget: usize, interval: impl Fn(usize) -> &'static str) -> String {
+fn manifests(servers: &[SocketAddr], budget: usize, interval: impl Fn(usize) -> &'static str) -> String {
     let mut text = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: dns-key, namespace: bench}}\n\
          stringData: {{secret: {SECRET_BASE64}}}\n"
@@ -346,12 +395,14 @@ fn manifests(server: &DnsServer, budget: usize, interval: impl Fn(usize) -> &'st
         )
         .unwrap();
     }
-    (0..SERVICES).for_each(|number| text.push_str(&service(number, server, interval(number))));
+    (0..SERVICES).for_each(|number| text.push_str(&service(number, servers, interval(number))));
     text
 }
 
-fn service(number: usize, server: &DnsServer, interval: &str) -> String {
+fn service(number: usize, servers: &[SocketAddr], interval: &str) -> String {
     let (high, low) = (number / 250, number % 250 + 1);
+    let servers: Vec<String> = servers.iter().map(|server| format!("{{address: '{server}'}}")).collect();
+    let servers = servers.join(", ");
     let member = |(region, name): (usize, &str)| {
         format!(
             "  - {{region: {name}, weight: 50, endpoint: 'http://{name}{number}:80', \
@@ -367,10 +418,9 @@ fn service(number: usize, server: &DnsServer, interval: &str) -> String {
          health:\n    interval: {interval}\n    timeout: 100ms\n    window: {{size: 5, failures: {FAILURES}}}\n    \
          recovery: {{successes: 2, for: 1s}}\n    checks: [{{name: deep, http: {{path: /}}}}]\n  \
          traffic:\n  - name: names\n    ttl: 1s\n    dns:\n      zone: {ZONE}\n      name: s{number}.{ZONE}\n      \
-         servers: [{{address: '{}'}}]\n      \
+         servers: [{servers}]\n      \
          tsig: {{name: bongsu, algorithm: hmac-sha256, secretRef: {{name: dns-key, key: secret}}}}\n  \
-         failover: {{mode: Automatic}}\n",
-        server.addr
+         failover: {{mode: Automatic}}\n"
     )
 }
 

@@ -53,6 +53,8 @@ mod bugs {
         OldPlanNewEpoch,
         /// A write that comes second is repeated over the first.
         LastWriteWins,
+        /// Who stands in for the leader also replaces what stands under the same epoch.
+        StandInOverSame,
         /// Every run arms the cooldown, also one that failed.
         CooldownArmedByFailure,
         /// The way back ignores the cooldown.

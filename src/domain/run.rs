@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, Plan, RegionName, RunId, ServiceKey, Step, StepKind, Timestamp, Trigger};
+use super::{
+    Epoch, Identity, Plan, RegionName, RouteName, RunId, ServiceKey, Step, StepKind, Timestamp, Trigger,
+};
 
 /// Tries of one step before the point of no return. With the delays of `reconcile::retry` this is some 2 s: a planned
 /// move that does not work at once is better undone than waited for.
@@ -304,6 +306,19 @@ impl Run {
     #[must_use]
     pub fn compensating(&self) -> bool {
         self.journal.len() > self.plan.steps.len()
+    }
+
+    /// Whether it has said that it leads a route to who serves under this epoch, or is over, and will not say it any more.
+    #[must_use]
+    pub fn has_led(&self, route: &RouteName, epoch: Epoch) -> bool {
+        let raises =
+            |record: &StepRecord| matches!(&record.step, Step::RaiseEpoch { epoch: to, .. } if *to == epoch);
+        let leads = |record: &StepRecord| {
+            matches!(&record.step, Step::ShiftTraffic { route: to } if to == route)
+                && record.state != StepState::Pending
+        };
+        let raised = self.journal.iter().rposition(raises);
+        self.state.is_over() || raised.is_some_and(|at| self.journal.iter().skip(at).any(leads))
     }
 
     /// Number of steps that are behind, and of all.

@@ -21,6 +21,6 @@ pub use resources::{
     Event, EventKind, InvalidObject, NewObject, ObjectRef, Resources, ResourcesError, Snapshot, StatusUpdate,
 };
 pub use traffic::{
-    Answer, DnsRoute, EmptyAnswer, Route, RouteKind, ServedRoute, ServerState, Traffic, TrafficError,
+    Answer, DnsRoute, EmptyAnswer, Over, Route, RouteKind, ServedRoute, ServerState, Traffic, TrafficError,
     TsigAlgorithm, TsigSecret,
 };

@@ -123,6 +123,24 @@ impl Answer {
     }
 }
 
+/// What on a server an answer may take the place of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Over {
+    /// Of what stands under the same epoch, and of what is older. Only the leader's: of two lists of addresses under one
+    /// epoch it knows which is the newer.
+    Same,
+    /// Only of what stands under an older epoch, or under none. What stands under the same one is left as it is.
+    Older,
+}
+
+impl Over {
+    /// Whether what a server holds under this epoch is left as it is.
+    #[must_use]
+    pub fn spares(self, held: Option<Epoch>, answer: &Answer) -> bool {
+        self == Self::Older && held >= Some(answer.epoch)
+    }
+}
+
 /// What one server of a route publishes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerState {
@@ -205,8 +223,14 @@ pub enum TrafficError {
 #[async_trait]
 pub trait Traffic: Send + Sync {
     /// Publishes an answer on every server of the route, by compare-and-set on the epoch, and reads it back. Publishing
-    /// what is published already changes nothing. One result for each server, in the order of the route.
-    async fn publish(&self, route: &Route, answer: &Answer) -> Vec<Result<ServerState, TrafficError>>;
+    /// what is published already, or what it may not take the place of, changes nothing, and the result says what stands
+    /// there. One result for each server, in the order of the route.
+    async fn publish(
+        &self,
+        route: &Route,
+        answer: &Answer,
+        over: Over,
+    ) -> Vec<Result<ServerState, TrafficError>>;
 
     /// Reads what every server of the route publishes. One result for each server, in the order of the route.
     async fn read(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>>;

@@ -51,7 +51,7 @@ impl Agent {
         let parsed = catalog.parsed(key);
         if let Some((version, run)) = self.mirror.active_run(key) {
             if !self.is_leader() {
-                return (LONGEST_WAIT, Unchanged);
+                return self.look_on(parsed.map(AsRef::as_ref), catalog).await;
             }
             return match self.drive((*run).clone(), version, parsed.map(AsRef::as_ref), catalog).await {
                 (Duration::ZERO, outcome) if run.state == RunState::Paused => (LONGEST_WAIT, outcome),
@@ -87,6 +87,14 @@ impl Agent {
             }
             None => (LONGEST_WAIT, Unchanged),
         }
+    }
+
+    /// What a process does that does not lead, while the leader drives a run: it sees to it that traffic gets there.
+    async fn look_on(&self, parsed: Option<&Parsed>, catalog: &Catalog) -> (Duration, PassOutcome) {
+        let record = parsed.and_then(|parsed| Some((parsed, self.mirror.record(&parsed.service.key)?)));
+        let Some((parsed, (_, record))) = record else { return (LONGEST_WAIT, PassOutcome::Unchanged) };
+        let (again, outcome) = self.sync_routes(parsed, &record, catalog).await;
+        (again.min(LONGEST_WAIT), outcome)
     }
 
     /// What would be decided now. Before the first decision on a service its name servers are asked in any case: the ledger

@@ -7,12 +7,14 @@ mod identity;
 mod recall;
 mod reports;
 mod specs;
+mod traffic;
 mod year;
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use bench::{Bench, LEASE_TTL, key, service};
 use futures::StreamExt;
+use traffic::updated_service;
 
 use super::{
     book::{Entry, VerdictEntry},
@@ -390,14 +392,8 @@ async fn a_pass_is_counted_by_what_came_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_a_name_server_does_not_take_is_read_anew_and_a_key_of_another_refusal_is_not() {
-    let route = "dns: {zone: gpki.example, name: verify.gpki.example, servers: [{address: '192.0.2.53:53'}], \
-                 tsig: {name: bongsu, secretRef: {name: dns-key, key: secret}}}}";
-    let object = service("verify", &["names"]);
-    let (before, rest) = object.split_once("served: ").unwrap();
-    let (_, after) = rest.split_once('\n').unwrap();
-    let object = format!("{before}{route}\n{after}");
-    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: dns-key, namespace: gpki}, stringData: {secret: c2VjcmV0}}";
-    let bench = Bench::serving(&[("verify", &object), ("secret", secret)]).await;
+    let manifests = updated_service("verify", &["192.0.2.53:53"]);
+    let bench = Bench::serving(&[("verify", &manifests.0), ("secret", manifests.1)]).await;
     bench.servers.refuse.store(true, Ordering::SeqCst);
     bench.members.fail("daejeon", "verify");
     bench.until("it was refused", || bench.servers.tries("names", 2).get(2).copied()).await;
@@ -405,39 +401,6 @@ async fn a_key_that_a_name_server_does_not_take_is_read_anew_and_a_key_of_anothe
     bench.servers.refuse_key.store(true, Ordering::SeqCst);
     bench.until("the key is doubted", || bench.desk.doubted.lock().unwrap().first().cloned()).await;
     assert_eq!(bench.desk.doubted.lock().unwrap()[0], "gpki/dns-key");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_name_server_that_comes_back_with_old_answers_is_brought_up_to_date_within_seconds() {
-    let bench = Bench::serving(&[("verify", &service("verify", &["names"]))]).await;
-    // Looks of the usual interval fall at other places in each round.
-    for silence in [41, 47, 53, 59, 67] {
-        bench.servers.silent.store(true, Ordering::SeqCst);
-        bench.pass(Duration::from_secs(silence)).await;
-        bench.servers.forget();
-        bench.servers.silent.store(false, Ordering::SeqCst);
-        let (back, tries) = (bench.now(), bench.servers.tries("names", 1).len());
-        bench.until("it is told", || bench.servers.tries("names", 1).get(tries).copied()).await;
-        assert!(bench.now() - back <= 6_000, "{} ms", bench.now() - back);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_name_server_that_does_not_answer_costs_no_more_looks_the_more_services_there_are() {
-    let names: Vec<String> = (0..40).map(|number| format!("service-{number}")).collect();
-    let objects: Vec<String> = names.iter().map(|name| service(name, &["names"])).collect();
-    let mut manifests: Vec<(&str, &str)> =
-        names.iter().zip(&objects).map(|(name, object)| (name.as_str(), object.as_str())).collect();
-    let verify = service("verify", &["names"]);
-    manifests.push(("verify", &verify));
-    let bench = Bench::serving(&manifests).await;
-    bench.servers.silent.store(true, Ordering::SeqCst);
-    bench.pass(Duration::from_secs(60)).await;
-    let before = bench.servers.looks.load(Ordering::SeqCst);
-    bench.pass(Duration::from_secs(60)).await;
-    let looks = bench.servers.looks.load(Ordering::SeqCst) - before;
-    // Twice for each in a minute as ever, and one each second; six times as many without a limit.
-    assert!((41 * 2..41 * 2 + 62).contains(&looks), "{looks}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,8 @@
 //! Traffic of one service: what is published, what should be, and catching up those that are behind.
 
+mod silence;
+mod stand_in;
+
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use futures::future::join_all;
@@ -10,14 +13,17 @@ use super::{
     book::SpecSource,
     catalog::Catalog,
     parse::{NoKey, Parsed, RouteSpec},
+    retry,
     schedule::Schedule,
 };
 use crate::{
-    domain::{Record, RouteName, ServiceKey, StepResult, Tick},
+    domain::{Epoch, Record, RouteName, ServiceKey, StepResult, Tick},
     observability::PassOutcome,
     planted::planted,
-    ports::{Answer, Route, ServerState, TrafficError},
+    ports::{Answer, Over, Route, ServerState, TrafficError},
 };
+pub(super) use silence::Hurry;
+use silence::{Heard, Whom};
 
 /// Time between two looks at what a name server publishes while nothing moves. Half a minute finds a name server that
 /// came back from an old backup soon enough, and costs a thousand services 33 look-ups a second.
@@ -26,11 +32,6 @@ pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 /// The same while a name server is behind or does not answer. One that comes back shows what it showed when it was lost, and
 /// leads clients there until it is brought up to date.
 const BEHIND_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Time between two looks of all services together that come earlier than [`LOOK_INTERVAL`] because a server does not
-/// answer. Each may wait for that server as long as one call may take (2 s), so this is two workers' time, however many
-/// services there are. The first that is answered brings the others to look.
-const HURRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Waits as after this many failures, some seconds, for a key that only the cluster has.
 const RECALLED_TRY: u32 = 4;
@@ -44,29 +45,8 @@ pub struct RouteSeen {
     pub at: Tick,
     /// Servers that do not show what the ledger says, or did not answer, and why. Empty: all is in step.
     pub behind: Vec<String>,
-}
-
-/// When services look at a name server that did not answer the last time.
-#[derive(Debug, Default)]
-pub(super) struct Hurry {
-    last: Option<Tick>,
-    /// When a server answered last that had not before.
-    back: Option<Tick>,
-}
-
-impl Hurry {
-    /// Whether a route that was looked at then is looked at now; this is then the look of all services.
-    fn is_due(&mut self, seen: Tick, now: Tick) -> bool {
-        if self.back.is_some_and(|back| back > seen) {
-            return true;
-        }
-        let free = self.last.is_none_or(|last| now.since(last) >= HURRY_INTERVAL);
-        let due = free && now.since(seen) >= BEHIND_INTERVAL;
-        if due {
-            self.last = Some(now);
-        }
-        due
-    }
+    /// Since when a server is known to show an older epoch than this one, which is the ledger's.
+    late: Option<(Epoch, Tick)>,
 }
 
 impl Agent {
@@ -78,7 +58,7 @@ impl Agent {
         for (name, spec) in &parsed.routes {
             let (good, errors) = match self.with_key(parsed, name, spec).await {
                 Ok(route) => {
-                    let (good, bad) = self.split(spec, self.ports.traffic.read(&route).await);
+                    let (good, bad) = self.read(spec, route, Whom::Answering).await;
                     (good, bad.iter().map(ToString::to_string).collect())
                 }
                 Err(error) => (Vec::new(), vec![error]),
@@ -119,15 +99,30 @@ impl Agent {
             Ok(prepared) => prepared,
             // It comes with the API server, or with a leader that has it: no person can do anything better.
             Err(error) if self.source() == Some(SpecSource::Ledger) => {
-                return StepResult::NotYet(error, super::retry::delay(RECALLED_TRY));
+                return StepResult::NotYet(error, retry::delay(RECALLED_TRY));
             }
             Err(error) => return StepResult::Failed(error),
         };
         // The key may have been waited for, and the lead lost meanwhile.
         if !self.is_leader() {
-            return StepResult::NotYet("another process leads now".to_owned(), super::retry::delay(1));
+            return StepResult::NotYet("another process leads now".to_owned(), retry::delay(1));
         }
-        let results = self.ports.traffic.publish(&route, &answer).await;
+        self.publish_on(parsed, name, spec, (route, answer), Over::Same).await
+    }
+
+    /// A name server that is known to be silent is not waited for as long as another one may answer: it is brought up to
+    /// date when it is back.
+    async fn publish_on(
+        &self,
+        parsed: &Parsed,
+        name: &RouteName,
+        spec: &RouteSpec,
+        (route, answer): (Route, Answer),
+        over: Over,
+    ) -> StepResult {
+        let question = self.question(route, Whom::AnsweringOrAll);
+        let results = self.ports.traffic.publish(&question.route, &answer, over).await;
+        let results = self.heard(question, results);
         let stale = results.iter().find_map(|result| match result {
             Err(error @ TrafficError::Stale { .. }) => Some(error.to_string()),
             _ => None,
@@ -198,48 +193,99 @@ impl Agent {
         }
     }
 
-    /// Looks at every route if the last look is old, and, as leader, brings up to date what is behind: a name server
-    /// that was down during a move, one that came back from a backup, an answer that somebody edited, an address that
-    /// was changed in the spec, once most regions hold it. Returns when to look again, and what came of it.
+    /// Looks at every route if the last look is old, and brings up to date what is behind: a name server that was down
+    /// during a move, one that came back from a backup, an answer that somebody edited, an address that was changed in the
+    /// spec, once most regions hold it. All this as leader, and what shows an older epoch also in its place. Returns when
+    /// to look again, and what came of it.
     pub(super) async fn sync_routes(
         &self,
         parsed: &Parsed,
         record: &Record,
         catalog: &Catalog,
     ) -> (Duration, PassOutcome) {
-        let mut outcome = PassOutcome::Unchanged;
         let Ok(wanted) = answer(parsed, record) else { return (LOOK_INTERVAL, PassOutcome::Failed) };
-        for (name, spec) in &parsed.routes {
-            if !self.look_is_due(parsed, name, &wanted) {
-                continue;
-            }
-            let route = match self.with_key(parsed, name, spec).await {
-                Ok(route) => route,
-                Err(error) => {
-                    self.note_route(parsed, name, Vec::new(), &[error], &wanted);
-                    outcome = PassOutcome::Failed;
-                    continue;
-                }
-            };
-            let (read, failed) = self.split(spec, self.ports.traffic.read(&route).await);
-            let behind = read.iter().any(|server| !server.shows(&wanted));
-            // Not written to in vain: the next decision takes over what it shows.
-            let ahead = read.iter().any(|server| server.epoch > Some(record.epoch));
-            let errors: Vec<String> = failed.iter().map(ToString::to_string).collect();
-            self.note_route(parsed, name, read, &errors, &wanted);
-            if !errors.is_empty() || ahead {
-                outcome = PassOutcome::Failed;
-            }
-            if behind && !ahead && self.is_leader() && self.is_of_most(parsed, catalog) {
-                let caught_up = self.catch_up(parsed, name, record).await;
-                let all_well = caught_up && outcome != PassOutcome::Failed;
-                outcome = if all_well { PassOutcome::Changed } else { PassOutcome::Failed };
+        let run = self.mirror.active_run(&parsed.service.key);
+        // Before a run has said that it leads a route there, nobody does.
+        let is_led = |name: &RouteName| run.as_ref().is_none_or(|(_, run)| run.has_led(name, record.epoch));
+        let routes: Vec<_> = parsed.routes.iter().filter(|(name, _)| is_led(name)).collect();
+        let mut outcomes = Vec::new();
+        for (name, spec) in &routes {
+            if let Some(whom) = self.look_is_due(parsed, name, &wanted, run.is_some()) {
+                outcomes.push(self.sync_route(parsed, (name, spec), record, catalog, (&wanted, whom)).await);
             }
         }
-        let now = self.ports.clock.tick();
-        let next = parsed.routes.keys().map(|name| self.next_look(parsed, name, now).since(now)).min();
-        let behind = self.is_behind(&parsed.service.key);
-        (if behind { BEHIND_INTERVAL } else { next.unwrap_or(LOOK_INTERVAL) }, outcome)
+        let outcome = match () {
+            () if outcomes.contains(&PassOutcome::Failed) => PassOutcome::Failed,
+            () if outcomes.contains(&PassOutcome::Changed) => PassOutcome::Changed,
+            () => PassOutcome::Unchanged,
+        };
+        (self.time_to_look(parsed, routes.iter().map(|(name, _)| *name), record), outcome)
+    }
+
+    async fn sync_route(
+        &self,
+        parsed: &Parsed,
+        (name, spec): (&RouteName, &RouteSpec),
+        record: &Record,
+        catalog: &Catalog,
+        (wanted, whom): (&Answer, Whom),
+    ) -> PassOutcome {
+        let route = match self.with_key(parsed, name, spec).await {
+            Ok(route) => route,
+            Err(error) => {
+                self.note_route(parsed, name, Vec::new(), &[error], wanted);
+                return PassOutcome::Failed;
+            }
+        };
+        let (read, failed) = self.read(spec, route, whom).await;
+        let behind = read.iter().any(|server| !server.shows(wanted));
+        // Not written to in vain: the next decision takes over what it shows.
+        let ahead = read.iter().any(|server| server.epoch > Some(record.epoch));
+        let errors: Vec<String> = failed.iter().map(ToString::to_string).collect();
+        self.note_route(parsed, name, read, &errors, wanted);
+        let well = errors.is_empty() && !ahead;
+        let leads = self.is_leader();
+        let acts = behind && !ahead && (leads || self.has_turn(parsed, name, record.epoch));
+        if !(acts && self.is_of_most(parsed, catalog)) {
+            return if well { PassOutcome::Unchanged } else { PassOutcome::Failed };
+        }
+        let result = match leads {
+            true => self.publish(parsed, name, record).await,
+            false => self.stand_in(parsed, name, record).await,
+        };
+        let caught_up = tell(&parsed.service.key, name, record, leads, result);
+        if caught_up && well { PassOutcome::Changed } else { PassOutcome::Failed }
+    }
+
+    async fn read(
+        &self,
+        spec: &RouteSpec,
+        route: Route,
+        whom: Whom,
+    ) -> (Vec<ServerState>, Vec<TrafficError>) {
+        let question = self.question(route, whom);
+        let results = self.ports.traffic.read(&question.route).await;
+        self.split(spec, self.heard(question, results))
+    }
+
+    /// Time until the next look at one of these routes.
+    fn time_to_look<'a>(
+        &self,
+        parsed: &Parsed,
+        routes: impl Iterator<Item = &'a RouteName>,
+        record: &Record,
+    ) -> Duration {
+        let (now, stands_in) = (self.ports.clock.tick(), self.may_stand_in());
+        let mut shared = self.shared();
+        let mut known = shared.routes.get_mut(&parsed.service.key);
+        let next = routes.map(|name| {
+            let regular = self.next_look(parsed, name, now);
+            let Some(seen) = known.as_mut().and_then(|known| known.get_mut(name)) else { return regular };
+            let turn = self.turn(parsed, name, seen, record.epoch).filter(|_| stands_in);
+            let usual = if seen.behind.is_empty() { regular } else { now.plus(BEHIND_INTERVAL) };
+            turn.map_or(usual, |turn| usual.min(turn))
+        });
+        next.min().map_or(LOOK_INTERVAL, |next| next.since(now))
     }
 
     /// Whether most regions hold the spec that says what is to be published: two leaders with two lists of addresses would
@@ -249,37 +295,24 @@ impl Agent {
             || planted!(MinorityPublishes)
     }
 
-    fn is_behind(&self, service: &ServiceKey) -> bool {
-        let shared = self.shared();
-        shared.routes.get(service).is_some_and(|routes| routes.values().any(|seen| !seen.behind.is_empty()))
-    }
-
-    async fn catch_up(&self, parsed: &Parsed, name: &RouteName, record: &Record) -> bool {
-        let service = &parsed.service.key;
-        match self.publish(parsed, name, record).await {
-            StepResult::Done(seen) => {
-                info!(%service, route = %name, epoch = %record.epoch, seen, "traffic brought up to date");
-                true
-            }
-            StepResult::NotYet(answer, _) | StepResult::Failed(answer) | StepResult::Superseded(answer) => {
-                warn!(%service, route = %name, epoch = %record.epoch, answer, "traffic is behind and was not brought up to date");
-                false
-            }
-        }
-    }
-
-    fn look_is_due(&self, parsed: &Parsed, name: &RouteName, wanted: &Answer) -> bool {
-        let now = self.ports.clock.tick();
+    /// Whom to ask, if a route is looked at now. While a run leads traffic the leader does what is to be done, and another
+    /// process waits for its turn.
+    fn look_is_due(&self, parsed: &Parsed, name: &RouteName, wanted: &Answer, goes_on: bool) -> Option<Whom> {
+        let (now, stands_in) = (self.ports.clock.tick(), self.may_stand_in());
         let mut shared = self.shared();
-        let Some(seen) = shared.routes.get(&parsed.service.key).and_then(|routes| routes.get(name)) else {
-            return true;
+        let Some(seen) = shared.routes.get_mut(&parsed.service.key).and_then(|routes| routes.get_mut(name))
+        else {
+            return Some(Whom::Answering);
         };
         let known_wrong = seen.servers.iter().any(|server| !server.shows(wanted));
-        if known_wrong || self.next_look(parsed, name, seen.at) <= now {
-            return true;
+        let has_turn =
+            self.turn(parsed, name, seen, wanted.epoch()).is_some_and(|turn| stands_in && turn <= now);
+        let old = self.next_look(parsed, name, seen.at) <= now;
+        if (known_wrong && !goes_on) || has_turn || old {
+            return Some(Whom::Answering);
         }
         let (behind, at) = (!seen.behind.is_empty(), seen.at);
-        behind && shared.hurry.is_due(at, now)
+        if behind { shared.hurry.is_due(at, now) } else { None }
     }
 
     /// When a route is looked at again. By a schedule, for services that were taken over together would be looked at
@@ -291,11 +324,7 @@ impl Agent {
     }
 
     /// What servers show, and what went wrong with the others. A key that one of them did not take is doubted.
-    fn split(
-        &self,
-        spec: &RouteSpec,
-        results: Vec<Result<ServerState, TrafficError>>,
-    ) -> (Vec<ServerState>, Vec<TrafficError>) {
+    fn split(&self, spec: &RouteSpec, results: Heard) -> (Vec<ServerState>, Vec<TrafficError>) {
         let mut good = Vec::new();
         let mut bad = Vec::new();
         for result in results {
@@ -330,12 +359,31 @@ impl Agent {
     fn note_seen(&self, parsed: &Parsed, name: &RouteName, servers: Vec<ServerState>, behind: Vec<String>) {
         let now = self.ports.clock.tick();
         let answered = servers.len();
-        let seen = RouteSeen { servers, at: now, behind };
         let mut shared = self.shared();
-        let routes = shared.routes.entry(parsed.service.key.clone()).or_default();
-        let before = routes.insert(name.clone(), seen);
-        if before.is_some_and(|before| before.servers.len() < answered) {
+        let seen = shared
+            .routes
+            .entry(parsed.service.key.clone())
+            .or_default()
+            .entry(name.clone())
+            .or_insert_with(|| RouteSeen { servers: servers.clone(), ..RouteSeen::default() });
+        let more = seen.servers.len() < answered;
+        *seen = RouteSeen { servers, at: now, behind, late: seen.late };
+        if more {
             shared.hurry.back = Some(now);
+        }
+    }
+}
+
+/// Logs what came of catching up. Returns whether it worked.
+fn tell(service: &ServiceKey, route: &RouteName, record: &Record, leads: bool, result: StepResult) -> bool {
+    match result {
+        StepResult::Done(seen) => {
+            info!(%service, %route, epoch = %record.epoch, leads, seen, "traffic brought up to date");
+            true
+        }
+        StepResult::NotYet(answer, _) | StepResult::Failed(answer) | StepResult::Superseded(answer) => {
+            warn!(%service, %route, epoch = %record.epoch, leads, answer, "traffic is behind and was not brought up to date");
+            false
         }
     }
 }

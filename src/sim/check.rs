@@ -34,7 +34,8 @@ use crate::{
 /// What must always be true. The words are those of the design.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum Invariant {
-    /// Who serves changes only with the epoch, and only one process at a time acts.
+    /// Who serves changes only with the epoch, and only one process at a time acts; others bring name servers up to what the
+    /// ledger says, and no further.
     OneWriter,
     /// No action leaves nobody serving, and no empty answer is published.
     NeverEmpty,
@@ -198,6 +199,23 @@ impl World {
         }
     }
 
+    /// A process that does not lead begins to bring a name server up to date: only to the record that it has just found in
+    /// the ledger.
+    pub(super) fn stands_in(&self, life: Life, service: &ServiceKey, epoch: Epoch) {
+        let now = self.now();
+        let state = &mut *self.state();
+        let Some(process) = state.processes.get(life.process) else { return };
+        let read = process.read_epochs.get(&service.to_string());
+        if read != Some(&epoch) {
+            let what = format!(
+                "bongsu in {} leads traffic of {service} to epoch {epoch} in the leader's place; in the ledger it read \
+                 {read:?}",
+                process.name
+            );
+            state.checker.breaks(Invariant::OneWriter, now, what);
+        }
+    }
+
     /// A process asks for a record. Raising an epoch begins so; whether it led then is looked at when the epoch is raised.
     pub(super) fn reads(&self, life: Life, key: &str) {
         let now = self.now();
@@ -206,6 +224,11 @@ impl World {
         let Some(process) = state.processes.get_mut(life.process) else { return };
         let leads = process.leads(now, ttl);
         if let Some(service) = key.strip_prefix("record/") {
+            // When it is answered the ledger may hold a newer one.
+            let held = state.checker.records.iter().find(|(known, _)| known.to_string() == service);
+            if let Some((_, record)) = held {
+                process.read_epochs.insert(service.to_owned(), record.epoch);
+            }
             match leads {
                 true => process.read_unled.remove(service),
                 false => process.read_unled.insert(service.to_owned()),

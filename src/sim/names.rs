@@ -16,7 +16,7 @@ use crate::{
     adapters::traffic::served::ServedTraffic,
     domain::{Epoch, ServiceKey},
     planted::planted,
-    ports::{Answer, DnsRoute, Route, RouteKind, ServerState, Traffic, TrafficError},
+    ports::{Answer, DnsRoute, Over, Route, RouteKind, ServerState, Traffic, TrafficError},
 };
 
 /// Longest time of one call on one server, as in the adapter.
@@ -121,15 +121,21 @@ struct Session<'a> {
 
 #[async_trait]
 impl Traffic for SimTraffic {
-    async fn publish(&self, route: &Route, answer: &Answer) -> Vec<Result<ServerState, TrafficError>> {
-        self.world.begins_effect(self.life, "to lead traffic");
+    async fn publish(
+        &self,
+        route: &Route,
+        answer: &Answer,
+        over: Over,
+    ) -> Vec<Result<ServerState, TrafficError>> {
+        match over {
+            Over::Same => self.world.begins_effect(self.life, "to lead traffic"),
+            Over::Older => self.world.stands_in(self.life, &route.service, answer.epoch()),
+        }
         match &route.kind {
-            RouteKind::Served(served) => vec![self.served.publish(route, served, answer).await],
+            RouteKind::Served(served) => vec![self.served.publish(route, served, answer, over).await],
             RouteKind::Dns(dns) => {
-                join_all(
-                    self.sessions(route, dns).map(|session| async move { session.publish(answer).await }),
-                )
-                .await
+                let sessions = self.sessions(route, dns);
+                join_all(sessions.map(|session| async move { session.publish(answer, over).await })).await
             }
         }
     }
@@ -167,11 +173,12 @@ impl Session<'_> {
         Ok(self.state(self.read().await?.as_ref()))
     }
 
-    async fn publish(&self, answer: &Answer) -> Result<ServerState, TrafficError> {
+    async fn publish(&self, answer: &Answer, over: Over) -> Result<ServerState, TrafficError> {
         for _ in 0..ATTEMPTS {
             let held = self.read().await?;
             self.judge(held.as_ref(), answer)?;
-            if held.as_ref().is_some_and(|held| shows(held, answer)) {
+            if held.as_ref().is_some_and(|held| shows(held, answer) || over.spares(Some(held.epoch), answer))
+            {
                 return Ok(self.state(held.as_ref()));
             }
             match self.write(held, answer).await? {

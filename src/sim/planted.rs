@@ -22,6 +22,7 @@ const BUGS: &[(Bug, u64)] = &[
     (Bug::RetryRaisesAgain, 100),
     (Bug::OldPlanNewEpoch, 100),
     (Bug::LastWriteWins, 100),
+    (Bug::StandInOverSame, 100),
     (Bug::CooldownArmedByFailure, 200),
     (Bug::FailbackIgnoresCooldown, 200),
     (Bug::CompensationInWrongOrder, 100),

@@ -82,6 +82,8 @@ pub(super) struct Process {
     pub led_since: Option<Moment>,
     /// Records that it asked the ledger for while it did not lead.
     pub read_unled: std::collections::BTreeSet<String>,
+    /// Epoch of each record when it asked the ledger for it last.
+    pub read_epochs: std::collections::BTreeMap<String, crate::domain::Epoch>,
     task: Option<AbortHandle>,
     pub agent: Option<Arc<Agent>>,
     /// The longest promise that was given from its seat.
@@ -109,6 +111,7 @@ impl Process {
             dark: false,
             led_since: None,
             read_unled: std::collections::BTreeSet::new(),
+            read_epochs: std::collections::BTreeMap::new(),
             task: None,
             agent: None,
             longest_promise: Duration::ZERO,
@@ -283,6 +286,7 @@ impl World {
             found.led_since = None;
             found.awake_since = now;
             found.read_unled.clear();
+            found.read_epochs.clear();
             state.story.tell(now, || format!("{} starts", found.title()));
             let Some(region) = setup.regions.get(usize::from(found.site.0)) else { return };
             (Life { process, number: found.lives }, found.site, region.clone())

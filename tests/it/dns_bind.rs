@@ -24,6 +24,7 @@ dns_scenarios! { named::start:
     the_same_answer_again_changes_nothing
     a_lower_epoch_is_stale
     an_update_decided_before_anothers_is_refused_by_the_name_server
+    what_stands_under_the_same_epoch_is_left_alone_by_who_stands_in_for_the_leader
     an_update_whose_mark_did_not_change_is_taken
     of_many_writers_at_once_the_highest_epoch_stays
     a_name_of_another_service_is_left_alone

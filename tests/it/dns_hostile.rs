@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 use bongsu::{
     adapters::{clock::SystemClock, traffic::dns::DnsTraffic},
     domain::{Epoch, RouteName, ServiceKey},
-    ports::{Answer, DnsRoute, Route, RouteKind},
+    ports::{Answer, DnsRoute, Over, Route, RouteKind},
 };
 use hickory_proto::{
     op::Message,
@@ -61,7 +61,7 @@ async fn publish(server: SocketAddr) -> String {
     };
     let answer = Answer::new(Epoch(1), BTreeSet::from([[192, 0, 2, 1].into()])).unwrap();
     let traffic = DnsTraffic::new(Arc::new(SystemClock::new()));
-    traffic.publish(&route, &dns, &answer).await.remove(0).unwrap_err().to_string()
+    traffic.publish(&route, &dns, &answer, Over::Same).await.remove(0).unwrap_err().to_string()
 }
 
 /// The honest reply "no such record" to a question, without a signature.

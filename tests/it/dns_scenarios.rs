@@ -14,7 +14,7 @@ use bongsu::{
         traffic::dns::{DnsTraffic, SERVER_LIMIT, Session, Written},
     },
     domain::{Epoch, RouteName, ServiceKey, Tick, Timestamp},
-    ports::{Answer, Clock, DnsRoute, Route, RouteKind, ServerState, TrafficError, TsigSecret},
+    ports::{Answer, Clock, DnsRoute, Over, Route, RouteKind, ServerState, TrafficError, TsigSecret},
 };
 use tokio::net::TcpListener;
 
@@ -66,7 +66,7 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 async fn publish_all(route: &Route, answer: &Answer) -> Vec<Result<ServerState, TrafficError>> {
-    DnsTraffic::new(clock()).publish(route, dns(route), answer).await
+    DnsTraffic::new(clock()).publish(route, dns(route), answer, Over::Same).await
 }
 
 async fn rehearse(route: &Route) -> Result<ServerState, TrafficError> {
@@ -206,6 +206,28 @@ pub async fn an_update_decided_before_anothers_is_refused_by_the_name_server(ser
     }
 }
 
+/// Somebody who stands in for the leader has read, and sleeps before it writes; meanwhile the leader publishes a newer list
+/// of addresses under the same epoch.
+pub async fn what_stands_under_the_same_epoch_is_left_alone_by_who_stands_in_for_the_leader(
+    server: &DnsServer,
+) {
+    let route = route(&[server.addr], key());
+    publish(&route, &answer(7, &["192.0.2.7"])).await.unwrap();
+    let mut late = Session::open(&clock(), &route, dns(&route), server.addr).await.unwrap();
+    let seen = late.read().await.unwrap();
+    let newest = publish(&route, &answer(8, &["192.0.2.8"])).await.unwrap();
+    assert_eq!(late.write(&seen, &answer(8, &["192.0.2.6"])).await, Ok(Written::Overtaken));
+    let stand_in = |epoch| {
+        let (route, answer) = (route.clone(), answer(epoch, &["192.0.2.6"]));
+        async move { DnsTraffic::new(clock()).publish(&route, dns(&route), &answer, Over::Older).await.remove(0) }
+    };
+    assert_eq!(stand_in(8).await, Ok(newest));
+    assert!(matches!(stand_in(7).await, Err(TrafficError::Stale { .. })));
+    assert!(shown(server.addr, NAME).await.starts_with("192.0.2.8 |"));
+    stand_in(9).await.unwrap();
+    assert!(shown(server.addr, NAME).await.starts_with("192.0.2.6 | epoch=9"));
+}
+
 pub async fn an_update_whose_mark_did_not_change_is_taken(server: &DnsServer) {
     let route = route(&[server.addr], key());
     publish(&route, &answer(7, &["192.0.2.7"])).await.unwrap();
@@ -264,7 +286,7 @@ pub async fn a_wrong_clock_does_not_keep_an_update_from_being_taken(server: &Dns
     for (epoch, milliseconds) in [(1, -3_600_000), (2, 3_600_000)] {
         let wrong: Arc<dyn Clock> = Arc::new(WrongWall(SystemClock::new(), milliseconds));
         let answer = answer(epoch, &["192.0.2.1"]);
-        DnsTraffic::new(wrong).publish(&route, dns(&route), &answer).await.remove(0).unwrap();
+        DnsTraffic::new(wrong).publish(&route, dns(&route), &answer, Over::Same).await.remove(0).unwrap();
         let shown = shown(server.addr, NAME).await;
         assert!(shown.contains(&format!("epoch={epoch} ")), "{shown}");
     }

@@ -16,7 +16,7 @@ use bongsu::{
     },
     domain::{Epoch, Identity, RouteName, ServiceKey, Term},
     ports::{
-        Answer, Change, Expect, Key, LeaseState, Ledger, LedgerError, Route, RouteKind, ServedRoute,
+        Answer, Change, Expect, Key, LeaseState, Ledger, LedgerError, Over, Route, RouteKind, ServedRoute,
         ServerState, TrafficError, Under, Version, Versioned,
     },
 };
@@ -73,7 +73,7 @@ async fn publish(
     answer: &Answer,
 ) -> Result<ServerState, TrafficError> {
     ServedTraffic::new(Arc::clone(ledger), Arc::new(SystemClock::new()))
-        .publish(route, served(route), answer)
+        .publish(route, served(route), answer, Over::Same)
         .await
 }
 
@@ -274,6 +274,20 @@ async fn a_lower_epoch_is_stale_and_changes_nothing() {
         .read(&route, served(&route))
         .await;
     assert_eq!(read, Ok(newest));
+}
+
+#[tokio::test]
+async fn what_stands_under_the_same_epoch_is_left_alone_by_who_stands_in_for_the_leader() {
+    let ledger = memory();
+    let route = route_of("gpki-verify", NAME);
+    let newest = publish(&ledger, &route, &answer(7, &["192.0.2.7"])).await.unwrap();
+    let traffic = ServedTraffic::new(Arc::clone(&ledger), Arc::new(SystemClock::new()));
+    let stand_in = async |epoch| {
+        traffic.publish(&route, served(&route), &answer(epoch, &["192.0.2.6"]), Over::Older).await
+    };
+    assert_eq!(stand_in(7).await, Ok(newest));
+    assert!(matches!(stand_in(6).await, Err(TrafficError::Stale { .. })));
+    assert_eq!(stand_in(8).await.unwrap().epoch, Some(Epoch(8)));
 }
 
 #[tokio::test]

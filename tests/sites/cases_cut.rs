@@ -34,6 +34,11 @@ pub const ALL: &[Case] = &[
         body: |sites| Box::pin(full_sites_cut(sites)),
     },
     Case {
+        name: "a_name_server_that_the_leader_does_not_reach_is_brought_up_to_date_by_bongsu_in_its_site",
+        long: false,
+        body: |sites| Box::pin(cut_from_the_leader(sites)),
+    },
+    Case {
         name: "a_blip_shorter_than_the_window_moves_nothing",
         long: false,
         body: |sites| Box::pin(blip(sites)),
@@ -124,6 +129,24 @@ async fn full_sites_cut(sites: &mut Sites) {
     let died = now();
     sites.all[DAEJEON].kill_member(service.port);
     service.moves_once(sites, &[DAEJEON, GWANGJU, DAEGU], "gwangju", died).await;
+}
+
+/// Case 13, with the leader in one of both: it does not reach the name server of the other.
+async fn cut_from_the_leader(sites: &mut Sites) {
+    sites.let_lead(DAEJEON).await;
+    let service = Service::start(sites, "gwangju", |_| {}).await;
+    let cut = now();
+    cause(Fault::Pair(sites.all[DAEJEON].place(), sites.all[GWANGJU].place()));
+    pause(LONG_ENOUGH).await;
+    service.has_not_moved(sites, "gwangju", cut);
+    // It may have lost the lead where the ledger had its own leader in the other site.
+    let leader = sites.leader().await;
+    assert_ne!(leader, GWANGJU);
+
+    let died = now();
+    sites.all[GWANGJU].kill_member(service.port);
+    service.moves_once(sites, &[DAEJEON, GWANGJU, DAEGU], "daejeon", died).await;
+    assert_eq!(sites.leader().await, DAEJEON, "the leader has not reached the name server in Gwangju");
 }
 
 /// Case 11. Two checks of a second fail at most, three would move.

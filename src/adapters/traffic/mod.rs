@@ -6,7 +6,7 @@ pub mod served;
 
 use async_trait::async_trait;
 
-use crate::ports::{Answer, Route, RouteKind, ServerState, Traffic, TrafficError};
+use crate::ports::{Answer, Over, Route, RouteKind, ServerState, Traffic, TrafficError};
 use dns::DnsTraffic;
 use served::ServedTraffic;
 
@@ -26,10 +26,15 @@ impl TrafficRouter {
 
 #[async_trait]
 impl Traffic for TrafficRouter {
-    async fn publish(&self, route: &Route, answer: &Answer) -> Vec<Result<ServerState, TrafficError>> {
+    async fn publish(
+        &self,
+        route: &Route,
+        answer: &Answer,
+        over: Over,
+    ) -> Vec<Result<ServerState, TrafficError>> {
         match &route.kind {
-            RouteKind::Dns(dns) => self.dns.publish(route, dns, answer).await,
-            RouteKind::Served(served) => vec![self.served.publish(route, served, answer).await],
+            RouteKind::Dns(dns) => self.dns.publish(route, dns, answer, over).await,
+            RouteKind::Served(served) => vec![self.served.publish(route, served, answer, over).await],
         }
     }
 

@@ -23,8 +23,8 @@ use crate::{
     observability::{Build, Metrics},
     ports::{
         Answer, Change, CheckSpec, Clock, Endpoint, Event, Expect, Key, LeaseState, Ledger, LedgerError,
-        Metering, NewObject, Probe, ProbeError, Prober, Reading, Resources, ResourcesError, Route,
-        ServerState, Snapshot, StatusUpdate, Traffic, TrafficError, Under, Version, Versioned,
+        Metering, NewObject, Over, Probe, ProbeError, Prober, Reading, Resources, ResourcesError, Route,
+        RouteKind, ServerState, Snapshot, StatusUpdate, Traffic, TrafficError, Under, Version, Versioned,
     },
     reconcile::{
         Agent, Claim, Ports, Sealing, Settings,
@@ -41,6 +41,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Virtual time between two looks at what is waited for.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// How long a name server is waited for.
+pub const CALL_LIMIT: Duration = Duration::from_secs(2);
 
 /// Length of the leases.
 pub const LEASE_TTL: Duration = Duration::from_secs(15);
@@ -441,6 +444,10 @@ pub struct NameServers {
     pub silent: AtomicBool,
     /// The key is another one than theirs.
     pub refuse_key: AtomicBool,
+    /// Those of them that take every question and answer none.
+    pub deaf: Mutex<BTreeSet<String>>,
+    /// How often one of them was waited for in vain.
+    pub waits: AtomicUsize,
     /// How often they were read.
     pub looks: AtomicUsize,
     tries: Mutex<Vec<(u64, String, Epoch)>>,
@@ -455,6 +462,8 @@ impl NameServers {
             refuse,
             silent,
             refuse_key,
+            deaf: Mutex::default(),
+            waits: AtomicUsize::new(0),
             looks: AtomicUsize::new(0),
             tries: Mutex::default(),
             holds: Mutex::default(),
@@ -474,34 +483,80 @@ impl NameServers {
     }
 }
 
+impl NameServers {
+    /// Asks each server of a route; the slowest of them is waited for.
+    async fn ask(
+        &self,
+        route: &Route,
+        serve: impl Fn(String) -> Result<ServerState, TrafficError>,
+    ) -> Vec<Result<ServerState, TrafficError>> {
+        let servers = match &route.kind {
+            RouteKind::Dns(dns) => dns.servers.iter().map(ToString::to_string).collect(),
+            RouteKind::Served(_) => vec!["ns".to_owned()],
+        };
+        let is_deaf = |server: &String| self.deaf.lock().unwrap().contains(server);
+        if servers.iter().any(is_deaf) {
+            self.waits.fetch_add(1, Ordering::SeqCst);
+            self.clock.sleep(CALL_LIMIT).await;
+        }
+        let answer = |server: String| match is_deaf(&server) {
+            true => Err(TrafficError::Unreachable { server, cause: "no answer in time".to_owned() }),
+            false => serve(server),
+        };
+        servers.into_iter().map(answer).collect()
+    }
+
+    /// What a server of a service's route shows.
+    pub fn shows(&self, server: &str, service: &str, route: &str) -> Option<ServerState> {
+        self.holds.lock().unwrap().get(&format!("{server} gpki/{service} {route}")).cloned()
+    }
+
+    /// Somebody else changes what all servers show.
+    pub fn edit(&self, change: impl Fn(&mut ServerState)) {
+        self.holds.lock().unwrap().values_mut().for_each(change);
+    }
+}
+
 #[async_trait]
 impl Traffic for NameServers {
-    async fn publish(&self, route: &Route, answer: &Answer) -> Vec<Result<ServerState, TrafficError>> {
+    async fn publish(
+        &self,
+        route: &Route,
+        answer: &Answer,
+        over: Over,
+    ) -> Vec<Result<ServerState, TrafficError>> {
         self.tries.lock().unwrap().push((self.clock.tick().0, route.name.to_string(), answer.epoch()));
-        let [server, answered, remedy] = ["ns", "no", "repair it"].map(str::to_owned);
-        if self.refuse_key.load(Ordering::SeqCst) {
-            return vec![Err(TrafficError::KeyRefused { server, answer: answered, remedy })];
-        }
-        if self.refuse.load(Ordering::SeqCst) {
-            return vec![Err(TrafficError::Refused { server, answer: answered, remedy })];
-        }
-        let state = ServerState {
-            server: "ns".to_owned(),
-            epoch: Some(answer.epoch()),
-            addresses: answer.addresses().clone(),
+        let publish = |server: String| {
+            let [answered, remedy] = ["no", "repair it"].map(str::to_owned);
+            if self.refuse_key.load(Ordering::SeqCst) {
+                return Err(TrafficError::KeyRefused { server, answer: answered, remedy });
+            }
+            if self.refuse.load(Ordering::SeqCst) {
+                return Err(TrafficError::Refused { server, answer: answered, remedy });
+            }
+            let mut holds = self.holds.lock().unwrap();
+            let place = place(&server, route);
+            if let Some(held) = holds.get(&place).filter(|held| over.spares(held.epoch, answer)) {
+                return Ok(held.clone());
+            }
+            let state =
+                ServerState { server, epoch: Some(answer.epoch()), addresses: answer.addresses().clone() };
+            holds.insert(place, state.clone());
+            Ok(state)
         };
-        self.holds.lock().unwrap().insert(place(route), state.clone());
-        vec![Ok(state)]
+        self.ask(route, publish).await
     }
 
     async fn read(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
         self.looks.fetch_add(1, Ordering::SeqCst);
-        if self.silent.load(Ordering::SeqCst) {
-            let [server, cause] = ["ns", "no answer"].map(str::to_owned);
-            return vec![Err(TrafficError::Unreachable { server, cause })];
-        }
-        let empty = || ServerState { server: "ns".to_owned(), epoch: None, addresses: BTreeSet::new() };
-        vec![Ok(self.holds.lock().unwrap().get(&place(route)).cloned().unwrap_or_else(empty))]
+        let read = |server: String| {
+            if self.silent.load(Ordering::SeqCst) {
+                return Err(TrafficError::Unreachable { server, cause: "no answer".to_owned() });
+            }
+            let held = self.holds.lock().unwrap().get(&place(&server, route)).cloned();
+            Ok(held.unwrap_or(ServerState { server, epoch: None, addresses: BTreeSet::new() }))
+        };
+        self.ask(route, read).await
     }
 
     async fn rehearse(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
@@ -513,8 +568,8 @@ impl Traffic for NameServers {
     }
 }
 
-fn place(route: &Route) -> String {
-    format!("{} {}", route.service, route.name)
+fn place(server: &str, route: &Route) -> String {
+    format!("{server} {} {}", route.service, route.name)
 }
 
 /// Members that answer well, but for those that are down.

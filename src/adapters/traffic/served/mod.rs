@@ -16,7 +16,7 @@ use futures::StreamExt;
 use crate::{
     domain::Epoch,
     ports::{
-        Answer, Change, Clock, Expect, Key, Ledger, LedgerError, Route, ServedRoute, ServerState,
+        Answer, Change, Clock, Expect, Key, Ledger, LedgerError, Over, Route, ServedRoute, ServerState,
         TrafficError, Version, Versioned,
     },
 };
@@ -62,6 +62,7 @@ impl ServedTraffic {
         route: &Route,
         served: &ServedRoute,
         answer: &Answer,
+        over: Over,
     ) -> Result<ServerState, TrafficError> {
         self.within_limit(async {
             let key = record::key(route);
@@ -69,8 +70,10 @@ impl ServedTraffic {
             for _ in 0..ATTEMPTS {
                 let held = self.held(&key).await?;
                 refuse_if_stale(held.as_ref(), answer)?;
-                if held.as_ref().is_some_and(|held| held.record == wanted) {
-                    return Ok(state(&wanted));
+                if let Some(held) = &held
+                    && (held.record == wanted || over.spares(Some(held.record.epoch), answer))
+                {
+                    return Ok(state(&held.record));
                 }
                 refuse_if_claimed(self.claimants(&key, &wanted).await?.first())?;
                 if let Some(version) = self.put(&key, &wanted, held.as_ref()).await? {
