@@ -6,10 +6,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 
 use super::{Key, Ledger, LedgerError, Version};
-use crate::{
-    domain::{Identity, PromiseRequest, Promiser, Promisers, Refusal, ServiceKey, WithholdRequest},
-    planted::planted,
-};
+use crate::domain::{Identity, PromiseRequest, Promiser, Promisers, Refusal, ServiceKey, WithholdRequest};
 
 /// Why a question came to nothing.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -43,9 +40,6 @@ pub trait Agents: Send + Sync {
     /// # Errors
     /// None answered: why.
     async fn over(&self, left: &Promisers, service: &ServiceKey) -> Result<Duration, String> {
-        if planted!(PromiseNotAwaited) {
-            return Ok(Duration::ZERO);
-        }
         let answers = join_all(left.agents.iter().map(|(region, agent)| async move {
             let process = agent.process.clone();
             let request = WithholdRequest { process, service: service.clone(), term: left.term };

@@ -10,6 +10,7 @@ use crate::{
         Identity, PROMISE_MAX, PromiseRequest, Promiser, Promisers, Refusal, Run, ServiceKey, StepResult,
         Term, WithholdRequest, WriterLease,
     },
+    planted::planted,
     ports::{Expect, Key, LedgerError, Promising, promisers},
 };
 
@@ -67,7 +68,7 @@ impl Agent {
             (None, false) => Err("this process cannot ask them (--agent-url)".to_owned()),
         };
         match over {
-            Ok(wait) if wait.is_zero() => {
+            Ok(wait) if wait.is_zero() || planted!(PromiseNotAwaited) => {
                 match ledger.delete(&Key::new(Promisers::key(&run.service)), version).await {
                     Ok(()) => None,
                     Err(error) => Some(StepResult::Failed(error.to_string())),

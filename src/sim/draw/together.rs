@@ -232,14 +232,19 @@ fn gate_wakes_up_late(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> 
 }
 
 /// A gate goes on by promises, because its site does not reach the ledger, when its writer is to move; perhaps somebody who promised
-/// dies and is started again, or is cut off from the gate.
+/// dies and is started again, is cut off from the gate, or hears no news either.
 fn gate_goes_on_by_promises(dice: &mut Dice<'_>, at: Moment) -> Option<Vec<Incident>> {
     let [(gate, site), (_, target), ..] = dice.gates()[..] else { return None };
     let (place, region) = (dice.setup.gates().nth(usize::from(gate - GATES))?, dice.setup.region(target)?);
     let asked = Fault::Switchover(target, place.service.clone(), Some(region.clone()), false);
     let wanted = at.plus(dice.seconds(4..20));
     let lost = dice.of(&[Fault::LedgerCutOff(site), Fault::LedgerCutOff(site), Fault::LedgerDown])?.clone();
-    let mut made = vec![lasting(at, dice.seconds(12..45), lost), once(wanted, asked)];
+    let lasts = dice.seconds(12..45);
+    let mut made = vec![lasting(at, lasts, lost), once(wanted, asked)];
+    let other = dice.shuffled().into_iter().find(|other| *other != site && *other != target)?;
+    if dice.rng.bool() {
+        made.push(lasting(at.plus(dice.seconds(0..8)), lasts, Fault::LedgerCutOff(other)));
+    }
     let trouble = [Fault::Crash(LEADER), Fault::Cut(site, target), Fault::Crash(u16::from(target.0))];
     if dice.rng.bool() {
         let (trouble, begins) = (dice.of(&trouble)?.clone(), at.plus(dice.seconds(0..30)));
