@@ -38,7 +38,7 @@ pub const ALL: &[Case] = &[
     Case {
         name: "without_the_ledgers_quorum_a_writer_goes_on_and_when_a_promise_is_missing_it_stops",
         long: false,
-        body: |sites| Box::pin(quorum_lost(sites, Duration::from_secs(20))),
+        body: |sites| Box::pin(quorum_lost(sites, Duration::from_secs(12))),
     },
     Case {
         name: "without_the_ledgers_quorum_for_a_minute_a_writer_goes_on",
