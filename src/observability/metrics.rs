@@ -342,6 +342,7 @@ impl Metrics {
     /// Counters whose labels are known start at 0: a counter that appears with its first count loses that count in
     /// `rate()`.
     fn show_zeros(&self) {
+        ["given", "refused"].iter().for_each(|result| drop(self.promises.with([result])));
         self.leader.with([]).set(0);
         self.set_spec_source(None);
         self.set_identity_conflict(false);

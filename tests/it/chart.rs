@@ -256,6 +256,40 @@ fn a_ledger_in_etcd_is_reached_with_the_certificates_of_a_secret_and_needs_nothi
 }
 
 #[test]
+fn other_sites_ask_it_for_promises_at_a_service_of_its_own_and_it_keeps_them_over_a_restart_of_its_container()
+{
+    let values =
+        format!("{ETCD}agent: {{url: \"https://bongsu.daejeon.example:8443\", secretName: bongsu-agent}}\n");
+    let given: Vec<_> =
+        arguments(&values).into_iter().filter(|given| given.starts_with("--agent-")).collect();
+    let expected = [
+        "--agent-url=https://bongsu.daejeon.example:8443",
+        "--agent-address=0.0.0.0:8443",
+        "--agent-ca=/etc/bongsu/agent/ca.crt",
+        "--agent-cert=/etc/bongsu/agent/tls.crt",
+        "--agent-key=/etc/bongsu/agent/tls.key",
+        "--agent-state=/var/lib/bongsu/agent",
+    ];
+    assert_eq!(given, expected);
+    let pod = pod(&values);
+    assert_eq!(pod["volumes"][1]["secret"], yaml("{secretName: bongsu-agent, defaultMode: 288}"));
+    assert_eq!(pod["volumes"][2], yaml("{name: agent-state, emptyDir: {}}"));
+    let services = of_kind(&values, "Service");
+    let service = services
+        .iter()
+        .find(|service| service["metadata"]["labels"]["app.kubernetes.io/component"] == "agent");
+    let spec = &service.unwrap()["spec"];
+    assert_eq!(spec["publishNotReadyAddresses"], true, "no replica is ready while the ledger is lost");
+    assert_eq!(spec["ports"], yaml("[{name: agent, port: 8443, targetPort: agent, protocol: TCP}]"));
+    let url = "agent: {url: \"https://bongsu.daejeon.example:8443\"}\n";
+    refused(&format!("{ETCD}{url}"), &["agent needs url and secretName"]);
+    refused(
+        &format!("region: daejeon\n{}", url.replace('}', ", secretName: a}")),
+        &["agent.url is for gates", "etcd"],
+    );
+}
+
+#[test]
 fn reports_go_to_a_claim_and_are_signed_with_the_key_of_a_secret() {
     let pod = pod(EVERYTHING);
     assert_eq!(pod["volumes"][0]["persistentVolumeClaim"]["claimName"], "drill-reports");

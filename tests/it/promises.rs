@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -61,17 +61,23 @@ struct Region {
     clock: Arc<dyn Clock>,
 }
 
+impl Region {
+    fn book(&self) -> MutexGuard<'_, Promises> {
+        self.promises.lock().unwrap()
+    }
+}
+
 impl Promising for Region {
     fn promise(&self, request: &PromiseRequest) -> Result<(), Refusal> {
         if request.process != self.process {
             return Err(Refusal::AnotherProcess(self.process.clone()));
         }
-        self.promises.lock().unwrap().promise(request, Some(&record()), self.clock.tick())
+        self.book().promise(request, Some(&record()), self.clock.tick())
     }
 
     fn withhold(&self, request: &WithholdRequest) -> Result<Duration, Refusal> {
         let now = self.clock.tick();
-        Ok(self.promises.lock().unwrap().withhold(&request.service, request.term, now))
+        Ok(self.book().withhold(&request.service, request.term, now))
     }
 }
 
@@ -134,7 +140,7 @@ async fn who_shows_no_certificate_of_the_regions_authority_is_promised_nothing_a
     let stranger = HttpAgents::new(credentials([ca, certificate, key]));
     let refused = stranger.promise(&daegu, &request(&daegu.process, 1)).await.unwrap_err();
     assert!(matches!(refused, AgentError::Unanswered(_)), "{refused}");
-    assert!(region.promises.lock().unwrap().standing(&service(), region.clock.tick()).is_none());
+    assert!(region.book().standing(&service(), region.clock.tick()).is_none());
     // It does not trust the server.
     let [ca, ..] = others;
     let [_, certificate, key] = files;
