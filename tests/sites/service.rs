@@ -75,6 +75,8 @@ impl Service {
         let names: Vec<usize> =
             at.iter().copied().filter(|index| sites.all[*index].names().is_some()).collect();
         self.is_published(sites, &names, to, 2).await;
+        // It may have asked a server meanwhile that was brought up to date after the others.
+        self.client.is_served_by(to).await;
         let seen = (sites.serving(witness, &self.name), sites.runs(witness, &self.name));
         assert_eq!(seen, ((2, to.to_owned()), 2), "{}", self.client.story(since));
         let mut regions = self.client.regions_since(since);
