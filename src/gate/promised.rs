@@ -274,6 +274,10 @@ impl Promised {
             return Ok(String::new());
         }
         let refused: Vec<String> = answers.into_iter().filter_map(Result::err).collect();
+        // Written meanwhile: who is new has not been asked.
+        if self.asked(opening.term)? != asked {
+            return Err("whom to ask has changed".to_owned());
+        }
         match refused.is_empty() {
             true => {
                 let regions: Vec<&str> = asked.iter().map(|(region, _)| region.as_str()).collect();
