@@ -173,10 +173,13 @@ pub struct StandingEntry {
     /// Hash of the policy in force, by grade.
     pub grades: BTreeMap<i32, Hash>,
     /// The Regions.
-    pub regions: BTreeMap<String, StandingObject>,
+    pub regions: StandingObjects,
     /// The grade policies.
-    pub policies: BTreeMap<String, StandingObject>,
+    pub policies: StandingObjects,
 }
+
+/// Regions or grade policies, by name. Shared, because what is held is compared with what was said each few seconds.
+pub type StandingObjects = Arc<BTreeMap<String, StandingObject>>;
 
 /// A Region or a grade policy.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

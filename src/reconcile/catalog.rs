@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    book::Hash,
+    book::{Hash, StandingObjects},
     parse::{Parsed, Policies, Violation, parse},
+    specs::standing_objects,
 };
 use crate::{
     api::{Calendar, Region, RegionRole, SharedService},
@@ -34,6 +35,10 @@ pub struct Catalog {
     pub timetables: BTreeMap<(String, String), Parsing>,
     /// Hash of the policy in force, by grade.
     pub grades: BTreeMap<i32, Hash>,
+    /// The Regions, as they are said to the other regions.
+    pub standing_regions: StandingObjects,
+    /// The grade policies, as they are said to the other regions.
+    pub standing_policies: StandingObjects,
     /// What it was made from.
     pub snapshot: Arc<Snapshot>,
     /// By service, those that need it.
@@ -96,6 +101,16 @@ impl Catalog {
                 true => before.grades.clone(),
                 false => policies.in_force().map(|(grade, spec)| (grade, hash_of(spec))).collect(),
             },
+            standing_regions: standing_objects(
+                &snapshot.regions,
+                &before.snapshot.regions,
+                &before.standing_regions,
+            ),
+            standing_policies: standing_objects(
+                &snapshot.policies,
+                &before.snapshot.policies,
+                &before.standing_policies,
+            ),
             services,
             policies,
             snapshot,
@@ -114,6 +129,14 @@ impl Catalog {
             !same_for_all || before.services.get(key).is_none_or(|known| !same_wish(known, &entry.object))
         };
         self.services.iter().filter(changed).map(|(key, _)| key).collect()
+    }
+
+    /// Whether what is said to the other regions of Regions and policies is what was said before.
+    #[must_use]
+    pub fn stands_as(&self, before: &Self) -> bool {
+        self.grades == before.grades
+            && self.standing_regions == before.standing_regions
+            && self.standing_policies == before.standing_policies
     }
 
     /// A service that can be operated.

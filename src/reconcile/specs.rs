@@ -1,16 +1,19 @@
 //! What this region's cluster holds, said in the ledger; and what the other regions say that they hold.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, core::object::HasSpec};
 use serde::Serialize;
 use serde_json::Value;
 use tracing::{info, warn};
 
 use super::{
     agent::Agent,
-    book::{self, Entry, SCHEMA, SpecEntry, SpecMark, SpecSource, StandingEntry, StandingObject},
+    book::{
+        self, Entry, SCHEMA, SpecEntry, SpecMark, SpecSource, StandingEntry, StandingObject, StandingObjects,
+    },
     catalog::{Catalog, ServiceEntry, hash_of},
     mirror::Held,
 };
@@ -125,21 +128,14 @@ impl Agent {
     }
 
     fn standing(&self, catalog: &Catalog, source: SpecSource, term: Term) -> StandingEntry {
-        let snapshot = &catalog.snapshot;
-        let regions = snapshot.regions.iter();
-        let policies = snapshot.policies.iter();
         StandingEntry {
             schema: SCHEMA,
             incarnation: self.settings.identity.clone(),
             term,
             source,
             grades: catalog.grades.clone(),
-            regions: regions
-                .map(|(name, region)| (name.clone(), object(&region.spec, &region.metadata)))
-                .collect(),
-            policies: policies
-                .map(|(name, policy)| (name.clone(), object(&policy.spec, &policy.metadata)))
-                .collect(),
+            regions: catalog.standing_regions.clone(),
+            policies: catalog.standing_policies.clone(),
         }
     }
 
@@ -158,14 +154,15 @@ impl Agent {
     /// What the other regions say of a Region or a grade policy that is held here.
     pub(super) fn agreement_on(
         &self,
-        spec: &impl Serialize,
-        of: impl Fn(&StandingEntry) -> Option<&StandingObject>,
+        name: &str,
+        held: &StandingObjects,
+        of: impl Fn(&StandingEntry) -> &StandingObjects,
     ) -> Agreement {
-        let held = hash_of(spec);
-        let word = |standing: Option<&StandingEntry>| match standing.map(&of) {
+        let held = held.get(name).map(|object| &object.hash);
+        let word = |standing: Option<&StandingEntry>| match standing.map(|standing| of(standing).get(name)) {
             None => SpecWord::Unsaid,
             Some(None) => SpecWord::Missing,
-            Some(Some(object)) if object.hash == held => SpecWord::Same,
+            Some(Some(object)) if Some(&object.hash) == held => SpecWord::Same,
             Some(Some(_)) => SpecWord::Other,
         };
         Agreement::new(
@@ -178,8 +175,27 @@ fn mark(entry: &ServiceEntry) -> SpecMark {
     SpecMark { hash: entry.hash.clone(), created_at: created_at(&entry.object.metadata) }
 }
 
-fn object(spec: &impl Serialize, metadata: &ObjectMeta) -> StandingObject {
-    StandingObject { hash: hash_of(spec), created_at: created_at(metadata), spec: json(spec) }
+/// Regions or grade policies, as they are said. While they are what they were before, nothing is hashed again: this is
+/// asked whenever a status changes.
+pub(super) fn standing_objects<K>(
+    now: &BTreeMap<String, Arc<K>>,
+    before: &BTreeMap<String, Arc<K>>,
+    known: &StandingObjects,
+) -> StandingObjects
+where
+    K: Resource + HasSpec<Spec: PartialEq + Serialize>,
+{
+    let same = |was: &K, is: &K| created_at(was.meta()) == created_at(is.meta()) && was.spec() == is.spec();
+    let known_as_is = |(name, is): (&String, &Arc<K>)| before.get(name).is_some_and(|was| same(was, is));
+    if now.len() == before.len() && now.iter().all(known_as_is) {
+        return known.clone();
+    }
+    let said = now.iter().map(|(name, object)| {
+        let (hash, created_at, spec) =
+            (hash_of(object.spec()), created_at(object.meta()), json(object.spec()));
+        (name.clone(), StandingObject { hash, created_at, spec })
+    });
+    Arc::new(said.collect())
 }
 
 fn created_at(metadata: &ObjectMeta) -> Option<Timestamp> {

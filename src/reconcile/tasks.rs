@@ -125,15 +125,19 @@ impl Agent {
                     self.ports.metrics.forget_drill(namespace, gone);
                 }
                 let touched = catalog.touched_since(&before);
-                if !touched.is_empty() || catalog.services.len() != before.services.len() {
+                let other_services = !touched.is_empty() || catalog.services.len() != before.services.len();
+                if other_services {
                     self.vantage.watch(watched(&catalog));
                     self.forget_gone(&before, &catalog);
                 }
                 self.shared().catalog = catalog.clone();
-                if !self.can_show() && self.note_cluster_read().await {
+                let first_read = !self.can_show() && self.note_cluster_read().await;
+                if first_read {
                     self.push_all();
                 }
-                self.unheld.notify_one();
+                if first_read || other_services || !catalog.stands_as(&before) {
+                    self.unheld.notify_one();
+                }
                 if self.mirror.is_ready() {
                     self.bring_requests(&catalog).await;
                 }

@@ -45,13 +45,13 @@ impl Agent {
             let told = Told {
                 alive: vantages.get(&RegionName::new(name)).copied(),
                 rival: self.rival().filter(|_| *name == *self.settings.region.as_str()),
-                specs: self.agreement_on(&region.spec, |standing| standing.regions.get(name)),
+                specs: self.agreement_on(name, &catalog.standing_regions, |said| &said.regions),
             };
             let status = region_status(region, name, &told, &fleet, &catalog, self.now());
             self.write(StatusUpdate::Region(name.clone(), status)).await;
         }
         for (name, policy) in &catalog.snapshot.policies {
-            let specs = self.agreement_on(&policy.spec, |standing| standing.policies.get(name));
+            let specs = self.agreement_on(name, &catalog.standing_policies, |said| &said.policies);
             let status = policy_status(policy, name, &specs, &catalog, self.now());
             self.write(StatusUpdate::Policy(name.clone(), status)).await;
         }
