@@ -131,6 +131,7 @@ impl Keeper {
                 let until = sent_at.plus(self.ttl.saturating_sub(Self::margin(self.ttl)));
                 self.door.open(Opening { until, since: sent_at, epoch, term, promised: false });
                 self.tell(&format!("{} writes under epoch {epoch}", self.region));
+                self.standing.say_of_promises("");
                 self.promised.say(term).await;
                 self.ttl / 3
             }

@@ -15,7 +15,8 @@ pub struct Said {
     pub answered: Option<Tick>,
     /// In a sentence.
     pub text: String,
-    /// What the other regions answered last, when the lease was not renewed in time; empty: they were never asked.
+    /// What the other regions answered last, when the lease was not renewed in time; empty: they were not asked since it
+    /// was renewed.
     pub of_promises: String,
     /// Renewals so far.
     pub renewals: Renewals,

@@ -22,6 +22,12 @@ use crate::domain::{
 /// this costs at most a tenth of a core while everything changes at once.
 const SURVEY_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Longest time between two surveys while something changes, however long one takes: a loss is confirmed by so much later.
+const SURVEY_INTERVAL_MAX: Duration = Duration::from_millis(100);
+
+/// Share of a core that surveys may take, as a divisor: where ten thousand services take 5 ms, they are surveyed each 50 ms.
+const SURVEY_SHARE: u32 = 10;
+
 /// Oldest survey that is used while nothing new is said, and oldest complete one that others are made from. 1 s: a
 /// service that was added or removed changes verdicts, so this is for what nobody thought of.
 const SURVEY_AGE_MAX: Duration = Duration::from_secs(1);
@@ -30,7 +36,16 @@ const SURVEY_AGE_MAX: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Surveyed {
     last: Option<(Tick, Arc<Fleet>)>,
+    /// How long it took to make it.
+    took: Duration,
     asked: Asked,
+}
+
+impl Surveyed {
+    /// Shortest time until the next one.
+    fn interval(&self) -> Duration {
+        (self.took * SURVEY_SHARE).clamp(SURVEY_INTERVAL, SURVEY_INTERVAL_MAX)
+    }
 }
 
 /// What the vantages say of all services.
@@ -46,7 +61,7 @@ pub(super) struct Asked {
 }
 
 impl Agent {
-    /// What all services together say, at most [`SURVEY_INTERVAL`] behind the verdicts.
+    /// What all services together say, at most [`SURVEY_INTERVAL_MAX`] behind the verdicts.
     pub(super) fn fleet(&self, catalog: &Catalog) -> Arc<Fleet> {
         self.with_survey(catalog, None, |fleet, _| fleet.clone())
     }
@@ -64,7 +79,7 @@ impl Agent {
         let now = self.ports.clock.tick();
         let age_max = match self.mirror.news() {
             News::Everything => Duration::ZERO,
-            News::Some => SURVEY_INTERVAL,
+            News::Some => surveyed.interval(),
             News::None => SURVEY_AGE_MAX,
         };
         let young = surveyed.last.as_ref().is_some_and(|(made, _)| now.since(*made) < age_max);
@@ -83,6 +98,7 @@ impl Agent {
     fn survey(&self, surveyed: &mut Surveyed, catalog: &Catalog, now: Tick) -> Touched {
         let mut again = self.ask(&mut surveyed.asked, catalog, now);
         let fleet = Arc::new(survey(surveyed.asked.vantages.clone(), &surveyed.asked.reports));
+        surveyed.took = self.ports.clock.tick().since(now);
         let before = surveyed.last.replace((now, fleet.clone()));
         // A lost region concerns services whose own verdicts did not change.
         again.all |= before.is_some_and(|(_, before)| before.standing() != fleet.standing());
@@ -100,7 +116,7 @@ impl Agent {
     pub(super) fn time_to_survey(&self) -> Duration {
         let surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
         let age = surveyed.last.as_ref().map(|(made, _)| self.ports.clock.tick().since(*made));
-        age.map_or(Duration::ZERO, |age| SURVEY_INTERVAL.saturating_sub(age))
+        age.map_or(Duration::ZERO, |age| surveyed.interval().saturating_sub(age))
     }
 
     /// Lets the next survey begin from nothing, for a preview, where the ledger and the clock are made up.
@@ -193,4 +209,17 @@ fn reports(
     };
     let members = service.members.keys();
     members.map(|member| (member.clone(), said.iter().map(|entry| of(entry, member)).collect())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn surveys_take_a_tenth_of_a_core_and_a_loss_is_never_confirmed_by_more_than_a_tenth_of_a_second_later() {
+        let interval = |took| {
+            Surveyed { took: Duration::from_millis(took), ..Surveyed::default() }.interval().as_millis()
+        };
+        assert_eq!([0, 1, 5, 10, 1_000].map(interval), [10, 10, 50, 100, 100]);
+    }
 }

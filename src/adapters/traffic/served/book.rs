@@ -26,10 +26,12 @@ impl Book {
     pub(super) fn apply(&mut self, change: Change) {
         match change {
             Change::Reset(records) => {
-                for (key, entry) in &mut self.entries {
-                    entry.live = records.iter().any(|(present, _)| present == key);
-                }
+                self.entries.values_mut().for_each(|entry| entry.live = false);
                 for (key, found) in records {
+                    // Also one that cannot be read is there: the last one that could be is given.
+                    if let Some(entry) = self.entries.get_mut(&key) {
+                        entry.live = true;
+                    }
                     self.put(key, &found);
                 }
             }

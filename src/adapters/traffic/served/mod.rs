@@ -75,9 +75,16 @@ impl ServedTraffic {
                 {
                     return Ok(state(&held.record));
                 }
-                refuse_if_claimed(self.claimants(&key, &wanted).await?.first())?;
+                // Who has the name already need not look again: whoever wants it too is told so. To ask for all records at
+                // each move would cost a lost region with a thousand names seconds.
+                let has_the_name = held.as_ref().is_some_and(|held| held.record.name == wanted.name);
+                if !has_the_name {
+                    refuse_if_claimed(self.claimants(&key, &wanted).await?.first())?;
+                }
                 if let Some(version) = self.put(&key, &wanted, held.as_ref()).await? {
-                    self.yield_if_beaten(&key, &wanted, version, held.as_ref()).await?;
+                    if !has_the_name {
+                        self.yield_if_beaten(&key, &wanted, version, held.as_ref()).await?;
+                    }
                     return self.read_back(&key, &wanted, answer).await;
                 }
             }
