@@ -105,11 +105,13 @@ impl Catalog {
                 &snapshot.regions,
                 &before.snapshot.regions,
                 &before.standing_regions,
+                |region| (&region.spec, &region.metadata),
             ),
             standing_policies: standing_objects(
                 &snapshot.policies,
                 &before.snapshot.policies,
                 &before.standing_policies,
+                |policy| (&policy.spec, &policy.metadata),
             ),
             services,
             policies,

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{Resource, core::object::HasSpec};
 use serde::Serialize;
 use serde_json::Value;
 use tracing::{info, warn};
@@ -177,23 +176,24 @@ fn mark(entry: &ServiceEntry) -> SpecMark {
 
 /// Regions or grade policies, as they are said. While they are what they were before, nothing is hashed again: this is
 /// asked whenever a status changes.
-pub(super) fn standing_objects<K>(
+pub(super) fn standing_objects<K, S: PartialEq + Serialize>(
     now: &BTreeMap<String, Arc<K>>,
     before: &BTreeMap<String, Arc<K>>,
     known: &StandingObjects,
-) -> StandingObjects
-where
-    K: Resource + HasSpec<Spec: PartialEq + Serialize>,
-{
-    let same = |was: &K, is: &K| created_at(was.meta()) == created_at(is.meta()) && was.spec() == is.spec();
+    parts: for<'a> fn(&'a K) -> (&'a S, &'a ObjectMeta),
+) -> StandingObjects {
+    let same = |was: &K, is: &K| {
+        let ((old, before), (new, now)) = (parts(was), parts(is));
+        old == new && created_at(before) == created_at(now)
+    };
     let known_as_is = |(name, is): (&String, &Arc<K>)| before.get(name).is_some_and(|was| same(was, is));
     if now.len() == before.len() && now.iter().all(known_as_is) {
         return known.clone();
     }
     let said = now.iter().map(|(name, object)| {
-        let (hash, created_at, spec) =
-            (hash_of(object.spec()), created_at(object.meta()), json(object.spec()));
-        (name.clone(), StandingObject { hash, created_at, spec })
+        let (spec, metadata) = parts(object);
+        let said = StandingObject { hash: hash_of(spec), created_at: created_at(metadata), spec: json(spec) };
+        (name.clone(), said)
     });
     Arc::new(said.collect())
 }

@@ -23,7 +23,8 @@ use bongsu::{
 use tokio::net::TcpListener;
 
 use super::support::{
-    bongsu::SOON,
+    bongsu::{SOON, page},
+    control_plane::free_ports,
     etcd::{Certificates, Etcd},
     gate::{Gate, pause},
     wait::until,
@@ -184,9 +185,16 @@ async fn without_the_ledger_a_writer_goes_on_while_all_promise_and_stops_when_on
     let file = dir.path().join("written");
     let script = format!("while :; do echo x >> {}; sleep 0.02; done", file.display());
     let [ca, certificate, key] = files.map(|file| file.display().to_string());
-    let trusted = ["--agent-ca", &ca, "--agent-cert", &certificate, "--agent-key", &key];
+    let [http] = free_ports::<1>().map(|port| format!("127.0.0.1:{port}"));
+    let trusted =
+        ["--agent-ca", &ca, "--agent-cert", &certificate, "--agent-key", &key, "--http-address", &http];
     let form: Vec<&str> = trusted.into_iter().chain(["--", "sh", "-c", &script]).collect();
     let _gate = Gate::start(&etcd, prefix, SERVICE, "daejeon", &form);
+    let told = async || {
+        let (_, text) = page(&http, "/status").await?;
+        let status: serde_json::Value = serde_json::from_str(&text).ok()?;
+        Some(status.get("promises")?.as_str()?.to_owned())
+    };
     let named = until("the ledger says whom it asks", TTL + SOON, async || {
         let found = promisers(&ledger, &service()).await.unwrap();
         found.map(|(_, promisers)| promisers).filter(|promisers| promisers.agents.len() == 2)
@@ -199,6 +207,8 @@ async fn without_the_ledger_a_writer_goes_on_while_all_promise_and_stops_when_on
     let before = lines(&file);
     pause(Duration::from_millis(500)).await;
     assert!(lines(&file) > before, "the lease was over long ago, and all have promised");
+    let text = told().await.unwrap();
+    assert!(text.contains("goes on by promises of daegu, gwangju"), "{text}");
 
     let ask = WithholdRequest { process: gwangju.process.clone(), service: service(), term: named.term };
     let left = changes_its_mind.withhold(&ask).unwrap();
@@ -210,6 +220,7 @@ async fn without_the_ledger_a_writer_goes_on_while_all_promise_and_stops_when_on
 
     etcd.thaw(0);
     until("the ledger is back", TTL + SOON, async || (lines(&file) > stopped).then_some(())).await;
+    until("what was promised is over", SOON, async || told().await.filter(String::is_empty)).await;
 }
 
 /// A writer whose earlier gate may still write by promises starts only when somebody says that none is left.
