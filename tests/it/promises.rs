@@ -208,7 +208,7 @@ async fn without_the_ledger_a_writer_goes_on_while_all_promise_and_stops_when_on
     pause(Duration::from_millis(500)).await;
     assert!(lines(&file) > before, "the lease was over long ago, and all have promised");
     let text = told().await.unwrap();
-    assert!(text.contains("goes on by promises of daegu, gwangju"), "{text}");
+    assert!(text.contains("goes on by promises of daegu and gwangju"), "{text}");
 
     let ask = WithholdRequest { process: gwangju.process.clone(), service: service(), term: named.term };
     let left = changes_its_mind.withhold(&ask).unwrap();
