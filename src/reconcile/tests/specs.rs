@@ -1,12 +1,18 @@
 //! What regions say that they hold, and who acts on it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde_json::json;
 
 use super::bench::{Bench, LEASE_TTL, key, service};
 use crate::{
+    api::Region,
     domain::{RunState, Term},
-    ports::Ledger,
-    reconcile::book::{Entry, SCHEMA, SpecEntry, SpecSource, StandingEntry},
+    ports::{Ledger, Snapshot},
+    reconcile::{
+        book::{Entry, SCHEMA, SpecEntry, SpecSource, StandingEntry},
+        catalog::Catalog,
+    },
 };
 
 fn spec(region: &str) -> Entry {
@@ -154,6 +160,28 @@ async fn what_a_newer_version_wrote_is_neither_read_nor_written_over_and_is_name
             bench.run("verify-e2").filter(|run| run.state == RunState::Succeeded)
         })
         .await;
+}
+
+#[test]
+fn a_region_is_said_anew_when_its_spec_changes_and_not_when_its_status_does() {
+    let region = |spec: serde_json::Value, status: serde_json::Value| {
+        let metadata = json!({"name": "daegu"});
+        let object = json!({
+            "apiVersion": "bongsu.io/v1alpha1", "kind": "Region", "metadata": metadata, "spec": spec, "status": status
+        });
+        let region: Arc<Region> = Arc::new(serde_json::from_value(object).unwrap());
+        Arc::new(Snapshot { regions: [("daegu".to_owned(), region)].into(), ..Snapshot::default() })
+    };
+    let stop = json!({"globalStop": {"reason": "a flood"}});
+    let first = Catalog::new(region(json!({}), json!({})), &Catalog::default());
+    let shown = Catalog::new(region(json!({}), json!({"observedGeneration": 1})), &first);
+    assert!(Arc::ptr_eq(&first.standing_regions, &shown.standing_regions));
+    assert!(shown.stands_as(&first));
+    let edited = Catalog::new(region(stop, json!({})), &shown);
+    assert_ne!(edited.standing_regions["daegu"].hash, first.standing_regions["daegu"].hash);
+    assert!(!edited.stands_as(&shown));
+    let gone = Catalog::new(Arc::new(Snapshot::default()), &edited);
+    assert!(gone.standing_regions.is_empty() && !gone.stands_as(&edited));
 }
 
 #[test]
