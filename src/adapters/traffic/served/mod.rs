@@ -9,7 +9,12 @@ mod name_server;
 mod record;
 mod zones;
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures::StreamExt;
 
@@ -37,6 +42,8 @@ const ATTEMPTS: u32 = 3;
 pub struct ServedTraffic {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
+    /// The name of each record of which this process has seen that nobody else has it: one for each route.
+    won: Mutex<BTreeMap<Key, String>>,
 }
 
 /// A record as it was read, with the version to write under.
@@ -49,7 +56,12 @@ impl ServedTraffic {
     /// An adapter that publishes through this ledger and measures its limit by this clock.
     #[must_use]
     pub fn new(ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
-        Self { ledger, clock }
+        Self { ledger, clock, won: Mutex::default() }
+    }
+
+    fn won(&self) -> MutexGuard<'_, BTreeMap<Key, String>> {
+        // Changed by whole inserts only, so it is good even if a holder of the lock panicked.
+        self.won.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes by compare-and-set on the record's version; the epoch never goes down.
@@ -75,15 +87,18 @@ impl ServedTraffic {
                 {
                     return Ok(state(&held.record));
                 }
-                // Who has the name already need not look again: whoever wants it too is told so. To ask for all records at
-                // each move would cost a lost region with a thousand names seconds.
-                let has_the_name = held.as_ref().is_some_and(|held| held.record.name == wanted.name);
+                // Who has won the name need not look again: whoever wants it too is told so. To ask for all records at each
+                // move would cost a lost region with a thousand names seconds. That the record is there does not show
+                // that it has won: whoever wrote it may have died before it looked who else had.
+                let has_the_name = held.as_ref().is_some_and(|held| held.record.name == wanted.name)
+                    && self.won().get(&key) == Some(&wanted.name);
                 if !has_the_name {
                     refuse_if_claimed(self.claimants(&key, &wanted).await?.first())?;
                 }
                 if let Some(version) = self.put(&key, &wanted, held.as_ref()).await? {
                     if !has_the_name {
                         self.yield_if_beaten(&key, &wanted, version, held.as_ref()).await?;
+                        self.won().insert(key.clone(), wanted.name.clone());
                     }
                     return self.read_back(&key, &wanted, answer).await;
                 }
