@@ -198,4 +198,13 @@ pub trait Ledger: Send + Sync {
     async fn lease(&self, name: &str) -> Result<Option<LeaseState>, LedgerError> {
         Ok(self.leases().await?.into_iter().find(|lease| lease.name == name))
     }
+
+    /// What keeps members of the store from taking part, in words; empty: all do. `None`: the store does not say who its
+    /// members are.
+    ///
+    /// # Errors
+    /// As for `leases`.
+    async fn absent(&self) -> Result<Option<Vec<String>>, LedgerError> {
+        Ok(None)
+    }
 }

@@ -32,7 +32,7 @@ pub fn drilled_now(service: &Service<'_>, spec: &Value) {
     run(service, "now");
 }
 
-fn run(service: &Service<'_>, name: &str) {
+pub fn run(service: &Service<'_>, name: &str) {
     service.apply(&json!({
         "apiVersion": "bongsu.io/v1alpha1", "kind": "DrillRun",
         "metadata": {"name": name, "namespace": service.namespace},

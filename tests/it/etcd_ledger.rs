@@ -87,6 +87,34 @@ async fn a_member_that_is_killed_or_frozen_is_left_for_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_member_that_does_not_take_part_is_named() {
+    let etcd = Etcd::cluster().await;
+    let config = etcd.config("/bongsu");
+    let asked = ledger(config.clone());
+    until("all take part", SOON, async || (asked.absent().await == Ok(Some(Vec::new()))).then_some(())).await;
+    etcd.kill(1);
+    let missing = in_time(asked.absent()).await.unwrap().unwrap();
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    for part in ["member ", " does not answer: ", &etcd.url(1)] {
+        assert!(missing[0].contains(part), "{missing:?}");
+    }
+    // A member that stands still answers no more than one that is gone.
+    etcd.run(1);
+    until("it is back", SOON, async || (asked.absent().await == Ok(Some(Vec::new()))).then_some(())).await;
+    etcd.freeze(2);
+    let frozen = in_time(asked.absent()).await.unwrap().unwrap();
+    assert!(frozen.len() == 1 && frozen[0].contains(&etcd.url(2)), "{frozen:?}");
+    etcd.thaw(2);
+    let two = EtcdConfig { endpoints: config.endpoints[..2].to_vec(), ..config };
+    let two = ledger(two);
+    let unknown = until("the others answer", SOON, async || {
+        two.absent().await.ok().flatten().filter(|absent| absent.len() == 1)
+    })
+    .await;
+    assert!(unknown[0].contains("none of --ledger-etcd-endpoints leads to it: add its URL"), "{unknown:?}");
+}
+
+#[tokio::test]
 async fn a_lost_quorum_costs_a_limited_time_and_the_watch_goes_on_after_it() {
     let etcd = Etcd::cluster().await;
     let ledger = ledger(etcd.config("/bongsu"));

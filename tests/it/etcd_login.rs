@@ -121,6 +121,7 @@ async fn a_user_with_a_password_owns_a_prefix_and_a_new_password_is_used_without
     let good = EtcdConfig { login: Some(("bongsu".to_owned(), file.clone())), ..etcd.config("/bongsu") };
     let (ledger, clock) = ledger(good.clone());
     let first = ledger.put(&key(), "1", Expect::Absent).await.unwrap();
+    assert_eq!(ledger.absent().await, Ok(Some(Vec::new())), "a plain user may ask for the members");
 
     expect_words(&complaint(etcd.config("/bongsu")).await, &["user name is empty", "--ledger-etcd-user"]);
     let other = EtcdConfig { prefix: "/other".to_owned(), ..good.clone() };

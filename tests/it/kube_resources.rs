@@ -22,7 +22,7 @@ use bongsu::{
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 use tokio::sync::watch;
@@ -224,7 +224,7 @@ async fn an_event_is_shown_by_kubectl_describe() {
 }
 
 #[tokio::test]
-async fn a_missing_secret_or_key_is_named() {
+async fn a_missing_secret_or_key_is_named_and_found_when_it_was_added() {
     let cluster = Cluster::new().await;
     let namespace = &cluster.namespace;
     let secret: Secret =
@@ -237,6 +237,13 @@ async fn a_missing_secret_or_key_is_named() {
     let missing = |what| Err(ResourcesError::NotFound { what });
     assert_eq!(read("tsig", "other").await, missing(format!("key other of Secret {namespace}/tsig")));
     assert_eq!(read("none", "secret").await, missing(format!("Secret {namespace}/none")));
+    let added = json!({"stringData": {"other": "added"}});
+    secrets.patch("tsig", &PatchParams::default(), &Patch::Merge(&added)).await.unwrap();
+    assert_eq!(
+        read("tsig", "other").await,
+        Ok(b"added".to_vec()),
+        "what was missing is looked for each time"
+    );
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod docs;
 mod e2e_crash;
 mod e2e_drill;
 mod e2e_drill_crash;
+mod e2e_drill_kinds;
 mod e2e_etcd;
 mod e2e_failover;
 mod e2e_gate;

@@ -259,3 +259,21 @@ fn the_example_of_the_page_is_the_file_and_passes() {
     let missing: Vec<&str> = yaml.lines().filter(|line| !file.contains(line)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn an_exploration_whose_time_is_over_says_how_far_it_came_and_goes_on_from_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let explored = || {
+        let limits = ["--time-limit", "1s", "--state", "state.json"];
+        let output =
+            bongsu(dir.path(), &[&["--runs", "100000", "--jobs", "2", "--json"], &limits[..]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let last: Value = serde_json::from_str(text(&output.stdout).lines().last().unwrap()).unwrap();
+        let number = |key: &str| last[key].as_u64().unwrap();
+        assert_eq!((number("firstSeed"), number("lastSeed")), (0, number("runs") - 1));
+        number("runs")
+    };
+    let first = explored();
+    assert!((1..10_000).contains(&first), "{first} runs in a second");
+    assert!(explored() > first);
+}

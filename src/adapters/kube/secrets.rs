@@ -48,7 +48,12 @@ impl Secrets {
         name: &str,
         key: &str,
     ) -> Result<Vec<u8>, ResourcesError> {
-        let data = self.data(namespace, name).await?;
+        let mut data = self.data(namespace, name).await?;
+        if !data.contains_key(key) {
+            // Whoever was told that a key is missing adds it, and does not expect to be told so again.
+            self.doubt(namespace, name);
+            data = self.data(namespace, name).await?;
+        }
         let missing = || ResourcesError::NotFound { what: format!("key {key} of Secret {namespace}/{name}") };
         data.get(key).map(|value| value.0.clone()).ok_or_else(missing)
     }

@@ -9,6 +9,7 @@ mod config;
 mod connection;
 mod failure;
 mod leases;
+mod members;
 mod watch;
 mod wire;
 
@@ -248,5 +249,10 @@ impl Ledger for EtcdLedger {
     async fn lease(&self, name: &str) -> Result<Option<LeaseState>, LedgerError> {
         let read = self.leases.one(name).await;
         read.map_err(|failure| failure.of_read(format!("read lease {name}")))
+    }
+
+    async fn absent(&self) -> Result<Option<Vec<String>>, LedgerError> {
+        let asked = members::absent(&self.store.connection).await;
+        asked.map(Some).map_err(|failure| failure.of_read("ask for the members of etcd".to_owned()))
     }
 }

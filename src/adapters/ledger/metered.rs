@@ -84,4 +84,12 @@ impl Ledger for MeteredLedger {
     async fn leases(&self) -> Result<Vec<LeaseState>, LedgerError> {
         self.measured(LedgerOperation::Leases, self.inner.leases()).await
     }
+
+    async fn lease(&self, name: &str) -> Result<Option<LeaseState>, LedgerError> {
+        self.measured(LedgerOperation::Leases, self.inner.lease(name)).await
+    }
+
+    async fn absent(&self) -> Result<Option<Vec<String>>, LedgerError> {
+        self.inner.absent().await
+    }
 }

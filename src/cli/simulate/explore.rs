@@ -4,7 +4,6 @@ use std::{
     fmt::Write as _,
     fs, io,
     io::{IsTerminal, Write as _},
-    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread,
@@ -20,6 +19,7 @@ use crate::{
         clock::SystemClock,
         manifests::{Admission, read_path},
     },
+    api,
     cli::{Outcome, print},
     ports::Clock,
     sim::{Explanation, Finding, Progress, Setup, builtin, explain, explore},
@@ -49,6 +49,9 @@ pub(super) struct Exploration {
     /// Keep in this file how far the exploration is, and go on from there
     #[arg(long, value_name = "FILE", requires = "runs")]
     state: Option<PathBuf>,
+    /// Stop after this time, such as 25m, however many runs are left
+    #[arg(long, value_name = "TIME", requires = "runs")]
+    time_limit: Option<api::Duration>,
 }
 
 /// How far an exploration is.
@@ -88,13 +91,17 @@ pub(super) fn run(
     let mut done = restored(exploration.state.as_deref(), first)?;
     let jobs = exploration.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let clock = SystemClock::new();
-    while done.next_seed < end {
+    let until = exploration.time_limit.map(|limit| clock.tick().plus(limit.0));
+    let is_over = || until.is_some_and(|until| clock.tick() >= until);
+    while done.next_seed < end && !is_over() {
         let chunk = done.next_seed..end.min(done.next_seed + CHUNK);
         let began = clock.tick();
-        let (findings, moves) = watched(&setup, chunk.clone(), jobs, &done, end)?;
+        let progress = Progress::default();
+        let findings = watched(|| explore(&setup, chunk, jobs, &progress), &progress, &is_over, &done, end)?;
         done.seconds += clock.tick().since(began).as_secs_f64();
-        done.moves += moves;
-        done.next_seed = chunk.end;
+        done.moves += progress.moves.load(Ordering::Relaxed);
+        // Seeds are taken in order and each that was taken is run to its end.
+        done.next_seed += progress.runs.load(Ordering::Relaxed);
         for finding in &findings {
             tell(&setup, finding, exploration, paths, as_json, done.found())?;
             done.note(finding);
@@ -128,24 +135,30 @@ fn setup(paths: &[PathBuf]) -> anyhow::Result<Arc<Setup>> {
     }
 }
 
-/// Explores a part, and shows meanwhile how far it is if somebody watches.
+/// Explores a part, shows meanwhile how far it is if somebody watches, and stops it when the time is over.
 fn watched(
-    setup: &Arc<Setup>,
-    seeds: Range<u64>,
-    jobs: usize,
+    work: impl FnOnce() -> Result<Vec<Finding>, String> + Send,
+    progress: &Progress,
+    is_over: impl Fn() -> bool,
     done: &Done,
     end: u64,
-) -> anyhow::Result<(Vec<Finding>, u64)> {
-    let progress = Progress::default();
+) -> anyhow::Result<Vec<Finding>> {
     let shown = io::stderr().is_terminal();
     let total = end - done.first_seed;
     let before = done.next_seed - done.first_seed;
-    let failures = thread::scope(|scope| {
-        let work = scope.spawn(|| explore(setup, seeds, jobs, &progress));
-        while shown && !work.is_finished() {
+    let findings = thread::scope(|scope| {
+        let work = scope.spawn(work);
+        while !work.is_finished() {
             let now = before + progress.runs.load(Ordering::Relaxed);
-            eprint!("\r{} {now} of {total} runs, {} violations ", bar(now, total), done.failed_seeds.len());
-            let _unseen = io::stderr().flush();
+            if shown {
+                eprint!(
+                    "\r{} {now} of {total} runs, {} violations ",
+                    bar(now, total),
+                    done.failed_seeds.len()
+                );
+                let _unseen = io::stderr().flush();
+            }
+            progress.stop.fetch_or(is_over(), Ordering::Relaxed);
             thread::sleep(LOOK);
         }
         work.join()
@@ -153,8 +166,8 @@ fn watched(
     if shown {
         eprint!("\r\x1b[K");
     }
-    let failures = failures.map_err(|_| anyhow::anyhow!("the exploration panicked: see above"))?;
-    Ok((failures.map_err(anyhow::Error::msg)?, progress.moves.load(Ordering::Relaxed)))
+    let findings = findings.map_err(|_| anyhow::anyhow!("the exploration panicked: see above"))?;
+    findings.map_err(anyhow::Error::msg)
 }
 
 /// Twenty letters.

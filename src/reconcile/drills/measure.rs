@@ -87,19 +87,30 @@ impl Agent {
         let Some(server) = drill.and_then(|drill| drill.spec.prometheus.as_ref()) else {
             return Measured::Unknown(format!("SwitchoverDrill {} names no prometheus any more", run.drill));
         };
-        let meter = match self.meter(&run.namespace, server).await {
-            Ok(meter) => meter,
-            Err(why) => return Measured::Unknown(why),
+        let answer = self.ask_prometheus(metering, &run.namespace, server, &asked.query).await;
+        answer.map_or_else(Measured::Unknown, Measured::Values)
+    }
+
+    /// Asks, and once more with another token if the Secret has one by now and the first was refused.
+    async fn ask_prometheus(
+        &self,
+        metering: &dyn Metering,
+        namespace: &str,
+        server: &PrometheusServer,
+        query: &str,
+    ) -> Result<Vec<f64>, String> {
+        let meter = self.meter(namespace, server).await?;
+        let refused = match metering.ask(&meter, query).await {
+            Err(refused @ MeteringError::Unauthorized { .. }) => refused,
+            answer => return answer.map_err(|error| error.to_string()),
         };
-        match metering.ask(&meter, &asked.query).await {
-            Ok(values) => Measured::Values(values),
-            Err(error) => {
-                if let (MeteringError::Unauthorized { .. }, Some(at)) = (&error, &server.token_secret_ref) {
-                    self.ports.resources.doubt_secret(&run.namespace, &at.name);
-                }
-                Measured::Unknown(error.to_string())
-            }
+        let Some(at) = &server.token_secret_ref else { return Err(refused.to_string()) };
+        self.ports.resources.doubt_secret(namespace, &at.name);
+        let renewed = self.meter(namespace, server).await?;
+        if renewed == meter {
+            return Err(refused.to_string());
         }
+        metering.ask(&renewed, query).await.map_err(|error| error.to_string())
     }
 
     async fn meter(&self, namespace: &str, server: &PrometheusServer) -> Result<Meter, String> {

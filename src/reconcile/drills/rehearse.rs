@@ -1,13 +1,17 @@
-//! Whether the name servers of services that a drill is about to move can be written. A drill that moves traffic away and
-//! then cannot move it back is worse than none, so who cannot show it does not start.
+//! Whether what a drill is about to use works: the name servers of its services can be written, and every member of the
+//! ledger takes part. A drill that moves traffic away and then cannot move it back is worse than none, so who cannot show it
+//! does not start.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 
-use super::measure::{AHEAD, STALE};
+use super::{
+    measure::{AHEAD, STALE},
+    sight::check,
+};
 use crate::{
-    domain::{DrillPhase, DrillRun, ServiceKey, Timestamp},
+    domain::{DrillPhase, DrillRun, PreCheck, RuleOutcome, ServiceKey, Tick, Timestamp},
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
 };
 
@@ -19,7 +23,7 @@ const REHEARSE_LOOK: Duration = Duration::from_secs(1);
 const REHEARSE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Agent {
-    /// Tries the name servers of all runs that are about to start, until the process ends. A task of its own: one that
+    /// Tries the name servers of all runs that are about to start, and asks the ledger, until the process ends. A task of its own: one that
     /// hangs keeps no drill from being looked at.
     pub(in crate::reconcile) async fn rehearse_traffic(self: Arc<Self>) {
         loop {
@@ -35,6 +39,7 @@ impl Agent {
     pub(in crate::reconcile) async fn rehearse_due(&self, catalog: &Catalog) {
         let moved = self.about_to_move(catalog);
         self.shared().rehearsed.retain(|service, _| moved.contains_key(service));
+        self.ask_ledger_if_due().await;
         let due = moved.into_iter().filter(|(service, _)| self.is_rehearsal_due(service));
         join_all(due.map(|(service, parsed)| async move {
             let wrong = self.rehearse(&parsed).await;
@@ -57,6 +62,41 @@ impl Agent {
         let now = self.ports.clock.tick();
         let shared = self.shared();
         shared.rehearsed.get(service).is_none_or(|(at, _)| now.since(*at) >= REHEARSE_INTERVAL)
+    }
+
+    /// What was answered for one run is not told another one.
+    async fn ask_ledger_if_due(&self) {
+        let wall = self.ports.clock.wall();
+        if !self.mirror.drills().iter().any(|(_, run)| is_near(run, wall)) {
+            self.shared().ledger_asked = None;
+            return;
+        }
+        let fresh = |at: Tick| self.ports.clock.tick().since(at) < REHEARSE_INTERVAL;
+        if self.shared().ledger_asked.as_ref().is_some_and(|(at, _)| fresh(*at)) {
+            return;
+        }
+        let asked = self.ports.ledger.absent().await.map_err(|error| error.to_string());
+        let at = self.ports.clock.tick();
+        self.shared().ledger_asked = Some((at, asked));
+    }
+
+    /// Whether all members of the ledger take part; `None`: not asked, or not lately.
+    pub(super) fn ledger_complete(&self) -> Option<PreCheck> {
+        let now = self.ports.clock.tick();
+        let shared = self.shared();
+        let (_, asked) = shared.ledger_asked.as_ref().filter(|(at, _)| now.since(*at) <= STALE)?;
+        Some(match asked {
+            Ok(Some(absent)) => {
+                check("LedgerComplete", None, (!absent.is_empty()).then(|| absent.join("; ")))
+            }
+            Ok(None) => PreCheck {
+                outcome: RuleOutcome::NotApplicable,
+                message: "the ledger does not say who its members are: one in an API server does not"
+                    .to_owned(),
+                ..check("LedgerComplete", None, None)
+            },
+            Err(error) => check("LedgerComplete", None, Some(error.clone())),
+        })
     }
 
     /// What is wrong with the name servers of a service, in words; the outer `None`: not tried, or not lately.

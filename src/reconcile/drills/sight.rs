@@ -37,7 +37,9 @@ impl Agent {
     fn missing(&self, run: &DrillRun, catalog: &Catalog) -> Option<String> {
         let unwatched =
             self.unwatched(catalog).map(|region| format!("the Bongsu of {region} to renew its lease"));
-        unwatched.or_else(|| self.untried(run, catalog))
+        let unasked =
+            || self.ledger_complete().is_none().then(|| "the members of the ledger to answer".to_owned());
+        unwatched.or_else(|| self.untried(run, catalog)).or_else(unasked)
     }
 
     /// A region whose Bongsu is silent: of what is there nobody knows enough to begin a drill, be the others sure or not.
@@ -163,14 +165,22 @@ impl Agent {
         let unwatched = self.unwatched(catalog).filter(|_| !run.detects);
         let unwatched = unwatched
             .map(|region| format!("the Bongsu of {region} does not renew its lease: look at the pods there"));
-        vec![
+        let mut checks = vec![
             check("TimeAllowed", None, closed.map(|blocked| format!("blocked now: {blocked}"))),
             check("ServicesCount", None, too_many(run.services.len())),
             check("RampFits", None, self.ramp_of(run, catalog)),
             check("NoRegionLost", None, lost.map(|(region, _)| format!("region {region} is lost"))),
             check("RegionsWatched", None, unwatched),
             check("LedgerAnswers", None, silent),
-        ]
+        ];
+        if run.live && !run.detects {
+            let unasked = || {
+                let unasked = "the members of the ledger were not asked in time".to_owned();
+                check("LedgerComplete", None, Some(unasked))
+            };
+            checks.push(self.ledger_complete().unwrap_or_else(unasked));
+        }
+        checks
     }
 
     /// Another move, or another drill, in the same group or chain of dependencies.

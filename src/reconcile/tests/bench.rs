@@ -347,11 +347,13 @@ pub struct Store {
     pub silent: AtomicBool,
     /// Deletes of keys that begin so fail.
     pub keeps: Mutex<Option<&'static str>>,
+    /// What keeps its members from taking part; `None`: it does not say.
+    pub absent: Mutex<Option<Vec<String>>>,
 }
 
 impl Store {
     fn new(inner: MemoryLedger) -> Self {
-        Self { inner, silent: AtomicBool::new(false), keeps: Mutex::default() }
+        Self { inner, silent: AtomicBool::new(false), keeps: Mutex::default(), absent: Mutex::default() }
     }
 
     fn answers(&self, what: &str) -> Result<(), LedgerError> {
@@ -435,6 +437,10 @@ impl Ledger for Store {
     async fn leases(&self) -> Result<Vec<LeaseState>, LedgerError> {
         self.answers("leases")?;
         self.inner.leases().await
+    }
+
+    async fn absent(&self) -> Result<Option<Vec<String>>, LedgerError> {
+        Ok(self.absent.lock().unwrap().clone())
     }
 }
 

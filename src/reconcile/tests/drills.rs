@@ -420,3 +420,28 @@ async fn a_drill_for_which_a_silent_region_did_not_come_back_in_time_is_not_star
     assert_eq!(why(&run), (DrillVerdict::NotStarted, DrillRule::PreCheckBlocked), "{}", run.message);
     assert!(run.message.contains("look at the pods there (RegionsWatched)"), "{}", run.message);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_does_not_start_while_a_member_of_the_ledger_is_missing() {
+    let bench = bench(&drill(""), &[]).await;
+    let missing = "member daejeon does not answer: connection refused";
+    *bench.ledger.absent.lock().unwrap() = Some(vec![missing.to_owned()]);
+    let run = ran(&bench, "now").await;
+    assert_eq!(why(&run), (DrillVerdict::NotStarted, DrillRule::PreCheckBlocked), "{}", run.message);
+    assert!(run.message.contains(&format!("{missing} (LedgerComplete)")), "{}", run.message);
+    *bench.ledger.absent.lock().unwrap() = Some(Vec::new());
+    let again = ran(&bench, "again").await;
+    assert_eq!(complete(&again), Some(RuleOutcome::Pass), "{}", again.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_does_not_say_who_its_members_are_keeps_no_drill_from_starting() {
+    let bench = bench(&drill(""), &[]).await;
+    let run = ran(&bench, "now").await;
+    assert_eq!(complete(&run), Some(RuleOutcome::NotApplicable), "{}", run.message);
+    assert!(run.started_at.is_some(), "{}", run.message);
+}
+
+fn complete(run: &DrillRun) -> Option<RuleOutcome> {
+    run.pre_checks.iter().find(|check| check.name == "LedgerComplete").map(|check| check.outcome)
+}

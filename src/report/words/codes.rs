@@ -91,6 +91,7 @@ const CHECKS: &[Code] = &[
     ("NoRegionLost", "no region is lost", "상실된 지역 없음"),
     ("RegionsWatched", "every region's Bongsu is at work", "모든 지역의 봉수 가동"),
     ("LedgerAnswers", "the ledger answers", "원장 응답"),
+    ("LedgerComplete", "every member of the ledger takes part", "원장 구성원 모두 참여"),
     ("TrafficWritable", "the name servers take updates", "네임서버 갱신 가능"),
     ("RampFits", "the ramp fits the services", "단계별 전환 구성"),
     ("GradePolicy", "what the grade asks of drills is kept", "등급별 훈련 기준"),

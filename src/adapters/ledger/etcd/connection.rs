@@ -2,8 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::StreamExt;
-use futures::stream;
+use futures::{StreamExt, future::join_all, stream};
 use http::uri::PathAndQuery;
 use prost::Message;
 use tokio::sync::Mutex;
@@ -139,6 +138,29 @@ impl Connection {
         Err(last)
     }
 
+    /// Asks each member by a connection of its own: the answers, in the order of the endpoints.
+    pub(super) async fn ask_each<Q, A>(&self, path: &'static str, request: &Q) -> Vec<Result<A, Failure>>
+    where
+        Q: Message + Clone + 'static,
+        A: Message + Default + 'static,
+    {
+        let (members, files) = {
+            let state = self.state.lock().await;
+            (state.members.clone(), state.files.clone())
+        };
+        let asked = members.into_iter().map(async |member| {
+            let answer = async {
+                let line = self.open(&member, &files, 0).await?;
+                let failed = |status| judge(&status, &line.member).failure();
+                unary(&line, path, request.clone()).await.map_err(failed)
+            };
+            let silent =
+                || Failure::Unanswered(format!("{}: nothing within {MEMBER_TIMEOUT:?}", name(&member)));
+            tokio::time::timeout(MEMBER_TIMEOUT, answer).await.unwrap_or_else(|_| Err(silent()))
+        });
+        join_all(asked).await
+    }
+
     /// Opens a watch: its messages. An error ends them.
     pub(super) async fn watch(&self, request: WatchRequest) -> Result<Watching, Failure> {
         let open = async {
@@ -174,8 +196,7 @@ impl Connection {
     }
 
     async fn broken(&self, line: &Line, status: &Status) -> Failure {
-        let (Verdict::Final(failure) | Verdict::LogIn(failure) | Verdict::Next(failure)) =
-            judge(status, &line.member);
+        let failure = judge(status, &line.member).failure();
         self.left(line, !matches!(failure, Failure::Refused(_))).await;
         failure
     }
@@ -189,15 +210,9 @@ impl Connection {
         }
         let member = state.members.get(state.at).cloned();
         let member = member.ok_or_else(|| Failure::Undone("no member is known".to_owned()))?;
-        let name = member.uri().to_string();
-        let name = name.trim_end_matches('/').to_owned();
-        let opened = match member.connect().await {
-            Ok(channel) => self.log_in(&state, channel, name.clone()).await,
-            Err(error) => Err(unreachable(&name, &error)),
-        };
-        match opened {
+        match self.open(&member, &state.files, state.count).await {
             Ok(line) => {
-                info!(member = name, "connected to etcd");
+                info!(member = line.member, "connected to etcd");
                 state.line = Some(line.clone());
                 Ok(line)
             }
@@ -208,10 +223,14 @@ impl Connection {
         }
     }
 
-    async fn log_in(&self, state: &State, channel: Channel, member: String) -> Result<Line, Failure> {
-        let line = Line { channel, token: None, member, count: state.count };
-        let Some(((name, _), password)) = self.config.login.as_ref().zip(state.files.password.as_ref())
-        else {
+    async fn open(&self, member: &Endpoint, files: &Files, count: u64) -> Result<Line, Failure> {
+        let name = name(member);
+        let channel = member.connect().await.map_err(|error| unreachable(&name, &error))?;
+        self.log_in(Line { channel, token: None, member: name, count }, files).await
+    }
+
+    async fn log_in(&self, line: Line, files: &Files) -> Result<Line, Failure> {
+        let Some(((name, _), password)) = self.config.login.as_ref().zip(files.password.as_ref()) else {
             return Ok(line);
         };
         let request = AuthenticateRequest { name: name.clone(), password: password.clone() };
@@ -219,9 +238,7 @@ impl Connection {
         let token = match tokio::time::timeout(MEMBER_TIMEOUT, answer).await {
             Ok(Ok(answer)) => answer.token,
             Ok(Err(status)) => {
-                let (Verdict::Final(failure) | Verdict::LogIn(failure) | Verdict::Next(failure)) =
-                    judge(&status, &line.member);
-                return Err(failure.certainly_undone());
+                return Err(judge(&status, &line.member).failure().certainly_undone());
             }
             Err(_) => {
                 let cause = format!("{}: no login within {MEMBER_TIMEOUT:?}", line.member);
@@ -277,6 +294,11 @@ impl State {
 pub(super) struct Watching {
     messages: Streaming<WatchResponse>,
     line: Line,
+}
+
+/// What a member is called: its URL.
+fn name(member: &Endpoint) -> String {
+    member.uri().to_string().trim_end_matches('/').to_owned()
 }
 
 fn client(line: &Line) -> Grpc<Channel> {

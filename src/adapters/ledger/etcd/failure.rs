@@ -31,6 +31,14 @@ pub(super) enum Verdict {
     Next(Failure),
 }
 
+impl Verdict {
+    /// What has failed, whatever is to be done about it.
+    pub(super) fn failure(self) -> Failure {
+        let (Self::Final(failure) | Self::LogIn(failure) | Self::Next(failure)) = self;
+        failure
+    }
+}
+
 impl Failure {
     /// A call whose repetition and loss are harmless, such as a login, was never a write.
     pub(super) fn certainly_undone(self) -> Self {

@@ -16,6 +16,8 @@ const MOD: i32 = 2;
 pub(super) struct ResponseHeader {
     #[prost(uint64, tag = "1")]
     pub cluster_id: u64,
+    #[prost(uint64, tag = "2")]
+    pub member_id: u64,
     #[prost(int64, tag = "3")]
     pub revision: i64,
 }
@@ -170,6 +172,45 @@ pub(super) struct AuthenticateRequest {
 pub(super) struct AuthenticateResponse {
     #[prost(string, tag = "2")]
     pub token: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct MemberListRequest {
+    /// Asked of the majority, and not of what one member remembers.
+    #[prost(bool, tag = "1")]
+    pub linearizable: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct MemberListResponse {
+    #[prost(message, repeated, tag = "2")]
+    pub members: Vec<Member>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Member {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// Empty until it has joined for the first time.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    #[prost(bool, tag = "5")]
+    pub is_learner: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct StatusRequest {}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct StatusResponse {
+    #[prost(message, optional, tag = "1")]
+    pub header: Option<ResponseHeader>,
+    /// 0: it knows no leader.
+    #[prost(uint64, tag = "4")]
+    pub leader: u64,
+    /// What it says is wrong with it, such as an alarm.
+    #[prost(string, repeated, tag = "8")]
+    pub errors: Vec<String>,
 }
 
 /// The key was last written in this revision; 0: it does not exist.
