@@ -202,6 +202,7 @@ impl World {
                 reports: None,
                 agents: None,
                 seat: None,
+                workloads: None,
             };
             let identity = Identity::new(format!("{region}-bench"));
             let settings = Settings {

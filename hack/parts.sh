@@ -15,7 +15,7 @@ cache=${BONGSU_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bongsu}
 parts=$cache/parts
 bin=$parts/bin
 
-readonly go_parts=(apiserver kubectl etcd etcdctl etcdutl helm promtool prometheus)
+readonly go_parts=(apiserver controllers kubectl etcd etcdctl etcdutl helm promtool prometheus)
 readonly dns_parts=(bind9 dnsutils knot kdig)
 readonly test_parts=(compiler openssl chromium network faketime "${dns_parts[@]}" rust "${go_parts[@]}")
 readonly lint_parts=(compiler rust helm cargo-deny)
@@ -74,7 +74,7 @@ link() { # program, target
 
 module_of() {
   case $1 in
-    apiserver | kubectl) echo kubernetes ;;
+    apiserver | controllers | kubectl) echo kubernetes ;;
     etcd | etcdctl | etcdutl) echo etcd ;;
     helm) echo helm ;;
     promtool | prometheus) echo prometheus ;;
@@ -84,6 +84,7 @@ module_of() {
 package_of() {
   case $1 in
     apiserver) echo k8s.io/kubernetes/cmd/kube-apiserver ;;
+    controllers) echo k8s.io/kubernetes/cmd/kube-controller-manager ;;
     kubectl) echo k8s.io/kubernetes/cmd/kubectl ;;
     etcd) echo go.etcd.io/etcd/server/v3 ;;
     etcdctl | etcdutl) echo "go.etcd.io/etcd/$1/v3" ;;
@@ -93,7 +94,11 @@ package_of() {
 }
 
 program_of() {
-  if [[ $1 == apiserver ]]; then echo kube-apiserver; else echo "$1"; fi
+  case $1 in
+    apiserver) echo kube-apiserver ;;
+    controllers) echo kube-controller-manager ;;
+    *) echo "$1" ;;
+  esac
 }
 
 version_in_go_mod() { # go.mod, module path
@@ -104,7 +109,7 @@ version_of() {
   local go_mod
   go_mod=$root/hack/parts/$(module_of "$1")/go.mod
   case $1 in
-    apiserver | kubectl) version_in_go_mod "$go_mod" k8s.io/kubernetes ;;
+    apiserver | controllers | kubectl) version_in_go_mod "$go_mod" k8s.io/kubernetes ;;
     etcd) version_in_go_mod "$go_mod" go.etcd.io/etcd/server/v3 ;;
     etcdctl | etcdutl) version_in_go_mod "$go_mod" "go.etcd.io/etcd/$1/v3" ;;
     helm) version_in_go_mod "$go_mod" helm.sh/helm/v3 ;;
@@ -117,7 +122,7 @@ version_of() {
 linker_values() { # part, version
   local package minor
   case $1 in
-    apiserver | kubectl)
+    apiserver | controllers | kubectl)
       minor=${2#v1.}
       for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
         printf -- '-X %s.gitVersion=%s -X %s.gitMajor=1 -X %s.gitMinor=%s ' \

@@ -32,7 +32,7 @@ use super::Duration;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = ("has(self.from) || has(self.to)", "say where to: set to (the region that shall serve), or from (the region to drain)"))]
 #[x_kube(validation = ("!has(self.from) || !has(self.to) || self.from != self.to", "from and to are the same region"))]
-#[x_kube(validation = ("self.serviceName == oldSelf.serviceName && self.dryRun == oldSelf.dryRun && has(self.from) == has(oldSelf.from) && (!has(self.from) || self.from == oldSelf.from) && has(self.to) == has(oldSelf.to) && (!has(self.to) || self.to == oldSelf.to)", "a Failover cannot be changed after it was created, except intervention: create another one"))]
+#[x_kube(validation = ("self.serviceName == oldSelf.serviceName && self.dryRun == oldSelf.dryRun && (has(self.writerStopped) && self.writerStopped) == (has(oldSelf.writerStopped) && oldSelf.writerStopped) && has(self.from) == has(oldSelf.from) && (!has(self.from) || self.from == oldSelf.from) && has(self.to) == has(oldSelf.to) && (!has(self.to) || self.to == oldSelf.to)", "a Failover cannot be changed after it was created, except intervention: create another one"))]
 /// What shall happen.
 pub struct FailoverSpec {
     /// Name of the SharedService in the same namespace.
@@ -56,6 +56,11 @@ pub struct FailoverSpec {
     /// `true`: show the plan and the predicted times, touch nothing. Defaults to `false`.
     #[serde(default)]
     pub dry_run: bool,
+
+    /// `true`: whoever creates this has made sure that the service's workload (`fence.workload`) does not run in the region that is
+    /// left, and nobody there is waited for. For a region that is lost. Defaults to `false`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub writer_stopped: bool,
 
     /// A person's word on a paused run. Counts once, when it is set or changed after the run paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]

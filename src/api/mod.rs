@@ -47,7 +47,7 @@ pub use region::{
 pub use shared_service::{
     Failback, FailbackMode, FailoverPolicy, Fence, FenceStatus, Gate, Member, MemberStatus, Mode, NextMove,
     Objectives, PassedDrill, ServiceRef, SharedService, SharedServiceSpec, SharedServiceStatus, Topology,
-    VantageStatus,
+    VantageStatus, Workload, WorkloadKind,
 };
 pub use switchover_drill::{
     ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, NextRun, RampStep,

@@ -135,12 +135,57 @@ pub struct Member {
     pub maintenance: bool,
 }
 
-/// What keeps a writer from writing on.
+/// What keeps a writer from writing on: one of the two.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = ("has(self.gate) != has(self.workload)", "give fence.gate or fence.workload, and not both"))]
+pub struct Fence {
+    /// `bongsu gate` runs before or around the writer of each member. Holds whatever is lost: strength `Enforced`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+
+    /// The writer is a workload, and runs only where the service is served. Holds while the region that is left still
+    /// answers: strength `Confirmed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Workload>,
+}
+
+/// A workload of this name, in the namespace of the SharedService, in the cluster of each member's region. Bongsu keeps it at
+/// zero where the service is not served; the chart's `workloads` must name it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Fence {
-    /// `bongsu gate` runs before or around the writer of each member.
-    pub gate: Gate,
+pub struct Workload {
+    /// `Deployment` or `StatefulSet`. Defaults to `Deployment`.
+    #[serde(default)]
+    pub kind: WorkloadKind,
+
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+
+    /// Pods that it is started with, from zero; an autoscaler may change it afterwards. Leave `spec.replicas` out of its own
+    /// manifest. Defaults to 1.
+    #[serde(default = "default_replicas")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub replicas: i32,
+
+    /// Longest time until its last pod has ended: longer than `terminationGracePeriodSeconds`. Defaults to `1m`.
+    #[serde(default = "default_stop_within")]
+    pub stop_within: Duration,
+
+    /// Longest time from zero until a pod is ready. Defaults to `2m`.
+    #[serde(default = "default_start_within")]
+    pub start_within: Duration,
+}
+
+/// What makes the pods of a workload.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum WorkloadKind {
+    /// Pods that are alike.
+    #[default]
+    Deployment,
+    /// Pods with names and volumes of their own.
+    StatefulSet,
 }
 
 /// The gates of a service. Every member needs one.
@@ -314,7 +359,8 @@ pub struct SharedServiceStatus {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FenceStatus {
-    /// `Enforced`: a gate holds the writer's lease. `None`: nothing is known that stops the writer.
+    /// `Enforced`: a gate holds the writer's lease. `Confirmed`: the writer's workload runs only where the service is served, and the
+    /// region that serves answers. `None`: nothing is known that stops the writer.
     pub strength: String,
 
     /// The gate that holds the lease.
@@ -408,6 +454,18 @@ pub struct NextMove {
 
 fn default_weight() -> i32 {
     100
+}
+
+const fn default_replicas() -> i32 {
+    1
+}
+
+fn default_stop_within() -> Duration {
+    Duration(std::time::Duration::from_secs(60))
+}
+
+fn default_start_within() -> Duration {
+    Duration(std::time::Duration::from_secs(120))
 }
 
 fn default_lease_ttl() -> Duration {

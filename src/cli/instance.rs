@@ -11,7 +11,7 @@ use super::agents::{AgentPlace, agents};
 use crate::{
     adapters::{
         agents::answer,
-        kube::{KubeResources, connect, wait_until_ready},
+        kube::{KubeResources, KubeWorkloads, connect, wait_until_ready},
         ledger::{EtcdConfig, EtcdLedger, KubeLedger, MemoryLedger, MeteredLedger},
         manifests::ManifestResources,
         probe::NetworkProber,
@@ -20,7 +20,7 @@ use crate::{
     },
     domain::{Identity, RegionName},
     observability::{Build, Metrics, Pages, Part, Readiness, StatusProvider, serve},
-    ports::{Clock, Ledger, Reports, Resources},
+    ports::{Clock, Ledger, Reports, Resources, Workloads},
     reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
 
@@ -194,6 +194,7 @@ impl Instance {
         readiness: &Readiness,
         tasks: &mut JoinSet<()>,
     ) -> anyhow::Result<Ports> {
+        let mut workloads = None;
         let resources: Arc<dyn Resources> = match &self.source {
             Source::Kubernetes(kubeconfig) => {
                 // Not waited for: what it holds stands in the ledger as well, and services may have to be moved now.
@@ -201,6 +202,7 @@ impl Instance {
                 let part = readiness.part(API_SERVER);
                 part.not_ready("not asked yet");
                 let (asked, clock) = (client.clone(), clock.clone());
+                workloads = Some(Arc::new(KubeWorkloads::new(client.clone())) as Arc<dyn Workloads>);
                 let resources = KubeResources::start(client, clock.clone());
                 tasks.spawn(async move { wait_for(&asked, clock.as_ref(), &part).await });
                 Arc::new(resources)
@@ -231,7 +233,7 @@ impl Instance {
             .map(|directory| Arc::new(DirectoryReports::new(directory)) as Arc<dyn Reports>);
         let agents = self.agents.as_ref().map(|place| agents(&place.credentials));
         let seat = self.agents.as_ref().and_then(|place| place.seat.clone());
-        Ok(Ports { reports, agents, seat, ..ports(clock, resources, ledger, metrics) })
+        Ok(Ports { reports, agents, seat, workloads, ..ports(clock, resources, ledger, metrics) })
     }
 }
 
@@ -257,6 +259,7 @@ pub(super) fn ports(
         reports: None,
         agents: None,
         seat: None,
+        workloads: None,
     }
 }
 

@@ -28,6 +28,7 @@ mod rules;
 mod run;
 mod service;
 mod time;
+mod workload;
 
 pub use agreement::{Agreement, SpecWord};
 pub use budget::{BudgetLimits, BudgetUse};
@@ -51,5 +52,6 @@ pub use quorum::{MemberHealth, judge};
 pub use record::Record;
 pub use rules::{Evaluation, Rule, RuleOutcome, Why};
 pub use run::{Intervention, Next, Run, RunState, StepRecord, StepResult, StepState, Times};
-pub use service::{FailoverPolicy, GatePolicy, Member, Mode, Service, Topology};
+pub use service::{FailoverPolicy, Fence, GatePolicy, Member, Mode, Service, Topology};
 pub use time::{Tick, Timestamp};
+pub use workload::{Wish, Workload, WorkloadKind, WorkloadSeen, WorkloadWord};

@@ -43,6 +43,13 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// A region that serves and whose Bongsu does not renew its lease: what it would read back nobody reads.
+    #[must_use]
+    pub fn unconfirmed(&self) -> Option<&RegionName> {
+        let answers = |region: &RegionName| self.vantages.iter().any(|v| v.region == *region && v.alive);
+        self.record.iter().flat_map(|record| &record.serving).find(|region| !answers(region))
+    }
+
     /// Who serves by the name servers, if they hold a newer epoch than the ledger: it was restored from an older copy, and
     /// what they publish is the newer truth.
     #[must_use]

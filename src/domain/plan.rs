@@ -218,7 +218,7 @@ impl Plan {
 #[must_use]
 pub fn plan_for(service: &Service, change: Move, epoch: Epoch, timings: &Timings) -> Plan {
     let is_new = change.trigger == Trigger::Establish;
-    let fences = service.gate.is_some() && change.leaving().next().is_some();
+    let fences = service.fence.is_some() && change.leaving().next().is_some();
     let mut steps = Vec::with_capacity(service.routes.len() + 6);
     if !is_new {
         steps.push(Step::Precheck);

@@ -45,6 +45,10 @@ pub struct Prediction {
     /// From the fault to the end of the lease of the writer's gate: it was renewed last before the fault. Runs in parallel
     /// with detecting and deciding; zero without a gate.
     pub fence: Duration,
+    /// From the decision until the writer's workload has stopped, at most; zero without one.
+    pub stop: Duration,
+    /// Until one has started elsewhere, at most.
+    pub start: Duration,
     /// From the plan to the name servers' answer.
     pub shift: Duration,
     /// Until the last resolver has forgotten the old answer.
@@ -60,20 +64,33 @@ impl Prediction {
         (self.detect.max(self.elect) + self.decide).max(self.fence) + self.after_fence()
     }
 
-    /// Of a move that somebody wants while all is well: the gate gives its lease back in the time of a call.
+    /// Of a move that somebody wants while all is well: a gate gives its lease back in the time of a call.
     #[must_use]
     pub fn planned(&self) -> Duration {
         self.decide + self.after_fence()
     }
 
     fn after_fence(&self) -> Duration {
-        self.shift + self.ttl + self.verify
+        self.stop + self.start + self.shift + self.ttl + self.verify
     }
 }
 
 impl fmt::Display for Prediction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { interval, failures, timeout, detect, elect, decide, fence, shift, ttl, verify } = self;
+        let Self {
+            interval,
+            failures,
+            timeout,
+            detect,
+            elect,
+            decide,
+            fence,
+            stop,
+            start,
+            shift,
+            ttl,
+            verify,
+        } = self;
         write!(
             f,
             "the larger of detecting ({failures} × {interval:?} + {timeout:?} = {detect:?}) and replacing a lost \
@@ -81,6 +98,9 @@ impl fmt::Display for Prediction {
         )?;
         if !fence.is_zero() {
             write!(f, ", or the gate's lease ({fence:?}) if that is longer,")?;
+        }
+        if !stop.is_zero() {
+            write!(f, " + stopping the workload {stop:?} + starting it {start:?}")?;
         }
         write!(f, " + shifting {shift:?} + TTL {ttl:?} + verifying {verify:?} = {:?}", self.total())
     }
@@ -99,7 +119,9 @@ pub fn predict(service: &Service, timings: &Timings) -> Prediction {
         detect: health.interval * failures + health.timeout,
         elect: timings.leader_ttl + timings.leader_ttl / 3,
         decide: timings.decide,
-        fence: service.gate.map_or(Duration::ZERO, |gate| gate.lease_ttl + AFTER_LEASE),
+        fence: service.gate().map_or(Duration::ZERO, |gate| gate.lease_ttl + AFTER_LEASE),
+        stop: service.workload().map_or(Duration::ZERO, |workload| workload.stop_within),
+        start: service.workload().map_or(Duration::ZERO, |workload| workload.start_within),
         shift: timings.shift,
         ttl: service.ttl,
         verify: health.timeout,

@@ -181,7 +181,11 @@ pub enum Why {
     },
     /// The writer has a gate.
     Gated,
-    /// Nothing is said of a gate.
+    /// Bongsu stops the writer's workload where it serves, and says so.
+    WorkloadStops,
+    /// Nobody in this region can say that its workload has stopped.
+    NobodyConfirms(RegionName),
+    /// Nothing is said of a fence.
     NoGate,
     /// There should be a gate, and none was ever seen.
     GateNeverSeen,
@@ -283,7 +287,13 @@ impl fmt::Display for Why {
                 write!(f, "{region} cannot take over: {refusal}")
             }
             Self::Gated => f.write_str("a gate stands before the writer: the move waits until it has shut"),
-            Self::NoGate => f.write_str("the spec has no fence.gate: nothing is promised of writes"),
+            Self::WorkloadStops => f.write_str("the move waits until Bongsu has read back that no pod writes any more"),
+            Self::NobodyConfirms(region) => write!(
+                f,
+                "the Bongsu of {region} does not answer, so nobody confirms that the workload there has stopped: make sure that it \
+                 has, and create a Failover with writerStopped: true"
+            ),
+            Self::NoGate => f.write_str("the spec has no fence: nothing is promised of writes"),
             Self::GateNeverSeen => f.write_str(
                 "no gate has ever held the writer's lease, so nobody knows that the old writer will stop: start bongsu gate \
                  before each writer, or create the Failover yourself",

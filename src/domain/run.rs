@@ -283,6 +283,15 @@ impl Run {
         self.compensate(now);
     }
 
+    /// Who served before works no more. An epoch that is raised is not taken back then: what fails is tried on, as in a move that
+    /// began because something broke.
+    pub fn close_way_back(&mut self) {
+        let raise = |step: &Step| matches!(step, Step::RaiseEpoch { .. });
+        if let Some(raised) = self.plan.steps.iter().position(raise) {
+            self.plan.point_of_no_return = self.plan.point_of_no_return.min(raised);
+        }
+    }
+
     /// The run ends because the world around it is gone, for example its service was deleted.
     pub fn give_up(&mut self, why: &str, now: Timestamp) {
         self.end(RunState::Failed, why.to_owned(), now);

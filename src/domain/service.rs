@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{HealthPolicy, RegionName, RouteName, ServiceKey};
+use super::{HealthPolicy, RegionName, RouteName, ServiceKey, Workload};
 
 /// A valid shared service. Only `reconcile::parse` makes one from what users write.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +19,8 @@ pub struct Service {
     pub topology: Topology,
     /// The copies by region.
     pub members: BTreeMap<RegionName, Member>,
-    /// Gate that stands before each writer; `None`: nothing keeps a writer from writing on.
-    pub gate: Option<GatePolicy>,
+    /// What stops a writer; `None`: nothing keeps one from writing on.
+    pub fence: Option<Fence>,
     /// How verdicts are made.
     pub health: HealthPolicy,
     /// What may be done without a person.
@@ -57,6 +57,35 @@ pub struct Member {
     pub capacity: Option<u64>,
     /// Work is being done on it.
     pub maintenance: bool,
+}
+
+/// What stops a writer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Fence {
+    /// A gate before or around each writer, which holds a lease (ADR 11).
+    Gate(GatePolicy),
+    /// A workload that runs only where the service is served (ADR 15).
+    Workload(Workload),
+}
+
+impl Service {
+    /// The gates before its writers, if it has them.
+    #[must_use]
+    pub const fn gate(&self) -> Option<GatePolicy> {
+        match &self.fence {
+            Some(Fence::Gate(gate)) => Some(*gate),
+            Some(Fence::Workload(_)) | None => None,
+        }
+    }
+
+    /// The workload that writes, if Bongsu starts and stops it.
+    #[must_use]
+    pub const fn workload(&self) -> Option<&Workload> {
+        match &self.fence {
+            Some(Fence::Workload(workload)) => Some(workload),
+            Some(Fence::Gate(_)) | None => None,
+        }
+    }
 }
 
 /// The gates of a service.

@@ -8,6 +8,7 @@ mod prober;
 mod reports;
 mod resources;
 mod traffic;
+mod workloads;
 
 pub use agents::{AgentError, Agents, Promising, Seat, promisers};
 pub use clock::Clock;
@@ -24,3 +25,4 @@ pub use traffic::{
     Answer, DnsRoute, EmptyAnswer, Over, Route, RouteKind, ServedRoute, ServerState, Traffic, TrafficError,
     TsigAlgorithm, TsigSecret,
 };
+pub use workloads::{WorkloadState, Workloads};

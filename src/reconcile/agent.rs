@@ -32,7 +32,7 @@ use crate::{
     planted::planted,
     ports::{
         Agents, Clock, Expect, Key, Ledger, LedgerError, Metering, ObjectRef, Prober, Reports, Resources,
-        Route, Seat, Traffic, Under, Version,
+        Route, Seat, Traffic, Under, Version, Workloads,
     },
 };
 
@@ -78,6 +78,8 @@ pub struct Ports {
     pub agents: Option<Arc<dyn Agents>>,
     /// From where this process promises; `None`: from a place that nobody takes after it.
     pub seat: Option<Arc<dyn Seat>>,
+    /// The workloads of this cluster that write for services; `None`: there are none to start and stop.
+    pub workloads: Option<Arc<dyn Workloads>>,
 }
 
 /// One Bongsu process.

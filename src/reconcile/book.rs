@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::vantage::MemberVerdict;
 use crate::{
-    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Term, Timestamp, Trigger},
+    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Term, Timestamp, Trigger, WorkloadWord},
     planted::planted,
     ports::{Expect, Key, Ledger, LedgerError, Under, Version},
 };
@@ -31,6 +31,8 @@ pub enum Entry {
     Verdict(RegionName, ServiceKey),
     /// `spec/REGION/NAMESPACE/NAME`: the spec of a service as it stands in a region's cluster.
     Spec(RegionName, ServiceKey),
+    /// `workload/NAMESPACE/NAME/REGION`: what was read back of the workload that writes for a service there.
+    Workload(RegionName, ServiceKey),
     /// `standing/REGION`: Regions and grade policies as they stand there, and who says all this.
     Standing(RegionName),
     /// `identity/REGION`: which installation has the region's name.
@@ -52,6 +54,7 @@ impl Entry {
             Self::Draw(namespace, drill) => format!("draw/{namespace}/{drill}"),
             Self::Verdict(vantage, service) => format!("verdict/{vantage}/{service}"),
             Self::Spec(region, service) => format!("spec/{region}/{service}"),
+            Self::Workload(region, service) => WorkloadWord::key(service, region),
             Self::Standing(region) => format!("standing/{region}"),
             Self::Identity(region) => format!("identity/{region}"),
             Self::Leader => "leader".to_owned(),
@@ -74,6 +77,9 @@ impl Entry {
             }
             ["spec", region, namespace, name] => {
                 Some(Self::Spec(RegionName::new(region), ServiceKey::new(namespace, name)))
+            }
+            ["workload", namespace, name, region] => {
+                Some(Self::Workload(RegionName::new(region), ServiceKey::new(namespace, name)))
             }
             ["standing", region] => Some(Self::Standing(RegionName::new(region))),
             ["identity", region] => Some(Self::Identity(RegionName::new(region))),
@@ -107,6 +113,9 @@ pub struct RequestEntry {
     pub reason: String,
     /// Show the plan, touch nothing.
     pub dry_run: bool,
+    /// Whoever wants it knows that nobody writes where it is left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub writer_stopped: bool,
     /// Whose wish it is.
     #[serde(default = "manual")]
     pub trigger: Trigger,

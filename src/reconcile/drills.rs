@@ -132,6 +132,7 @@ impl Agent {
                     to,
                     reason: format!("DrillRun {}: {}", run.id, run.reason),
                     dry_run: !run.live,
+                    writer_stopped: false,
                     trigger: if back { Trigger::Return } else { Trigger::Drill },
                     turn_back: None,
                     created_at: self.ports.clock.wall(),

@@ -2,6 +2,7 @@
 
 mod fence;
 mod verify;
+mod workload;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -109,6 +110,9 @@ impl Agent {
                     }
                     let result = self.effect(run, &step, parsed, catalog).await;
                     self.count_step(&step, &result);
+                    if matches!(result, StepResult::Failed(_)) && self.nobody_is_left(run, parsed, catalog) {
+                        run.close_way_back();
+                    }
                     let again = retry::after(&result, run.attempts());
                     run.finish(result, self.ports.clock.wall());
                     if run.state.is_over() || run.state == RunState::Paused || again.is_some() {
@@ -120,6 +124,13 @@ impl Agent {
                 }
             }
         }
+    }
+
+    /// Whether everybody who served before the move has failed by now. Unknown is not failed.
+    fn nobody_is_left(&self, run: &Run, parsed: &Parsed, catalog: &Catalog) -> bool {
+        let seen = self.observe(parsed, catalog);
+        let from = &run.plan.change.from;
+        !from.is_empty() && from.iter().all(|region| seen.health_in(region) == MemberHealth::Down)
     }
 
     /// Writes the run; the journal before each effect.

@@ -32,6 +32,7 @@ mod tasks;
 mod tenure;
 mod traffic;
 pub mod vantage;
+mod workloads;
 
 pub use agent::{Agent, Ports, Settings};
 pub use book::Entry;

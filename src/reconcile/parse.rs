@@ -14,8 +14,8 @@ use std::{
 use crate::{
     api::{self, SharedService},
     domain::{
-        FailoverPolicy, GatePolicy, HealthPolicy, Member, Mode, Recovery, RegionName, RouteName, Service,
-        ServiceKey, Topology, Window,
+        FailoverPolicy, Fence, GatePolicy, HealthPolicy, Member, Mode, Recovery, RegionName, RouteName,
+        Service, ServiceKey, Topology, Window, Workload, WorkloadKind,
     },
     ports::{CheckSpec, Endpoint},
 };
@@ -95,7 +95,7 @@ pub fn parse(object: &SharedService, policies: &Policies) -> Result<Parsed, Vec<
             api::Topology::ActiveStandby => Topology::ActiveStandby,
         },
         members: members(&spec.members),
-        gate: spec.fence.as_ref().map(|fence| GatePolicy { lease_ttl: fence.gate.lease_ttl.0 }),
+        fence: spec.fence.as_ref().and_then(fence),
         health: health(&spec.health),
         failover: failover(&spec.failover, policy),
         rto: spec
@@ -119,6 +119,24 @@ pub fn parse(object: &SharedService, policies: &Policies) -> Result<Parsed, Vec<
         routes,
         generation: object.metadata.generation,
     })
+}
+
+/// The schema asks for exactly one of them.
+fn fence(fence: &api::Fence) -> Option<Fence> {
+    let gate = fence.gate.as_ref().map(|gate| Fence::Gate(GatePolicy { lease_ttl: gate.lease_ttl.0 }));
+    let workload = |workload: &api::Workload| {
+        Fence::Workload(Workload {
+            kind: match workload.kind {
+                api::WorkloadKind::Deployment => WorkloadKind::Deployment,
+                api::WorkloadKind::StatefulSet => WorkloadKind::StatefulSet,
+            },
+            name: Arc::from(workload.name.as_str()),
+            replicas: unsigned(workload.replicas),
+            stop_within: workload.stop_within.0,
+            start_within: workload.start_within.0,
+        })
+    };
+    gate.or_else(|| fence.workload.as_ref().map(workload))
 }
 
 /// The schema keeps these numbers from being negative.

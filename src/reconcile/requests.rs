@@ -96,6 +96,7 @@ fn wish(failover: &Failover) -> Option<(RunId, RequestEntry, Option<Word>)> {
         to: spec.to.as_deref().map(RegionName::new),
         reason: spec.reason.clone(),
         dry_run: spec.dry_run,
+        writer_stopped: spec.writer_stopped,
         trigger: Trigger::Manual,
         turn_back: None,
         created_at: Timestamp(created.unwrap_or_default()),

@@ -60,6 +60,9 @@ impl Agent {
         if let Some(reports) = self.ports.reports.clone() {
             tasks.spawn(self.clone().file_reports(reports));
         }
+        if let Some(workloads) = self.ports.workloads.clone() {
+            tasks.spawn(self.clone().keep_workloads(workloads));
+        }
         tasks.spawn(self.clone().show_standing());
         tasks.spawn(self.clone().follow_verdicts());
         tasks.spawn(self.clone().report_verdicts());

@@ -8,6 +8,7 @@ mod recall;
 mod reports;
 mod specs;
 mod traffic;
+mod workloads;
 mod year;
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};

@@ -406,6 +406,7 @@ fn switchover(service: &ServiceKey, to: Option<&RegionName>, dry_run: bool, numb
         to: to.map(ToString::to_string),
         reason: "a person wants it".to_owned(),
         dry_run,
+        writer_stopped: false,
         intervention: None,
     };
     let mut failover = Failover::new(&format!("by-hand-{number}"), spec);

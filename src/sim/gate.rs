@@ -82,7 +82,7 @@ impl World {
             let seat = state.processes.get(life.process)?.seat.as_ref()?;
             (seat.service.clone(), seat.region.clone())
         };
-        let ttl = setup.service(&service)?.gate?.lease_ttl;
+        let ttl = setup.service(&service)?.gate()?.lease_ttl;
         let clock: Arc<dyn Clock> = Arc::new(SimClock { world: self.clone(), life });
         let ledger: Arc<dyn Ledger> =
             Arc::new(SimLedger { world: self.clone(), life, site, store: store.clone() });
@@ -152,7 +152,7 @@ impl World {
 impl State {
     /// One region writes, under the epoch of the ledger (I1).
     fn writes(&mut self, now: Moment, service: &ServiceKey, region: &RegionName, opening: Opening) {
-        let writers = self.processes.writers(service, now);
+        let writers = self.writers(service, now);
         if writers.iter().any(|other| other != region) {
             let all: Vec<&str> = writers.iter().map(RegionName::as_str).collect();
             let what = format!("{} write for {service} at the same time", all.join(" and "));
@@ -170,7 +170,7 @@ impl State {
 
     /// The epoch of a service is raised, and another region is to write: nobody may write then.
     pub(super) fn nobody_writes(&mut self, now: Moment, service: &ServiceKey, leaving: &[RegionName]) {
-        let writers = self.processes.writers(service, now);
+        let writers = self.writers(service, now);
         if let Some(writer) = writers.iter().find(|writer| leaving.contains(writer)) {
             let what = format!("the epoch of {service} is raised while {writer} still writes");
             self.checker.breaks(Invariant::OneWriter, now, what);

@@ -26,6 +26,7 @@ mod run;
 pub mod scenario;
 mod setup;
 mod story;
+mod workloads;
 mod world;
 
 pub use check::{Invariant, Violation};

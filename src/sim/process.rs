@@ -15,13 +15,14 @@ use super::{
     names::SimTraffic,
     network::Site,
     setup::Setup,
+    workloads::SimWorkloads,
     world::World,
 };
 use crate::{
     adapters::{ledger::MemoryLedger, traffic::served::ServedTraffic},
     domain::Identity,
     observability::{Build, Metrics},
-    ports::{Clock, Ledger},
+    ports::{Clock, Ledger, Workloads},
     reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
 
@@ -310,7 +311,7 @@ impl World {
     /// The product as `bongsu run` puts it together, on simulated ports.
     fn agent(
         self: &Arc<Self>,
-        setup: &Setup,
+        setup: &Arc<Setup>,
         store: &Arc<MemoryLedger>,
         life: Life,
         site: Site,
@@ -320,6 +321,11 @@ impl World {
         let ledger: Arc<dyn Ledger> =
             Arc::new(SimLedger { world: self.clone(), life, site, store: store.clone() });
         let build = Build { version: env!("CARGO_PKG_VERSION"), commit: "simulated", region: &region };
+        let has_workloads = setup.services.values().any(|parsed| parsed.service.workload().is_some());
+        let workloads = has_workloads.then(|| {
+            Arc::new(SimWorkloads { world: self.clone(), life, site, setup: setup.clone() })
+                as Arc<dyn Workloads>
+        });
         let ports = Ports {
             resources: Arc::new(SimResources::open(self.clone(), life, site)),
             prober: Arc::new(SimProber { world: self.clone(), life, site }),
@@ -333,6 +339,7 @@ impl World {
             metering: None,
             reports: None,
             agents: Some(Arc::new(SimAgents { world: self.clone(), life, site })),
+            workloads,
             seat: Some(Arc::new(SimSeat {
                 world: self.clone(),
                 process: life.process,

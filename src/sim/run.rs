@@ -15,11 +15,12 @@ use super::{
     process::{Life, Processes},
     setup::Setup,
     story::Story,
+    workloads::Pods,
     world::{Parts, State, World},
 };
 use crate::{
     adapters::ledger::MemoryLedger,
-    domain::{DrillRun, Mode, RunState},
+    domain::{DrillRun, Mode, Record, RegionName, RunState},
     ports::Clock,
 };
 
@@ -69,6 +70,7 @@ pub(super) fn make(setup: &Arc<Setup>, seed: u64, listened: bool) -> (Arc<World>
         members: Members::new(setup),
         names: NameServers::new(setup),
         clusters: Clusters::new(setup, listened),
+        pods: Pods::of(setup),
         checker: Checker::new(setup.clone()),
         story: Story::new(listened),
     });
@@ -129,6 +131,13 @@ impl State {
             .any(|service| drill.services.iter().any(|of| of.service == *service))
     }
 
+    /// Nobody is left who could say that a workload has stopped: a person must.
+    fn waits_for_a_word(&self, record: &Record) -> bool {
+        let site = |region: &RegionName| self.checker.setup.site(region);
+        let sites = record.serving.iter().filter_map(site);
+        sites.into_iter().any(|site| !self.processes.is_alive(u16::from(site.0)))
+    }
+
     fn unserved(
         &self,
         now: Moment,
@@ -142,6 +151,9 @@ impl State {
         let Some(record) = self.checker.records.get(key) else {
             return Some(format!("{key} was never established"));
         };
+        if parsed.service.workload().is_some() && self.waits_for_a_word(record) {
+            return None;
+        }
         let good = record.serving.iter().filter(|region| {
             let member = setup.site(region).and_then(|site| self.members.index(key, site));
             member.is_some_and(|member| self.members.is_good(member, parsed.service.health.timeout, now))
@@ -149,7 +161,7 @@ impl State {
         if good.count() == 0 {
             return Some(format!("nobody who serves {key} by the ledger works"));
         }
-        if parsed.service.gate.is_some() && self.processes.writers(key, now).is_empty() {
+        if parsed.service.fence.is_some() && self.writers(key, now).is_empty() {
             return Some(format!("nobody writes for {key}"));
         }
         let behind = self.names.list.iter().filter(|server| !server.dark).find(|server| {

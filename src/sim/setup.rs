@@ -110,7 +110,7 @@ impl Setup {
 
     /// Members that have gates, in the order of the gates.
     pub(super) fn gates(&self) -> impl Iterator<Item = &MemberPlace> {
-        let gated = |place: &&MemberPlace| self.service(&place.service).is_some_and(|s| s.gate.is_some());
+        let gated = |place: &&MemberPlace| self.service(&place.service).is_some_and(|s| s.gate().is_some());
         self.members.iter().filter(gated)
     }
 

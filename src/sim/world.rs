@@ -27,6 +27,7 @@ use super::{
     process::{Life, Processes},
     scenario::Witness,
     story::Story,
+    workloads::Pods,
 };
 
 /// The world. All parts of it are behind one lock; nothing waits while it is held.
@@ -45,6 +46,8 @@ pub(super) struct State {
     pub members: Members,
     pub names: NameServers,
     pub clusters: Clusters,
+    /// Of workloads that write.
+    pub pods: Vec<Pods>,
     pub ledger: super::ledger::LedgerFaults,
     pub active: Active,
     /// What waits for a run to come to a step.
@@ -105,13 +108,14 @@ pub(super) struct Parts {
     pub members: Members,
     pub names: NameServers,
     pub clusters: Clusters,
+    pub pods: Vec<Pods>,
     pub checker: Checker,
     pub story: Story,
 }
 
 impl World {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { seed, network, processes, members, names, clusters, checker, story } = parts;
+        let Parts { seed, network, processes, members, names, clusters, pods, checker, story } = parts;
         Arc::new(Self {
             now: AtomicU64::new(0),
             state: Mutex::new(State {
@@ -123,6 +127,7 @@ impl World {
                 members,
                 names,
                 clusters,
+                pods,
                 ledger: super::ledger::LedgerFaults::default(),
                 active: Active::default(),
                 awaited: Vec::new(),

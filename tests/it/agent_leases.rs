@@ -35,6 +35,7 @@ fn agent(resources: Arc<dyn Resources>, clock: Arc<dyn Clock>) -> Arc<Agent> {
         reports: None,
         agents: None,
         seat: None,
+        workloads: None,
         prober: Arc::new(NetworkProber::new()),
         traffic: Arc::new(traffic),
         clock,

@@ -189,6 +189,7 @@ async fn a_failover_is_created_once_and_the_second_time_is_no_error() {
         to: Some("gwangju".to_owned()),
         reason: "region lost".to_owned(),
         dry_run: false,
+        writer_stopped: false,
         intervention: None,
     };
     let mut failover = Failover::new("ivs-8", spec);

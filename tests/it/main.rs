@@ -30,6 +30,7 @@ mod e2e_replicas;
 mod e2e_report;
 mod e2e_sites;
 mod e2e_trouble;
+mod e2e_workload;
 mod etcd_ledger;
 mod etcd_login;
 mod etcd_procedures;

@@ -167,6 +167,7 @@ async fn what_is_written_stays_in_memory_over_a_change_of_the_files() {
         to: Some("a".to_owned()),
         reason: "test".to_owned(),
         dry_run: false,
+        writer_stopped: false,
         intervention: None,
     };
     let mut failover = Failover::new("f", spec);

@@ -11,11 +11,13 @@ mod secrets;
 mod status;
 mod table;
 mod watch;
+mod workloads;
 
 pub use client::{API_TIMEOUT, Access, ClientError, connect, connect_as};
 pub use error::{describe, describe_watch, error_chain};
 pub use ready::{Unready, readiness, wait_until_ready};
 pub use resources::KubeResources;
+pub use workloads::KubeWorkloads;
 
 pub(crate) use client::{CallError, bounded};
 pub(crate) use error::is_certainly_undone;

@@ -41,6 +41,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "TEXT")]
     reason: String,
 
+    /// The workload of the writer (fence.workload) does not run any more in the region that is left: you have made sure
+    #[arg(long)]
+    writer_stopped: bool,
+
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -64,7 +68,8 @@ pub(super) async fn run(session: &Session, args: &Args) -> anyhow::Result<Outcom
     }
     let (namespace, name) = session.place(&args.service)?;
     let service: SharedService = session.get(&namespace, &name, Role::View).await?;
-    let wish = args.way.wish(lang, &service, &args.reason, false)?;
+    let mut wish = args.way.wish(lang, &service, &args.reason, false)?;
+    wish.spec.writer_stopped = args.writer_stopped;
     if !args.yes && !wish::is_confirmed(session, &service, &wish)? {
         tell!(lang, "Nothing was done.", "아무것도 하지 않았습니다.");
         return Ok(Outcome::Failed);

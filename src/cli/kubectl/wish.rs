@@ -71,6 +71,7 @@ impl Way {
             to,
             reason: reason.to_owned(),
             dry_run,
+            writer_stopped: false,
             intervention: None,
         };
         let mut wish = Failover::new("", spec);

@@ -2,8 +2,8 @@
 
 use super::wanted::Wanted;
 use crate::domain::{
-    Evaluation, Mode, Move, Observation, Published, RegionName, Rule, RuleOutcome, Topology, Trigger, Why,
-    WriterLease, is_fresh,
+    Evaluation, Fence, Mode, Move, Observation, Published, RegionName, Rule, RuleOutcome, Topology, Trigger,
+    Why, WriterLease, is_fresh,
 };
 use crate::planted::planted;
 
@@ -151,12 +151,17 @@ fn target_available(wanted: &Wanted, trigger: Trigger) -> Said {
     }
 }
 
-/// A person who starts the move can look whether the old writer has stopped; Bongsu cannot, where there is no gate.
+/// A person who starts the move can look whether the old writer has stopped; Bongsu cannot, where there is no gate, or where
+/// the one who would look does not answer.
 fn writer_fenced(seen: &Observation) -> Said {
-    match (seen.service.gate, &seen.writer) {
+    match (&seen.service.fence, &seen.writer) {
         (None, _) => (RuleOutcome::NotApplicable, Why::NoGate),
-        (Some(_), WriterLease::NeverSeen) => (RuleOutcome::Recommend, Why::GateNeverSeen),
-        (Some(_), WriterLease::Held(_) | WriterLease::Free | WriterLease::Promised(_)) => {
+        (Some(Fence::Workload(_)), _) => match seen.unconfirmed() {
+            Some(region) => (RuleOutcome::Recommend, Why::NobodyConfirms(region.clone())),
+            None => (RuleOutcome::Pass, Why::WorkloadStops),
+        },
+        (Some(Fence::Gate(_)), WriterLease::NeverSeen) => (RuleOutcome::Recommend, Why::GateNeverSeen),
+        (Some(Fence::Gate(_)), WriterLease::Held(_) | WriterLease::Free | WriterLease::Promised(_)) => {
             (RuleOutcome::Pass, Why::Gated)
         }
     }

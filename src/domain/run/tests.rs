@@ -2,8 +2,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::*;
 use crate::domain::{
-    Epoch, FailoverPolicy, GatePolicy, HealthPolicy, Mode, Move, Recovery, RegionName, RouteName, Service,
-    Timings, Topology, Window, plan_for,
+    Epoch, FailoverPolicy, Fence, GatePolicy, HealthPolicy, Mode, Move, Recovery, RegionName, RouteName,
+    Service, Timings, Topology, Window, plan_for,
 };
 
 fn service() -> Service {
@@ -13,7 +13,7 @@ fn service() -> Service {
         grade: 1,
         topology: Topology::ActiveStandby,
         members: ["a", "b"].into_iter().map(|region| (region.into(), member())).collect(),
-        gate: None,
+        fence: None,
         health: HealthPolicy {
             interval: Duration::from_secs(2),
             timeout: Duration::from_secs(1),
@@ -56,15 +56,15 @@ fn run_of(service: &Service, trigger: Trigger) -> Run {
 }
 
 /// Plays a run: one letter for each try (`+` done, `-` failed, `w` not yet, `!` superseded, and `R`, `S`, `A` for a
-/// person's word, `T` turned back, told as `-` where it may not be), and tells the steps that were tried and how it ended.
+/// person's word, `T` turned back, told as `-` where it may not be, `L` who served before is lost), and tells the steps that were tried and how it ended.
 fn check(trigger: Trigger, tries: &str, expected: &str) {
     play(run(trigger), tries, expected);
 }
 
 /// The same of a service whose writers stand behind gates.
 fn check_gated(trigger: Trigger, tries: &str, expected: &str) {
-    let gate = Some(GatePolicy { lease_ttl: Duration::from_secs(15) });
-    play(run_of(&Service { gate, ..service() }, trigger), tries, expected);
+    let fence = Some(Fence::Gate(GatePolicy { lease_ttl: Duration::from_secs(15) }));
+    play(run_of(&Service { fence, ..service() }, trigger), tries, expected);
 }
 
 fn play(mut run: Run, tries: &str, expected: &str) {
@@ -78,6 +78,7 @@ fn play(mut run: Run, tries: &str, expected: &str) {
             (Next::Person, 'A') => run.intervene(Intervention::Abort, &here(), generation, now),
             (_, 'T') if run.may_turn_back() => run.turn_back("not wanted any more", now),
             (_, 'T') => told.push("-".to_owned()),
+            (_, 'L') => run.close_way_back(),
             (Next::Execute(step), _) => {
                 told.push(match step {
                     Step::RaiseEpoch { epoch, serving } => {
@@ -118,6 +119,14 @@ fn the_epoch_of_a_writer_is_raised_when_the_old_one_has_stopped_and_the_way_back
 }
 
 #[test]
+fn a_planned_move_goes_back_to_nobody_who_is_lost_once_the_epoch_is_raised() {
+    let tried = ["inside"; 8].join(" ");
+    check(Trigger::Return, "++L--------", &format!("Precheck 8=b {tried} Paused"));
+    check(Trigger::Return, "++LT+", "Precheck 8=b - inside Running");
+    check(Trigger::Return, "+L---", "Precheck 8=b 8=b 8=b Compensating");
+}
+
+#[test]
 fn who_was_fenced_for_a_move_that_came_to_nothing_may_write_again() {
     let back = "Fence AwaitFence 9=a inside outside Compensated";
     for trigger in [Trigger::RegionLost, Trigger::Manual] {
@@ -132,8 +141,8 @@ fn who_was_fenced_for_a_move_that_came_to_nothing_may_write_again() {
 
 #[test]
 fn the_fence_is_reached_when_the_old_writer_has_stopped_and_not_with_the_raise() {
-    let gate = Some(GatePolicy { lease_ttl: Duration::from_secs(15) });
-    let mut run = run_of(&Service { gate, ..service() }, Trigger::RegionLost);
+    let fence = Some(Fence::Gate(GatePolicy { lease_ttl: Duration::from_secs(15) }));
+    let mut run = run_of(&Service { fence, ..service() }, Trigger::RegionLost);
     for second in 0..4 {
         run.begin(Timestamp(second));
         run.finish(StepResult::Done(String::new()), Timestamp(second));

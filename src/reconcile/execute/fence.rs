@@ -54,6 +54,9 @@ impl Agent {
         if planted!(FenceNotAwaited) {
             return StepResult::Done(String::new());
         }
+        if let Some(workload) = parsed.service.workload() {
+            return self.await_stopped(run, workload).await;
+        }
         let lease = match self.ports.ledger.lease(&writer_lease(&run.service)).await {
             Err(error) => return StepResult::Failed(error.to_string()),
             Ok(None) => return StepResult::Done("no gate has ever held the writer's lease".to_owned()),
@@ -77,7 +80,7 @@ impl Agent {
     }
 
     fn still_held(&self, holder: &str, run: &Run, parsed: &Parsed) -> StepResult {
-        let ttl = parsed.service.gate.map(|gate| gate.lease_ttl).unwrap_or_default();
+        let ttl = parsed.service.gate().map(|gate| gate.lease_ttl).unwrap_or_default();
         let since = run.current().and_then(|record| record.started_at);
         let waited = since.map(|since| self.ports.clock.wall().since(since)).unwrap_or_default();
         match waited > ttl + PATIENCE {
@@ -108,9 +111,12 @@ impl Agent {
         Ok(true)
     }
 
-    /// Whether nobody writes yet where somebody should; `None`: somebody does, or there is no gate.
+    /// Whether nobody writes yet where somebody should; `None`: somebody does, or there is no fence.
     pub(super) async fn nobody_writes(&self, run: &Run, parsed: &Parsed) -> Option<StepResult> {
-        let gate = parsed.service.gate?;
+        if let Some(workload) = parsed.service.workload() {
+            return self.nobody_runs(run, workload).await;
+        }
+        let gate = parsed.service.gate()?;
         let name = writer_lease(&run.service);
         let holder = match self.ports.ledger.lease(&name).await {
             Err(error) => return Some(StepResult::Failed(error.to_string())),

@@ -100,7 +100,9 @@ impl State {
                     keep_newer(&mut self.standings, region, standing);
                 }
             }
-            Entry::Record(_)
+            // Read from the ledger by the run that waits for it, and not from here.
+            Entry::Workload(..)
+            | Entry::Record(_)
             | Entry::Run(..)
             | Entry::Request(..)
             | Entry::Drill(..)
@@ -134,7 +136,7 @@ impl State {
     pub(super) fn remove(&mut self, key: &Key) -> BTreeSet<ServiceKey> {
         self.unreadable.remove(key);
         let service = match Entry::of(key) {
-            None => None,
+            None | Some(Entry::Workload(..)) => None,
             Some(Entry::Record(service)) => self.records.remove(&service).map(|_| service),
             Some(Entry::Run(namespace, id)) => {
                 // The key does not name the service, so those of the namespace are asked.

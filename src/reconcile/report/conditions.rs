@@ -2,10 +2,10 @@
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 
-use super::service::{ENFORCED, READY, RECOMMEND};
+use super::service::{CONFIRMED, ENFORCED, READY, RECOMMEND};
 use crate::{
     api::{ConditionType, SharedServiceStatus, condition},
-    domain::{Agreement, MemberHealth, Observation, Prediction, Run, RunState, SpecWord},
+    domain::{Agreement, Fence, MemberHealth, Observation, Prediction, Run, RunState, SpecWord},
     reconcile::{
         catalog::Catalog,
         parse::{Parsed, Violation},
@@ -139,11 +139,13 @@ fn fenced(told: &Told<'_>, status: &SharedServiceStatus) -> Verdict {
         return (kind, None, "NoWriter", "all members write: there is nobody to fence".to_owned());
     };
     let text = fence.message.clone();
-    match told.parsed.service.gate {
+    match told.parsed.service.fence {
         None => (kind, None, "NoGate", text),
-        Some(_) if fence.strength == ENFORCED => (kind, Some(true), "Enforced", text),
+        Some(Fence::Gate(_)) if fence.strength == ENFORCED => (kind, Some(true), "Enforced", text),
+        Some(Fence::Workload(_)) if fence.strength == CONFIRMED => (kind, Some(true), "Confirmed", text),
         Some(_) if told.run.is_some() => (kind, None, "Moving", "a move is under way".to_owned()),
-        Some(_) => (kind, Some(false), "GateMissing", text),
+        Some(Fence::Gate(_)) => (kind, Some(false), "GateMissing", text),
+        Some(Fence::Workload(_)) => (kind, Some(false), "NobodyConfirms", text),
     }
 }
 

@@ -143,6 +143,7 @@ fn object_of(run: &Run) -> Failover {
         to: change.joining().next().or_else(|| change.to.iter().next()).map(ToString::to_string),
         reason: run.reason.clone(),
         dry_run: run.state == RunState::Planned,
+        writer_stopped: false,
         intervention: None,
     };
     let mut failover = Failover::new(run.id.as_str(), spec);

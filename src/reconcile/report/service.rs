@@ -11,8 +11,8 @@ use crate::{
         TrafficStatus, VantageStatus,
     },
     domain::{
-        Action, Decision, Evaluation, MemberHealth, MemberView, Observation, RegionName, Rule, RunState,
-        Topology, VantageView, Why, WriterLease, decide, predict, suppose_lost,
+        Action, Decision, Evaluation, Fence, MemberHealth, MemberView, Observation, RegionName, Rule,
+        RunState, Topology, VantageView, Why, Workload, WriterLease, decide, predict, suppose_lost,
     },
     observability::NextMoveOutcome,
     reconcile::{
@@ -150,10 +150,13 @@ fn fence(seen: &Observation) -> Option<FenceStatus> {
     if seen.service.topology == Topology::ActiveActive {
         return None;
     }
-    let (strength, message) = match (seen.service.gate, &seen.writer) {
-        (None, _) => {
-            (NONE, "the spec has no fence.gate: nothing stops who serves now from writing on".to_owned())
-        }
+    let gate = match &seen.service.fence {
+        Some(Fence::Workload(workload)) => return Some(fence_of(workload, seen)),
+        Some(Fence::Gate(gate)) => Some(gate),
+        None => None,
+    };
+    let (strength, message) = match (gate, &seen.writer) {
+        (None, _) => (NONE, "the spec has no fence: nothing stops who serves now from writing on".to_owned()),
         (Some(_), WriterLease::NeverSeen) => (NONE, Why::GateNeverSeen.to_string()),
         (Some(_), WriterLease::Free) => (
             NONE,
@@ -185,8 +188,25 @@ fn fence(seen: &Observation) -> Option<FenceStatus> {
     Some(FenceStatus { strength: strength.to_owned(), holder, promised, message })
 }
 
+/// That of a workload holds as long as whoever would read it back answers.
+fn fence_of(workload: &Workload, seen: &Observation) -> FenceStatus {
+    let (strength, message) = match seen.unconfirmed() {
+        Some(region) => (NONE, Why::NobodyConfirms(region.clone()).to_string()),
+        None => {
+            let within = workload.stop_within;
+            let text = format!(
+                "{workload} runs only where the service is served: a move waits until its last pod has ended, for {within:?} at \
+                 most; if its region is lost, a person has to say that it has stopped"
+            );
+            (CONFIRMED, text)
+        }
+    };
+    FenceStatus { strength: strength.to_owned(), message, ..FenceStatus::default() }
+}
+
 /// Strengths of a fence.
 pub(super) const ENFORCED: &str = "Enforced";
+pub(super) const CONFIRMED: &str = "Confirmed";
 const NONE: &str = "None";
 
 /// `said`: what each vantage says, in the order of the vantages.

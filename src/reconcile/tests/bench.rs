@@ -112,6 +112,7 @@ impl Bench {
             reports: Some(Arc::new(DirectoryReports::new(&shelf.path().join("reports")))),
             agents: None,
             seat: None,
+            workloads: None,
         };
         let settings = Settings {
             region,
@@ -292,6 +293,7 @@ fn request() -> RequestEntry {
         to: Some("gwangju".into()),
         reason: "the test asked".to_owned(),
         dry_run: false,
+        writer_stopped: false,
         trigger: Trigger::Manual,
         turn_back: None,
         created_at: crate::domain::Timestamp(0),

@@ -147,6 +147,7 @@ impl Year {
             reports: None,
             agents: None,
             seat: None,
+            workloads: None,
             metering: None,
         };
         let settings = Settings {

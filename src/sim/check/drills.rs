@@ -186,7 +186,10 @@ impl State {
         let Noted { run, held, returns, left, .. } = noted;
         let slack = self.checker.clocks_apart() + SECOND;
         if run.verdict.is_some_and(|(verdict, _)| verdict.is_passed()) {
-            let held = held.zip(*returns).map(|(held, returns)| returns.since(held)).unwrap_or_default();
+            // They were away before it was written that they are: whoever wrote it may have stood still meanwhile.
+            let away = left.values().filter_map(|(_, left)| *left).max();
+            let since = held.map(|held| away.map_or(held, |away| away.min(held)));
+            let held = since.zip(*returns).map(|(since, returns)| returns.since(since)).unwrap_or_default();
             if held + slack < run.limits.hold {
                 let what = format!("{} has passed and was held for {held:?}", run.id);
                 self.checker.breaks(Invariant::DrillYields, now, what);

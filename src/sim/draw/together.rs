@@ -80,7 +80,7 @@ impl Dice<'_> {
     fn gates(&mut self) -> Vec<(u16, Site)> {
         let setup = self.setup;
         let services: Vec<_> =
-            setup.services.values().filter(|parsed| parsed.service.gate.is_some()).collect();
+            setup.services.values().filter(|parsed| parsed.service.gate().is_some()).collect();
         let Some(parsed) = self.of(&services).copied() else { return Vec::new() };
         let weight =
             |site| setup.region(site).and_then(|region| parsed.service.members.get(region)).map(|m| m.weight);

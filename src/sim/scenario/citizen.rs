@@ -220,8 +220,8 @@ impl People {
         });
         match reached {
             None => Some(format!("{address} does not answer")),
-            Some((_, site)) if !state.processes.takes_writes(&self.service, site, now) => {
-                Some(format!("the gate of {address} is shut"))
+            Some((_, site)) if !state.takes_writes(&self.service, site, now) => {
+                Some(format!("nobody writes at {address}"))
             }
             Some(_) => None,
         }

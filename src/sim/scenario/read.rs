@@ -304,9 +304,9 @@ impl Reader<'_> {
             region.as_ref().map(|region| names.region(field, region)).transpose()?;
         }
         if let (Some(_), Some(key)) = (&what.writes, &service)
-            && self.setup.service(key).is_some_and(|service| service.gate.is_none())
+            && self.setup.service(key).is_some_and(|service| service.fence.is_none())
         {
-            return Err(Wrong::new("writes", format!("{key} has no gates")));
+            return Err(Wrong::new("writes", format!("{key} has no fence")));
         }
         if what.at.is_some_and(|at| at > end) {
             return Err(Wrong::new("at", format!("is after the end, {end}")));

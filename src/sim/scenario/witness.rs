@@ -127,10 +127,9 @@ impl State {
         let serving = witness.moves.iter().filter_map(|(service, moves)| {
             moves.last().map(|moved| (service.clone(), moved.serving.clone()))
         });
-        let gated = self.checker.setup.services.iter().filter(|(_, parsed)| parsed.service.gate.is_some());
-        let writing = gated.map(|(service, _)| {
-            (service.clone(), self.processes.writers(service, now).into_iter().collect())
-        });
+        let gated = self.checker.setup.services.iter().filter(|(_, parsed)| parsed.service.fence.is_some());
+        let writing =
+            gated.map(|(service, _)| (service.clone(), self.writers(service, now).into_iter().collect()));
         let glimpse = Glimpse {
             serving: serving.collect(),
             writing: writing.collect(),

@@ -19,12 +19,13 @@ type Row = (&'static str, Value, Option<&'static str>);
 
 /// Every case.
 pub fn cases() -> Vec<Case> {
-    let tables: [(&str, Value, Vec<Row>); 9] = [
+    let tables: [(&str, Value, Vec<Row>); 10] = [
         ("Region", region(), region_rows()),
         ("SharedService", service(), service_rows()),
         ("SharedService", service(), member_rows()),
         ("SharedService", service(), health_rows()),
         ("SharedService", service(), traffic_rows()),
+        ("SharedService", service(), fence_rows()),
         ("GradePolicy", policy(), policy_rows()),
         ("LedgerEntry", entry(), entry_rows()),
         ("SwitchoverDrill", drill(), drill_rows()),
@@ -181,6 +182,26 @@ fn service_rows() -> Vec<Row> {
             json!({"mode": "Automatic"}),
             Some("failback.mode Automatic needs after: how long the member must have been healthy"),
         ),
+    ]
+}
+
+fn fence_rows() -> Vec<Row> {
+    vec![
+        ("/spec/fence", json!({"workload": {"name": "writer"}}), None),
+        ("/spec/fence", json!({"workload": {"name": "writer", "kind": "StatefulSet", "replicas": 3}}), None),
+        (
+            "/spec/fence",
+            json!({"workload": {"name": "writer", "kind": "DaemonSet"}}),
+            Some("spec.fence.workload.kind"),
+        ),
+        (
+            "/spec/fence",
+            json!({"workload": {"name": "writer", "replicas": 0}}),
+            Some("spec.fence.workload.replicas"),
+        ),
+        ("/spec/fence", json!({"workload": {}}), Some("spec.fence.workload.name")),
+        ("/spec/fence", json!({}), Some("give fence.gate or fence.workload")),
+        ("/spec/fence", json!({"gate": {}, "workload": {"name": "writer"}}), Some("and not both")),
     ]
 }
 

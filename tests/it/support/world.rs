@@ -98,12 +98,25 @@ impl World {
 
     /// The same in this cluster, which is that of a region.
     pub async fn install_on(plane: ControlPlane, region: &str, namespaces: &[&str]) -> Self {
+        Self::install_with(plane, region, namespaces, &json!({})).await
+    }
+
+    /// The same with these values besides.
+    pub async fn install_with(
+        plane: ControlPlane,
+        region: &str,
+        namespaces: &[&str],
+        besides: &serde_json::Value,
+    ) -> Self {
         for namespace in namespaces {
             plane.create_namespace(namespace).await;
         }
         let secrets: Vec<_> =
             namespaces.iter().map(|name| json!({"namespace": name, "secrets": ["dns-key"]})).collect();
-        let values = json!({"region": region, "secretNamespaces": secrets});
+        let mut values = json!({"region": region, "secretNamespaces": secrets});
+        for (key, value) in besides.as_object().into_iter().flatten() {
+            values[key] = value.clone();
+        }
         let helm = Helm::with_kubeconfig(plane.admin_kubeconfig().to_str().unwrap());
         helm.install(SYSTEM, &values.to_string()).unwrap();
         let token = plane.try_kubectl(&["create", "token", "bongsu", "-n", SYSTEM], "").unwrap();

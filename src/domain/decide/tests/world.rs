@@ -8,8 +8,9 @@ use std::{
 
 use super::*;
 use crate::domain::{
-    Agreement, BudgetLimits, BudgetUse, FailoverPolicy, GatePolicy, HealthPolicy, Member, MemberView, Record,
-    Recovery, Report, Service, ServiceKey, SpecWord, Switches, Timings, VantageView, Window, WriterLease,
+    Agreement, BudgetLimits, BudgetUse, FailoverPolicy, Fence, GatePolicy, HealthPolicy, Member, MemberView,
+    Record, Recovery, Report, Service, ServiceKey, SpecWord, Switches, Timings, VantageView, Window,
+    WriterLease,
 };
 
 const NOW: Timestamp = Timestamp(1_000_000_000);
@@ -74,7 +75,7 @@ impl World {
 
     /// The writers stand behind gates; of the lease this is known.
     pub(super) fn gated(mut self, writer: WriterLease) -> Self {
-        self.service.gate = Some(GatePolicy { lease_ttl: Duration::from_secs(15) });
+        self.service.fence = Some(Fence::Gate(GatePolicy { lease_ttl: Duration::from_secs(15) }));
         self.writer = writer;
         self
     }
@@ -316,7 +317,7 @@ fn service(topology: Topology) -> Service {
         grade: 1,
         topology,
         members: BTreeMap::from([("a".into(), member(0)), ("b".into(), member(1))]),
-        gate: None,
+        fence: None,
         health: HealthPolicy {
             interval: Duration::from_secs(2),
             timeout: Duration::from_secs(1),
