@@ -112,7 +112,7 @@ fn service() -> Service {
         grade: 1,
         topology: Topology::ActiveActive,
         members: regions().zip((0..).map(member)).collect(),
-        gate: None,
+        fence: None,
         health: HealthPolicy {
             interval: Duration::from_secs(1),
             timeout: Duration::from_millis(500),

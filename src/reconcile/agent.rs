@@ -26,7 +26,8 @@ use super::{
 use crate::{
     api::{FailoverStatus, SharedServiceStatus},
     domain::{
-        Evaluation, Identity, Measured, Promises, RegionName, RouteName, RunId, ServiceKey, Tick, Trigger,
+        Evaluation, Identity, Measured, PreCheck, Promises, RegionName, RouteName, RunId, ServiceKey, Tick,
+        Trigger,
     },
     observability::Metrics,
     planted::planted,
@@ -144,8 +145,8 @@ pub(super) struct Shared {
     pub measured: BTreeMap<(Arc<str>, RunId, usize), (Tick, Measured)>,
     /// What is wrong with the name servers of services that a drill is about to move, and when they were tried.
     pub rehearsed: BTreeMap<ServiceKey, (Tick, Vec<String>)>,
-    /// Which members of the ledger take part, when they were asked; the errors in words.
-    pub ledger_asked: Option<(Tick, Result<Option<Vec<String>>, String>)>,
+    /// Whether all members of the ledger take part, and when they were asked.
+    pub ledger_asked: Option<(Tick, PreCheck)>,
     /// What was read of each route last.
     pub routes: BTreeMap<ServiceKey, BTreeMap<RouteName, RouteSeen>>,
     /// Looks at name servers that do not answer.

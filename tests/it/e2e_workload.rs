@@ -101,7 +101,7 @@ async fn a_workload_runs_where_it_is_served_and_a_move_waits_until_its_last_pod_
         .await;
     here.has_let_go(WRITER).await;
     pause(Duration::from_secs(3)).await;
-    assert_eq!(here.pods().await, [pod.clone()], "it is ending, and still there");
+    assert_eq!(here.pods().await, std::slice::from_ref(&pod), "it is ending, and still there");
     assert_eq!(service.shown().await, service.answer("daejeon", 1), "nobody is led elsewhere meanwhile");
     assert_eq!(there.pods().await, Vec::<String>::new(), "and nobody writes there");
     assert_eq!(mark(&worlds[0]).await, format!("epoch 1: fenced by Failover {failover}"));

@@ -10,7 +10,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client,
-    api::{ListParams, Patch, PatchParams},
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams},
     core::Selector,
 };
 use serde_json::json;
@@ -36,15 +36,6 @@ pub struct KubeWorkloads {
     client: Client,
 }
 
-/// What both kinds have.
-struct Found {
-    metadata: ObjectMeta,
-    replicas: Option<i32>,
-    selector: LabelSelector,
-    ready: Option<i32>,
-    observed: Option<i64>,
-}
-
 impl KubeWorkloads {
     /// The workloads that this client may read and change.
     #[must_use]
@@ -52,45 +43,26 @@ impl KubeWorkloads {
         Self { client }
     }
 
-    async fn found(&self, namespace: &str, workload: &Workload) -> Result<Found, CallError> {
-        Ok(match workload.kind {
-            WorkloadKind::Deployment => {
-                let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-                let found = bounded(api.get(&workload.name)).await?;
-                let (spec, status) = (found.spec.unwrap_or_default(), found.status.unwrap_or_default());
-                Found {
-                    metadata: found.metadata,
-                    replicas: spec.replicas,
-                    selector: spec.selector,
-                    ready: status.ready_replicas,
-                    observed: status.observed_generation,
-                }
-            }
-            WorkloadKind::StatefulSet => {
-                let api: Api<StatefulSet> = Api::namespaced(self.client.clone(), namespace);
-                let found = bounded(api.get(&workload.name)).await?;
-                let (spec, status) = (found.spec.unwrap_or_default(), found.status.unwrap_or_default());
-                Found {
-                    metadata: found.metadata,
-                    replicas: spec.replicas,
-                    selector: spec.selector,
-                    ready: status.ready_replicas,
-                    observed: status.observed_generation,
-                }
-            }
-        })
+    /// What is asked for stands in the same fields of both kinds.
+    fn api(&self, namespace: &str, workload: &Workload) -> Api<DynamicObject> {
+        let kind = match workload.kind {
+            WorkloadKind::Deployment => ApiResource::erase::<Deployment>(&()),
+            WorkloadKind::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
+        };
+        Api::namespaced_with(self.client.clone(), namespace, &kind)
     }
 
     /// Why a pod may still run or be made. The controllers are asked first: what they have seen they have done, and a pod that
     /// they made before that is found.
-    async fn left(&self, namespace: &str, found: &Found) -> Result<Option<String>, CallError> {
-        if !has_seen(&found.metadata, found.observed) {
+    async fn left(&self, namespace: &str, found: &DynamicObject) -> Result<Option<String>, CallError> {
+        if !has_seen(&found.metadata, number(found, "/status/observedGeneration")) {
             return Ok(Some("its controller has not seen the change yet".to_owned()));
         }
-        let wrong = |error: kube::core::ParseExpressionError| {
-            CallError::Answer(kube::Error::Service(Box::new(error)))
-        };
-        let selector = Selector::try_from(found.selector.clone()).map_err(wrong)?;
+        let selector = found.data.pointer("/spec/selector").cloned().unwrap_or_default();
+        let selector: LabelSelector = serde_json::from_value(selector)
+            .map_err(|error| CallError::Answer(kube::Error::SerdeError(error)))?;
+        let selector = Selector::try_from(selector)
+            .map_err(|error| CallError::Answer(kube::Error::Service(Box::new(error))))?;
         let below = ListParams::default().labels_from(&selector);
         let sets: Api<ReplicaSet> = Api::namespaced(self.client.clone(), namespace);
         let sets = bounded(sets.list(&below)).await?;
@@ -125,23 +97,29 @@ fn is_empty(set: &ReplicaSet) -> bool {
         && status.is_some_and(|status| status.replicas == 0)
 }
 
-fn count(replicas: Option<i32>) -> u32 {
-    replicas.map_or(0, |replicas| u32::try_from(replicas).unwrap_or(0))
+fn number(found: &DynamicObject, path: &str) -> Option<i64> {
+    found.data.pointer(path)?.as_i64()
+}
+
+fn count(found: &DynamicObject, path: &str) -> u32 {
+    number(found, path).and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
 }
 
 #[async_trait]
 impl Workloads for KubeWorkloads {
     async fn look(&self, namespace: &str, workload: &Workload) -> Result<WorkloadState, ResourcesError> {
         let what = || format!("read {workload} in {namespace}");
-        let found = self.found(namespace, workload).await.map_err(|error| unavailable(&error, what()))?;
-        let wanted = count(found.replicas);
+        let found = bounded(self.api(namespace, workload).get(&workload.name)).await;
+        let found = found.map_err(|error| unavailable(&error, what()))?;
+        let wanted = count(&found, "/spec/replicas");
         let left = match wanted {
             0 => self.left(namespace, &found).await.map_err(|error| unavailable(&error, what()))?,
             more => Some(format!("{more} pods are wanted")),
         };
+        let ready = count(&found, "/status/readyReplicas");
         let mark = found.metadata.annotations.and_then(|mut all| all.remove(MARK));
         let version = found.metadata.resource_version.unwrap_or_default();
-        Ok(WorkloadState { version, wanted, ready: count(found.ready), mark, left })
+        Ok(WorkloadState { version, wanted, ready, mark, left })
     }
 
     async fn set(
@@ -158,16 +136,33 @@ impl Workloads for KubeWorkloads {
         }));
         let parameters =
             PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let result = match workload.kind {
-            WorkloadKind::Deployment => {
-                let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-                bounded(api.patch(&workload.name, &parameters, &change)).await.map(drop)
-            }
-            WorkloadKind::StatefulSet => {
-                let api: Api<StatefulSet> = Api::namespaced(self.client.clone(), namespace);
-                bounded(api.patch(&workload.name, &parameters, &change)).await.map(drop)
-            }
-        };
-        result.map_err(|error| unavailable(&error, format!("set {workload} in {namespace} to {replicas}")))
+        let result = bounded(self.api(namespace, workload).patch(&workload.name, &parameters, &change)).await;
+        result
+            .map_err(|error| unavailable(&error, format!("set {workload} in {namespace} to {replicas}")))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(generation: i64, observed: Option<i64>, wanted: i32, there: i32) -> ReplicaSet {
+        let status = json!({"replicas": there, "observedGeneration": observed});
+        let object = json!({
+            "metadata": {"generation": generation},
+            "spec": {"replicas": wanted, "selector": {}},
+            "status": status,
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn a_replica_set_is_at_zero_when_its_controller_has_seen_that_it_is_to_be_and_has_no_pod() {
+        assert!(is_empty(&set(3, Some(3), 0, 0)));
+        assert!(!is_empty(&set(3, Some(2), 0, 0)), "a pod may be on its way by what was there before");
+        assert!(!is_empty(&set(3, None, 0, 0)));
+        assert!(!is_empty(&set(3, Some(3), 1, 0)));
+        assert!(!is_empty(&set(3, Some(3), 0, 1)));
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn run(
         let chunk = done.next_seed..end.min(done.next_seed + CHUNK);
         let began = clock.tick();
         let progress = Progress::default();
-        let findings = watched(|| explore(&setup, chunk, jobs, &progress), &progress, &is_over, &done, end)?;
+        let findings = watched(|| explore(&setup, chunk, jobs, &progress), &progress, is_over, &done, end)?;
         done.seconds += clock.tick().since(began).as_secs_f64();
         done.moves += progress.moves.load(Ordering::Relaxed);
         // Seeds are taken in order and each that was taken is run to its end.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     domain::{DrillPhase, DrillRun, PreCheck, RuleOutcome, ServiceKey, Tick, Timestamp},
+    ports::LedgerError,
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
 };
 
@@ -75,28 +76,17 @@ impl Agent {
         if self.shared().ledger_asked.as_ref().is_some_and(|(at, _)| fresh(*at)) {
             return;
         }
-        let asked = self.ports.ledger.absent().await.map_err(|error| error.to_string());
+        let found = complete(self.ports.ledger.absent().await);
         let at = self.ports.clock.tick();
-        self.shared().ledger_asked = Some((at, asked));
+        self.shared().ledger_asked = Some((at, found));
     }
 
     /// Whether all members of the ledger take part; `None`: not asked, or not lately.
     pub(super) fn ledger_complete(&self) -> Option<PreCheck> {
         let now = self.ports.clock.tick();
         let shared = self.shared();
-        let (_, asked) = shared.ledger_asked.as_ref().filter(|(at, _)| now.since(*at) <= STALE)?;
-        Some(match asked {
-            Ok(Some(absent)) => {
-                check("LedgerComplete", None, (!absent.is_empty()).then(|| absent.join("; ")))
-            }
-            Ok(None) => PreCheck {
-                outcome: RuleOutcome::NotApplicable,
-                message: "the ledger does not say who its members are: one in an API server does not"
-                    .to_owned(),
-                ..check("LedgerComplete", None, None)
-            },
-            Err(error) => check("LedgerComplete", None, Some(error.clone())),
-        })
+        let (_, found) = shared.ledger_asked.as_ref().filter(|(at, _)| now.since(*at) <= STALE)?;
+        Some(found.clone())
     }
 
     /// What is wrong with the name servers of a service, in words; the outer `None`: not tried, or not lately.
@@ -105,6 +95,18 @@ impl Agent {
         let shared = self.shared();
         let (_, wrong) = shared.rehearsed.get(service).filter(|(at, _)| now.since(*at) <= STALE)?;
         Some((!wrong.is_empty()).then(|| wrong.join("; ")))
+    }
+}
+
+fn complete(asked: Result<Option<Vec<String>>, LedgerError>) -> PreCheck {
+    match asked {
+        Ok(Some(absent)) => check("LedgerComplete", None, (!absent.is_empty()).then(|| absent.join("; "))),
+        Ok(None) => PreCheck {
+            outcome: RuleOutcome::NotApplicable,
+            message: "the ledger does not say who its members are: one in an API server does not".to_owned(),
+            ..check("LedgerComplete", None, None)
+        },
+        Err(error) => check("LedgerComplete", None, Some(error.to_string())),
     }
 }
 
