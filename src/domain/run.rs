@@ -46,6 +46,9 @@ pub struct Run {
     /// cluster counts its own generations.
     #[serde(default)]
     pub heard: BTreeMap<RegionName, i64>,
+    /// Who served before works no more, so an epoch that is raised is not taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_way_back: bool,
     /// The process that wrote last.
     pub owner: Identity,
 }
@@ -192,6 +195,7 @@ impl Run {
             times,
             message: String::new(),
             heard: BTreeMap::new(),
+            no_way_back: false,
             owner,
         }
     }
@@ -269,7 +273,7 @@ impl Run {
     /// Whether it is a planned move that is not verified yet. What has no way back goes on.
     #[must_use]
     pub fn may_turn_back(&self) -> bool {
-        let has_way_back = self.cursor <= self.plan.point_of_no_return && !self.compensating();
+        let has_way_back = !self.is_past_return() && !self.compensating();
         self.state == RunState::Running && has_way_back && !self.plan.compensation.is_empty()
     }
 
@@ -285,11 +289,16 @@ impl Run {
 
     /// Who served before works no more. An epoch that is raised is not taken back then: what fails is tried on, as in a move that
     /// began because something broke.
-    pub fn close_way_back(&mut self) {
+    pub const fn close_way_back(&mut self) {
+        self.no_way_back = true;
+    }
+
+    /// Whether what was done is not undone any more.
+    fn is_past_return(&self) -> bool {
         let raise = |step: &Step| matches!(step, Step::RaiseEpoch { .. });
-        if let Some(raised) = self.plan.steps.iter().position(raise) {
-            self.plan.point_of_no_return = self.plan.point_of_no_return.min(raised);
-        }
+        let planned = self.plan.point_of_no_return;
+        let raised = self.plan.steps.iter().position(raise).filter(|_| self.no_way_back);
+        self.cursor > raised.map_or(planned, |raised| raised.min(planned))
     }
 
     /// The run ends because the world around it is gone, for example its service was deleted.
@@ -385,7 +394,7 @@ impl Run {
     fn step_failed(&mut self, answer: String, now: Timestamp) {
         let name = self.current().map_or("", |record| record.step.kind().as_str());
         let attempts = self.attempts();
-        let past_return = self.cursor > self.plan.point_of_no_return || self.compensating();
+        let past_return = self.is_past_return() || self.compensating();
         // A new service: nobody is led by this name yet, so trying on harms nobody and a repaired key is picked up.
         let endless = self.plan.change.trigger == Trigger::Establish && past_return;
         let limit = if past_return { ATTEMPTS_AFTER_NO_RETURN } else { ATTEMPTS_BEFORE_NO_RETURN };
