@@ -46,7 +46,8 @@ pub struct Run {
     /// cluster counts its own generations.
     #[serde(default)]
     pub heard: BTreeMap<RegionName, i64>,
-    /// Who served before works no more, so an epoch that is raised is not taken back.
+    /// Who served before works no more, as it was seen at the last failure: an epoch that is raised is not taken back then, and what
+    /// fails is tried on, as in a move that began because something broke.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_way_back: bool,
     /// The process that wrote last.
@@ -285,12 +286,6 @@ impl Run {
             self.note(StepState::Failed, why.to_owned(), Some(now));
         }
         self.compensate(now);
-    }
-
-    /// Who served before works no more. An epoch that is raised is not taken back then: what fails is tried on, as in a move that
-    /// began because something broke.
-    pub const fn close_way_back(&mut self) {
-        self.no_way_back = true;
     }
 
     /// Whether what was done is not undone any more.

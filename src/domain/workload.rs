@@ -75,6 +75,8 @@ impl Wish {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadWord {
+    /// Which workload: the spec may name another one by now.
+    pub workload: Arc<str>,
     /// The epoch of the service when it was said.
     pub epoch: Epoch,
     /// What was seen.
@@ -94,16 +96,27 @@ pub enum WorkloadSeen {
 }
 
 impl WorkloadWord {
-    /// Whether a run that has fenced an epoch may take it that nobody writes there under it.
+    /// What was seen of a workload under an epoch.
     #[must_use]
-    pub fn is_stopped(&self, epoch: Epoch, run: &RunId) -> bool {
-        matches!(&self.seen, WorkloadSeen::StoppedFor(other) if other == run) && self.epoch == epoch
+    pub fn new(workload: &Workload, epoch: Epoch, seen: WorkloadSeen, by: Identity) -> Self {
+        Self { workload: Arc::from(workload.to_string()), epoch, seen, by }
     }
 
-    /// Whether somebody writes there under an epoch.
+    /// Whether a run that has fenced an epoch may take it that this workload does not write there under it.
     #[must_use]
-    pub fn writes(&self, epoch: Epoch) -> bool {
-        self.seen == WorkloadSeen::Running && self.epoch == epoch
+    pub fn is_stopped(&self, workload: &Workload, epoch: Epoch, run: &RunId) -> bool {
+        let for_it = matches!(&self.seen, WorkloadSeen::StoppedFor(other) if other == run);
+        for_it && self.is_of(workload, epoch)
+    }
+
+    /// Whether this workload writes there under an epoch.
+    #[must_use]
+    pub fn writes(&self, workload: &Workload, epoch: Epoch) -> bool {
+        self.seen == WorkloadSeen::Running && self.is_of(workload, epoch)
+    }
+
+    fn is_of(&self, workload: &Workload, epoch: Epoch) -> bool {
+        *self.workload == *workload.to_string() && self.epoch == epoch
     }
 
     /// Path of the word on the workload of a service in a region.
@@ -145,16 +158,26 @@ mod tests {
 
     #[test]
     fn a_word_counts_for_the_run_and_the_epoch_that_it_was_said_for() {
-        let word = |epoch, seen| WorkloadWord { epoch: Epoch(epoch), seen, by: Identity::new("bongsu-1") };
+        let named = |name: &str| Workload {
+            kind: WorkloadKind::Deployment,
+            name: Arc::from(name),
+            replicas: 1,
+            stop_within: Duration::ZERO,
+            start_within: Duration::ZERO,
+        };
+        let (writer, other_writer) = (named("writer"), named("another"));
+        let word = |epoch, seen| WorkloadWord::new(&writer, Epoch(epoch), seen, Identity::new("bongsu-1"));
         let run = RunId::new("r");
         let of_run = WorkloadSeen::StoppedFor(run.clone());
-        assert!(word(7, of_run.clone()).is_stopped(Epoch(7), &run));
-        assert!(!word(6, of_run).is_stopped(Epoch(7), &run), "an epoch before");
+        assert!(word(7, of_run.clone()).is_stopped(&writer, Epoch(7), &run));
+        assert!(!word(7, of_run.clone()).is_stopped(&other_writer, Epoch(7), &run), "another workload");
+        assert!(!word(6, of_run).is_stopped(&writer, Epoch(7), &run), "an epoch before");
         let other = WorkloadSeen::StoppedFor(RunId::new("another"));
-        assert!(!word(7, other).is_stopped(Epoch(7), &run), "a move that was given up before");
-        assert!(!word(7, WorkloadSeen::Running).is_stopped(Epoch(7), &run));
-        assert!(word(7, WorkloadSeen::Running).writes(Epoch(7)));
-        assert!(!word(6, WorkloadSeen::Running).writes(Epoch(7)));
+        assert!(!word(7, other).is_stopped(&writer, Epoch(7), &run), "a move that was given up before");
+        assert!(!word(7, WorkloadSeen::Running).is_stopped(&writer, Epoch(7), &run));
+        assert!(word(7, WorkloadSeen::Running).writes(&writer, Epoch(7)));
+        assert!(!word(7, WorkloadSeen::Running).writes(&other_writer, Epoch(7)));
+        assert!(!word(6, WorkloadSeen::Running).writes(&writer, Epoch(7)));
     }
 
     #[test]

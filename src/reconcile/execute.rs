@@ -110,8 +110,8 @@ impl Agent {
                     }
                     let result = self.effect(run, &step, parsed, catalog).await;
                     self.count_step(&step, &result);
-                    if matches!(result, StepResult::Failed(_)) && self.nobody_is_left(run, parsed, catalog) {
-                        run.close_way_back();
+                    if matches!(result, StepResult::Failed(_)) {
+                        run.no_way_back = self.nobody_is_left(run, parsed, catalog);
                     }
                     let again = retry::after(&result, run.attempts());
                     run.finish(result, self.ports.clock.wall());
@@ -126,8 +126,12 @@ impl Agent {
         }
     }
 
-    /// Whether everybody who served before the move has failed by now. Unknown is not failed.
+    /// Whether everybody who served before the move has failed by now. Unknown is not failed, and a member whose workload was
+    /// stopped for this move may look as if it had.
     fn nobody_is_left(&self, run: &Run, parsed: &Parsed, catalog: &Catalog) -> bool {
+        if parsed.service.workload().is_some() {
+            return false;
+        }
         let seen = self.observe(parsed, catalog);
         let from = &run.plan.change.from;
         !from.is_empty() && from.iter().all(|region| seen.health_in(region) == MemberHealth::Down)
@@ -296,7 +300,7 @@ impl Agent {
                     true => self.precheck(run, parsed, catalog),
                     false => StepResult::Done(String::new()),
                 };
-                self.raise_epoch(run, *epoch, serving, still_right).await
+                self.raise_epoch(run, parsed, (*epoch, serving), still_right).await
             }
             Step::ShiftTraffic { route } => match self.mirror.record(&run.service) {
                 Some((_, record)) if record.epoch > newest_epoch(run) => superseded(&record),
@@ -342,8 +346,8 @@ impl Agent {
     async fn raise_epoch(
         &self,
         run: &Run,
-        epoch: Epoch,
-        serving: &BTreeSet<RegionName>,
+        parsed: &Parsed,
+        (epoch, serving): (Epoch, &BTreeSet<RegionName>),
         still_right: impl Fn() -> StepResult + Send,
     ) -> StepResult {
         let entry = Entry::Record(run.service.clone());
@@ -371,6 +375,9 @@ impl Agent {
             }
             Ok(None) => return StepResult::Failed("the ledger has no record of the service".to_owned()),
         };
+        if let Some(not_yet) = self.is_still_written(run, parsed).await {
+            return not_yet;
+        }
         match still_right() {
             StepResult::Done(_) => {}
             wrong => return wrong,

@@ -1,9 +1,10 @@
 //! Keeps workloads that write at zero where their service is not served, and says in the ledger what was read back (ADR 15).
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-
-use futures::{StreamExt, stream};
-use tracing::warn;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     agent::Agent,
@@ -15,6 +16,7 @@ use crate::{
     domain::{Record, RegionName, ServiceKey, Tick, Wish, Workload, WorkloadSeen, WorkloadWord},
     ports::{Event, EventKind, Expect, LedgerError, ObjectRef, WorkloadState, Workloads},
 };
+use futures::{StreamExt, stream};
 
 /// Time between two looks at what the ledger wants, and at a workload that is not yet as it should be. 200 ms: a move waits for
 /// it, and a pod takes seconds to end.
@@ -22,6 +24,10 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Time after which a workload that was as it should be is looked at again: somebody may have started it by hand.
 const AGAIN: Duration = Duration::from_secs(10);
+
+/// Time after which a workload that does not come to be as it should is looked at less often, and how often then: what a pod
+/// needs is longer, and a hundred that never end would be asked for five times a second each.
+const SLOW: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(2));
 
 /// Time after a look that failed: the API server may be away.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
@@ -32,6 +38,8 @@ const AT_ONCE: usize = 16;
 /// What a workload was last found to be.
 struct Kept {
     wish: Wish,
+    /// Since when this is wished for.
+    since: Tick,
     next: Tick,
     /// Why not as it should be; told once.
     trouble: Option<String>,
@@ -74,32 +82,40 @@ impl Agent {
         });
         let found: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
         for (service, wish, found) in found {
+            let now = self.ports.clock.tick();
+            let before = known.remove(&service);
+            let since = before.as_ref().filter(|kept| kept.wish == wish).map_or(now, |kept| kept.since);
             let (wait, trouble) = match found {
                 Ok(Look::Settled) => (AGAIN, None),
-                Ok(Look::Under) => (LOOK, None),
+                Ok(Look::Under) => (if now.since(since) > SLOW.0 { SLOW.1 } else { LOOK }, None),
                 Err(trouble) => (AFTER_ERROR, Some(trouble)),
             };
-            let before = known.get(&service).and_then(|kept| kept.trouble.clone());
-            if let Some(trouble) = trouble.as_ref().filter(|trouble| before.as_ref() != Some(trouble)) {
-                warn!(%service, trouble, "the workload is not kept as the ledger says, trying again");
+            let told = before.and_then(|kept| kept.trouble);
+            if let Some(trouble) = trouble.clone().filter(|trouble| told.as_ref() != Some(trouble)) {
+                let note = format!("the workload is not kept as the ledger says, trying again: {trouble}");
+                self.tell_of_workload(&service, EventKind::Warning, "WorkloadNotKept", note).await;
             }
-            let next = self.ports.clock.tick().plus(wait);
-            known.insert(service, Kept { wish, next, trouble });
+            known.insert(service, Kept { wish, since, next: now.plus(wait), trouble });
         }
     }
 
-    /// The services with a workload here, and what the ledger said of each last.
+    /// The services with a workload here, and what the ledger said of each last. A region that serves is asked for it also when
+    /// it is no member any more: that is why it is left. Of two services that name one workload the first has it, and no move of
+    /// the other one finds a word.
     fn wanted(&self, catalog: &Catalog) -> BTreeMap<ServiceKey, (Arc<Parsed>, Wish)> {
         let own = &self.settings.region;
-        let here =
-            catalog.services.values().filter_map(|entry| entry.parsed.as_ref().ok()).filter(|parsed| {
-                parsed.service.workload().is_some() && parsed.service.members.contains_key(own)
-            });
-        let wish = |parsed: &Arc<Parsed>| {
-            let (_, record) = self.mirror.record(&parsed.service.key)?;
-            Some((parsed.service.key.clone(), (parsed.clone(), Wish::of(&record, own))))
-        };
-        here.filter_map(wish).collect()
+        let mut named = BTreeSet::new();
+        let mut wanted = BTreeMap::new();
+        for parsed in catalog.services.values().filter_map(|entry| entry.parsed.as_ref().ok()) {
+            let service = &parsed.service;
+            let Some(workload) = service.workload() else { continue };
+            let Some((_, record)) = self.mirror.record(&service.key) else { continue };
+            let is_here = service.members.contains_key(own) || record.serving.contains(own);
+            if is_here && named.insert((service.key.namespace.clone(), workload.to_string())) {
+                wanted.insert(service.key.clone(), (parsed.clone(), Wish::of(&record, own)));
+            }
+        }
+        wanted
     }
 
     /// One look. The workload is read before the record, and written only as it was read: whoever fences in between writes its
@@ -123,7 +139,7 @@ impl Agent {
                 Ok(Look::Under)
             }
             Some(_) => Err("this process no longer speaks for its region".to_owned()),
-            None => self.say_workload(&service.key, &state, wish).await,
+            None => self.say_workload(&service.key, workload, &state, wish).await,
         }
     }
 
@@ -131,22 +147,23 @@ impl Agent {
     async fn say_workload(
         &self,
         service: &ServiceKey,
+        workload: &Workload,
         state: &WorkloadState,
         wish: Wish,
     ) -> Result<Look, String> {
         let (epoch, seen) = match (wish, &state.left) {
             (Wish::Run(_), _) if state.ready == 0 => return Ok(Look::Under),
             (Wish::Run(epoch), _) => (epoch, WorkloadSeen::Running),
-            (Wish::Stop(..), Some(_)) => return Ok(Look::Under),
-            (Wish::Stop(epoch, Some(run)), None) => (epoch, WorkloadSeen::StoppedFor(run)),
             // Nobody waits for it.
-            (Wish::Stop(_, None), None) => return Ok(Look::Settled),
+            (Wish::Stop(_, None), _) => return Ok(Look::Settled),
+            (Wish::Stop(_, Some(_)), Some(_)) => return Ok(Look::Under),
+            (Wish::Stop(epoch, Some(run)), None) => (epoch, WorkloadSeen::StoppedFor(run)),
         };
         let ledger = self.ports.ledger.as_ref();
         let entry = Entry::Workload(self.settings.region.clone(), service.clone());
         let known = book::get::<WorkloadWord>(ledger, &entry).await.map_err(|error| error.to_string())?;
-        let word = WorkloadWord { epoch, seen, by: self.settings.identity.clone() };
-        let is_same = |known: &WorkloadWord| known.epoch == word.epoch && known.seen == word.seen;
+        let word = WorkloadWord::new(workload, epoch, seen, self.settings.identity.clone());
+        let is_same = |known: &WorkloadWord| WorkloadWord { by: word.by.clone(), ..known.clone() } == word;
         let expect = match &known {
             Some((_, known)) if is_same(known) => return Ok(Look::Settled),
             Some((version, _)) => Expect::Version(*version),
@@ -161,14 +178,17 @@ impl Agent {
             0 => ("WorkloadStopped", format!("{workload} was set to 0")),
             _ => ("WorkloadStarted", format!("{workload} was set to {replicas}")),
         };
+        let note = format!("{what} in {}: {}", self.settings.region, wish.mark());
+        self.tell_of_workload(service, EventKind::Normal, reason, note).await;
+    }
+
+    async fn tell_of_workload(&self, service: &ServiceKey, kind: EventKind, reason: &str, note: String) {
         let object = ObjectRef {
             kind: "SharedService",
             namespace: service.namespace.to_string(),
             name: service.name.to_string(),
         };
-        let note = format!("{what} in {}: {}", self.settings.region, wish.mark());
-        let (kind, action) = (EventKind::Normal, "Fence".to_owned());
-        self.tell(Event { object, kind, reason: reason.to_owned(), action, note }).await;
+        self.tell(Event { object, kind, reason: reason.to_owned(), action: "Fence".to_owned(), note }).await;
     }
 
     /// What is known of the workload of a service in a region, from the ledger.

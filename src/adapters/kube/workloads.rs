@@ -116,7 +116,8 @@ impl Workloads for KubeWorkloads {
             0 => self.left(namespace, &found).await.map_err(|error| unavailable(&error, what()))?,
             more => Some(format!("{more} pods are wanted")),
         };
-        let ready = count(&found, "/status/readyReplicas");
+        let seen = has_seen(&found.metadata, number(&found, "/status/observedGeneration"));
+        let ready = if seen { count(&found, "/status/readyReplicas") } else { 0 };
         let mark = found.metadata.annotations.and_then(|mut all| all.remove(MARK));
         let version = found.metadata.resource_version.unwrap_or_default();
         Ok(WorkloadState { version, wanted, ready, mark, left })

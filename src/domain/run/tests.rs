@@ -78,7 +78,7 @@ fn play(mut run: Run, tries: &str, expected: &str) {
             (Next::Person, 'A') => run.intervene(Intervention::Abort, &here(), generation, now),
             (_, 'T') if run.may_turn_back() => run.turn_back("not wanted any more", now),
             (_, 'T') => told.push("-".to_owned()),
-            (_, 'L') => run.close_way_back(),
+            (_, 'L') => run.no_way_back = true,
             (Next::Execute(step), _) => {
                 told.push(match step {
                     Step::RaiseEpoch { epoch, serving } => {

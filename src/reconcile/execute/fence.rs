@@ -59,7 +59,7 @@ impl Agent {
         }
         let lease = match self.ports.ledger.lease(&writer_lease(&run.service)).await {
             Err(error) => return StepResult::Failed(error.to_string()),
-            Ok(None) => return StepResult::Done("no gate has ever held the writer's lease".to_owned()),
+            Ok(None) => return self.no_gate_was_seen(run).await,
             Ok(Some(lease)) => lease,
         };
         let over = match lease {
@@ -77,6 +77,24 @@ impl Agent {
             }
         };
         self.promises_left(run, LOOK).await.unwrap_or(StepResult::Done(over))
+    }
+
+    /// Nobody stands before the writer; unless it was a workload when the move was planned.
+    async fn no_gate_was_seen(&self, run: &Run) -> StepResult {
+        for region in run.plan.change.leaving() {
+            match self.workload_word(&run.service, region).await {
+                Err(error) => return StepResult::Failed(error.to_string()),
+                Ok(Some(word)) if word.epoch.next() >= run.plan.epoch => {
+                    return StepResult::Failed(format!(
+                        "{} in {region} wrote under this epoch, and spec.fence says nothing of it any more: put it back until the \
+                         move is over",
+                        word.workload
+                    ));
+                }
+                Ok(_) => {}
+            }
+        }
+        StepResult::Done("no gate has ever held the writer's lease".to_owned())
     }
 
     fn still_held(&self, holder: &str, run: &Run, parsed: &Parsed) -> StepResult {

@@ -148,3 +148,20 @@ async fn nothing_is_said_while_a_pod_is_left_and_each_move_has_a_word_of_its_own
     cluster.leaves(None);
     bench.until("it says so again", || (word(&bench)? == said("second")).then_some(())).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_serves_is_stopped_also_when_it_is_no_member_any_more() {
+    let cluster = Cluster::new(1);
+    let bench = daejeon(&cluster, &record("daejeon", 1, None)).await;
+    bench.until("it runs", || (word(&bench) == Some(WorkloadSeen::Running)).then_some(())).await;
+    let ulsan =
+        "{apiVersion: bongsu.io/v1alpha1, kind: Region, metadata: {name: ulsan}, spec: {failureDomain: u}}";
+    bench.edit("ulsan", Some(ulsan)).await;
+    let without = service("verify", &["names"])
+        .replace("  failover:", "  fence: {workload: {name: writer}}\n  failover:")
+        .replace("region: daejeon", "region: ulsan");
+    bench.edit("verify", Some(&without)).await;
+    bench.put(&entry(), &record("daejeon", 1, Some("leave"))).await;
+    let stopped = WorkloadSeen::StoppedFor(RunId::new("leave"));
+    bench.until("it says that it has stopped", || (word(&bench)? == stopped).then_some(())).await;
+}

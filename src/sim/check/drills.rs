@@ -187,7 +187,10 @@ impl State {
         let slack = self.checker.clocks_apart() + SECOND;
         if run.verdict.is_some_and(|(verdict, _)| verdict.is_passed()) {
             // They were away before it was written that they are: whoever wrote it may have stood still meanwhile.
-            let away = left.values().filter_map(|(_, left)| *left).max();
+            let over = |drilled: &DrilledService| {
+                self.checker.runs.get(&(run.namespace.clone(), run.away_id(drilled)))?.over
+            };
+            let away = run.services.iter().filter_map(over).max();
             let since = held.map(|held| away.map_or(held, |away| away.min(held)));
             let held = since.zip(*returns).map(|(since, returns)| returns.since(since)).unwrap_or_default();
             if held + slack < run.limits.hold {
