@@ -254,6 +254,9 @@ pub enum Why {
 
 const SUSPECTS: &str = "; those that see several regions turn bad at once are themselves the suspects";
 
+const GATE_NEVER_SEEN: &str = "no gate has ever held the writer's lease, so nobody knows that the old writer will stop: start bongsu gate \
+                               before each writer, or create the Failover yourself";
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -287,17 +290,12 @@ impl fmt::Display for Why {
                 write!(f, "{region} cannot take over: {refusal}")
             }
             Self::Gated => f.write_str("a gate stands before the writer: the move waits until it has shut"),
-            Self::WorkloadStops => f.write_str("the move waits until Bongsu has read back that no pod writes any more"),
-            Self::NobodyConfirms(region) => write!(
-                f,
-                "the Bongsu of {region} does not answer, so nobody confirms that the workload there has stopped: make sure that it \
-                 has, and create a Failover with writerStopped: true"
-            ),
+            Self::WorkloadStops => {
+                f.write_str("the move waits until Bongsu has read back that no pod writes any more")
+            }
+            Self::NobodyConfirms(region) => unconfirmed_text(region, f),
             Self::NoGate => f.write_str("the spec has no fence: nothing is promised of writes"),
-            Self::GateNeverSeen => f.write_str(
-                "no gate has ever held the writer's lease, so nobody knows that the old writer will stop: start bongsu gate \
-                 before each writer, or create the Failover yourself",
-            ),
+            Self::GateNeverSeen => f.write_str(GATE_NEVER_SEEN),
             Self::Empty => f.write_str("nobody who carries load would be left"),
             Self::Left { members } => write!(f, "{members} would serve"),
             Self::Load { capacity, load } => match capacity {
@@ -340,6 +338,14 @@ fn coarse(time: Duration) -> String {
         7_200..172_800 => format!("{} h", seconds.div_ceil(3_600)),
         _ => format!("{} days", seconds.div_ceil(86_400)),
     }
+}
+
+fn unconfirmed_text(region: &RegionName, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "the Bongsu of {region} does not answer, so nobody confirms that the workload there has stopped: make sure that it \
+         has, and create a Failover with writerStopped: true"
+    )
 }
 
 fn published_text(published: &Published, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Epoch, Identity, Record, RegionName, RunId, ServiceKey};
+use super::{Epoch, Identity, Record, RegionName, RunId};
 
 /// The workload of a service, of one name in each region's cluster.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -117,12 +117,6 @@ impl WorkloadWord {
 
     fn is_of(&self, workload: &Workload, epoch: Epoch) -> bool {
         *self.workload == *workload.to_string() && self.epoch == epoch
-    }
-
-    /// Path of the word on the workload of a service in a region.
-    #[must_use]
-    pub fn key(service: &ServiceKey, region: &RegionName) -> String {
-        format!("workload/{service}/{region}")
     }
 }
 

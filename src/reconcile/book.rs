@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::vantage::MemberVerdict;
 use crate::{
-    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Term, Timestamp, Trigger, WorkloadWord},
+    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Term, Timestamp, Trigger},
     planted::planted,
     ports::{Expect, Key, Ledger, LedgerError, Under, Version},
 };
@@ -54,7 +54,7 @@ impl Entry {
             Self::Draw(namespace, drill) => format!("draw/{namespace}/{drill}"),
             Self::Verdict(vantage, service) => format!("verdict/{vantage}/{service}"),
             Self::Spec(region, service) => format!("spec/{region}/{service}"),
-            Self::Workload(region, service) => WorkloadWord::key(service, region),
+            Self::Workload(region, service) => format!("workload/{service}/{region}"),
             Self::Standing(region) => format!("standing/{region}"),
             Self::Identity(region) => format!("identity/{region}"),
             Self::Leader => "leader".to_owned(),

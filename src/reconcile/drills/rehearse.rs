@@ -24,8 +24,8 @@ const REHEARSE_LOOK: Duration = Duration::from_secs(1);
 const REHEARSE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Agent {
-    /// Tries the name servers of all runs that are about to start, and asks the ledger, until the process ends. A task of its own: one that
-    /// hangs keeps no drill from being looked at.
+    /// Tries the name servers of all runs that are about to start, and asks the ledger, until the process ends. A task of its
+    /// own: one that hangs keeps no drill from being looked at.
     pub(in crate::reconcile) async fn rehearse_traffic(self: Arc<Self>) {
         loop {
             self.ports.clock.sleep(REHEARSE_LOOK).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use crate::{
-    domain::{Record, Run, ServiceKey, StepResult, writer_lease},
+    domain::{Record, Run, RunState, ServiceKey, StepResult, writer_lease},
     planted::planted,
     ports::{Expect, LeaseState, LedgerError},
     reconcile::{
@@ -81,10 +81,15 @@ impl Agent {
 
     /// Nobody stands before the writer; unless it was a workload when the move was planned.
     async fn no_gate_was_seen(&self, run: &Run) -> StepResult {
-        for region in run.plan.change.leaving() {
+        // Under the epoch that is left: on the way back that is the one that was raised.
+        let (regions, epoch): (Vec<_>, _) = match run.state {
+            RunState::Running => (run.plan.change.leaving().collect(), run.plan.epoch),
+            _ => (run.plan.change.joining().collect(), run.plan.epoch.next()),
+        };
+        for region in regions {
             match self.workload_word(&run.service, region).await {
                 Err(error) => return StepResult::Failed(error.to_string()),
-                Ok(Some(word)) if word.epoch.next() >= run.plan.epoch => {
+                Ok(Some(word)) if word.epoch.next() >= epoch => {
                     return StepResult::Failed(format!(
                         "{} in {region} wrote under this epoch, and spec.fence says nothing of it any more: put it back until the \
                          move is over",

@@ -30,10 +30,6 @@ impl Agent {
         if record.run.as_ref() != Some(&run.id) {
             return StepResult::Superseded("another run has the service".to_owned());
         }
-        if !record.fenced {
-            let why = "spec.fence was changed while this move was under way, so nobody was told to stop";
-            return StepResult::Failed(why.to_owned());
-        }
         let request = self.mirror.request(&run.service.namespace, &run.id);
         // The word of a person is about the region that is left, and not about the one that the way back leaves.
         if run.state == RunState::Running && request.is_some_and(|(_, request)| request.writer_stopped) {
@@ -42,7 +38,12 @@ impl Agent {
             );
         }
         let next = if run.state == RunState::Running { &run.plan.change.to } else { &run.plan.change.from };
-        for region in record.serving.difference(next) {
+        let leaving: Vec<&RegionName> = record.serving.difference(next).collect();
+        if !leaving.is_empty() && !record.fenced {
+            let why = "spec.fence was changed while this move was under way, so nobody was told to stop";
+            return StepResult::Failed(why.to_owned());
+        }
+        for region in leaving {
             match self.workload_word(&run.service, region).await {
                 Err(error) => return StepResult::Failed(error.to_string()),
                 Ok(Some(word)) if word.is_stopped(workload, record.epoch, &run.id) => {}

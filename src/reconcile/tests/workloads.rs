@@ -165,3 +165,48 @@ async fn a_region_that_serves_is_stopped_also_when_it_is_no_member_any_more() {
     let stopped = WorkloadSeen::StoppedFor(RunId::new("leave"));
     bench.until("it says that it has stopped", || (word(&bench)? == stopped).then_some(())).await;
 }
+
+/// Bongsu in Daegu leads; the words of both other regions are written by the test.
+async fn led_from_daegu() -> Bench {
+    let limits = "{workload: {name: writer, stopWithin: 60s, startWithin: 1s}}";
+    let writer =
+        service("verify", &["names"]).replace("  failover:", &format!("  fence: {limits}\n  failover:"));
+    let bench = Bench::start(&[("verify", &*writer)]).await;
+    bench.until("it serves", || bench.ledger.text(&entry())).await;
+    // Until Gwangju has been well for long enough.
+    bench.pass(Duration::from_secs(10)).await;
+    bench
+}
+
+async fn says(bench: &Bench, region: &str, epoch: u64, seen: WorkloadSeen) {
+    let workload = Arc::from("Deployment writer");
+    let word = WorkloadWord { workload, epoch: Epoch(epoch), seen, by: "test".into() };
+    bench.put(&Entry::Workload(region.into(), key("verify")), &word).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_word_of_a_person_does_not_count_for_the_region_that_the_way_back_leaves() {
+    let bench = led_from_daegu().await;
+    says(&bench, "daejeon", 1, WorkloadSeen::Running).await;
+    bench.put_request("sure", |request| request.writer_stopped = true).await;
+    bench.until("it is led there", || (bench.record("verify").epoch == Epoch(2)).then_some(())).await;
+    // Nobody says that a pod is ready in Gwangju, so the move is undone; its pods may run all the same.
+    bench.until("it goes back", || bench.run("sure").filter(|run| run.compensating())).await;
+    bench.pass(Duration::from_secs(5)).await;
+    assert_eq!(bench.record("verify").epoch, Epoch(2), "nobody has said that Gwangju has stopped");
+    says(&bench, "gwangju", 2, WorkloadSeen::StoppedFor(RunId::new("sure"))).await;
+    bench.until("it is back", || (bench.record("verify").epoch == Epoch(3)).then_some(())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_that_is_taken_away_under_a_move_ends_the_move_and_not_the_fence() {
+    let bench = led_from_daegu().await;
+    says(&bench, "daejeon", 1, WorkloadSeen::Running).await;
+    bench.put_request("move", |_| ()).await;
+    bench.until("it is fenced", || bench.record("verify").fenced.then_some(())).await;
+    bench.edit("verify", Some(&service("verify", &["names"]))).await;
+    let over = bench.until("it is over", || bench.run("move").filter(|run| run.state.is_over())).await;
+    assert!(over.message.contains("spec.fence says nothing of it any more"), "{}", over.message);
+    let serving = bench.record("verify").serving;
+    assert_eq!(serving, BTreeSet::from([RegionName::new("daejeon")]), "nobody else was let write");
+}

@@ -130,36 +130,45 @@ fn at(text: &str) -> i64 {
     text.parse::<jiff::Timestamp>().unwrap().as_millisecond()
 }
 
+/// The process, which alone is at work.
+fn agent(
+    clock: &Arc<YearClock>,
+    snapshot: &Arc<Snapshot>,
+    ledger: &MemoryLedger,
+) -> (Arc<Agent>, Arc<Metrics>) {
+    let region = RegionName::new("daegu");
+    let metrics = Arc::new(Metrics::new(Build { version: "0", commit: "0", region: &region }).unwrap());
+    let ports = Ports {
+        clock: clock.clone(),
+        resources: Arc::new(Shelf(snapshot.clone())),
+        ledger: Arc::new(ledger.clone()),
+        prober: Arc::new(Arc::new(Members::default())),
+        traffic: Arc::new(NameServers::new(Arc::new(super::super::vantage::tests::TestClock::new()))),
+        metrics: metrics.clone(),
+        reports: None,
+        agents: None,
+        seat: None,
+        workloads: None,
+        metering: None,
+    };
+    let settings = Settings {
+        region: region.clone(),
+        identity: "daegu-1".into(),
+        lease_ttl: LEASE_TTL,
+        workers: 1,
+        sealing: Sealing::default(),
+        claim: Claim::default(),
+        agent_url: None,
+    };
+    (Agent::new(settings, ports), metrics)
+}
+
 impl Year {
     async fn begin() -> Self {
         let clock = Arc::new(YearClock(AtomicI64::new(at("2027-01-01T00:00:00Z"))));
         let snapshot = Arc::new(country::snapshot());
         let ledger = MemoryLedger::new(clock.clone());
-        let region = RegionName::new("daegu");
-        let metrics = Arc::new(Metrics::new(Build { version: "0", commit: "0", region: &region }).unwrap());
-        let ports = Ports {
-            clock: clock.clone(),
-            resources: Arc::new(Shelf(snapshot.clone())),
-            ledger: Arc::new(ledger.clone()),
-            prober: Arc::new(Arc::new(Members::default())),
-            traffic: Arc::new(NameServers::new(Arc::new(super::super::vantage::tests::TestClock::new()))),
-            metrics: metrics.clone(),
-            reports: None,
-            agents: None,
-            seat: None,
-            workloads: None,
-            metering: None,
-        };
-        let settings = Settings {
-            region: region.clone(),
-            identity: "daegu-1".into(),
-            lease_ttl: LEASE_TTL,
-            workers: 1,
-            sealing: Sealing::default(),
-            claim: Claim::default(),
-            agent_url: None,
-        };
-        let agent = Agent::new(settings, ports);
+        let (agent, metrics) = agent(&clock, &snapshot, &ledger);
         let catalog = Arc::new(Catalog::new(snapshot.clone(), &Catalog::default()));
         for (key, entry) in &catalog.services {
             assert!(entry.parsed.is_ok(), "{key}: {:?}", entry.parsed);
