@@ -59,8 +59,9 @@ struct Results {
     /// Write the results for a CI system
     #[arg(long, value_name = "FILE", conflicts_with = "runs")]
     junit: Option<PathBuf>,
-    /// Write what happened, as a story; - for standard output, instead of the table
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "runs"])]
+    /// Write what happened, as a story; - for standard output, instead of the table. With --runs, what came before the first
+    /// violation
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
     transcript: Option<PathBuf>,
 }
 
@@ -96,7 +97,7 @@ impl Done {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if let Some(runs) = args.exploration.runs {
-        return explore::run(&args.exploration, runs, &args.paths, args.seed, args.results.json);
+        return explore::run(&args.exploration, runs, &args.paths, args.seed, &args.results);
     }
     let found = scenario::find(&args.paths);
     for error in &found.errors {
@@ -127,14 +128,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 impl Results {
     fn give(&self, all: &[Done]) -> anyhow::Result<()> {
-        let stories = self.transcript.as_deref().map(|file| (file, stories(all)));
-        match &stories {
-            Some((file, text)) if *file == Path::new("-") => print(text)?,
-            _ if self.json => print(&json::lines(all)?)?,
-            _ => print(&table::text(all)?)?,
+        let to_output = self.transcript.as_deref() == Some(Path::new("-"));
+        match self.json {
+            true => print(&json::lines(all)?)?,
+            false if !to_output => print(&table::text(all)?)?,
+            false => {}
         }
-        if let Some((file, text)) = stories.filter(|(file, _)| *file != Path::new("-")) {
-            write(file, &text)?;
+        if self.transcript.is_some() {
+            self.tell(&stories(all))?;
         }
         if let Some(file) = &self.junit {
             write(file, &junit::document(all))?;
@@ -143,6 +144,15 @@ impl Results {
             eprintln!("{finding}");
         }
         Ok(())
+    }
+
+    /// Writes a story where it is wanted.
+    fn tell(&self, story: &str) -> anyhow::Result<()> {
+        match self.transcript.as_deref() {
+            None => Ok(()),
+            Some(file) if file == Path::new("-") => print(story),
+            Some(file) => write(file, story),
+        }
     }
 }
 

@@ -120,8 +120,17 @@ pub fn draw(setup: &Setup, seed: u64) -> Schedule {
     if kind > 0 || !together {
         dice.swarm(&mut incidents);
     }
+    incidents.iter_mut().for_each(thaw_before_healed);
     dice.after_healing(&mut incidents);
     Schedule { incidents, end: Moment::after(END) }
+}
+
+/// Who stands still from an effect on is awake when all is healed: the effect comes so much earlier, or not at all.
+fn thaw_before_healed(incident: &mut Incident) {
+    if let Fault::FreezeAtEffect(.., time) = &incident.fault {
+        let latest = Moment::after(HEALED.saturating_sub(*time));
+        incident.until = incident.until.map(|until| until.min(latest));
+    }
 }
 
 impl Dice<'_> {
@@ -281,5 +290,24 @@ impl Dice<'_> {
             dry_run: self.rng.u32(..8) == 0,
         };
         Some(Fault::Drill(self.site(), wish))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::builtin;
+
+    #[test]
+    fn every_fault_is_over_when_all_is_healed_but_for_clocks_that_drift_and_a_region_that_is_lost_for_good() {
+        let (setup, healed) = (builtin(), Moment::after(HEALED));
+        let lasting = (0..500).flat_map(|seed| draw(&setup, seed).incidents);
+        for incident in lasting.filter(|incident| incident.until.is_some()) {
+            let asleep = match &incident.fault {
+                Fault::FreezeAtEffect(.., time) => *time,
+                _ => Duration::ZERO,
+            };
+            assert!(incident.until.is_some_and(|until| until.plus(asleep) <= healed), "{incident:?}");
+        }
     }
 }

@@ -117,7 +117,16 @@ pub struct Explanation {
     /// What was broken in the end: by fewer faults it may come at another moment.
     pub violation: Violation,
     /// What happened before it, the latest last.
-    pub history: Vec<(Moment, String)>,
+    pub story: Vec<(Moment, String)>,
+}
+
+impl Explanation {
+    /// What explains it in short: every fault, and the last lines of the story.
+    pub fn history(&self) -> impl Iterator<Item = &(Moment, String)> {
+        let last = self.story.len().saturating_sub(HISTORY);
+        let lines = self.story.iter().enumerate();
+        lines.filter(move |(index, (_, line))| *index >= last || is_of_the_world(line)).map(|(_, line)| line)
+    }
 }
 
 /// Runs a seed again and tells what led to what was found; `None` if nothing was. With `shrink`, leaves out every fault
@@ -135,11 +144,7 @@ pub fn explain(setup: &Arc<Setup>, seed: u64, shrink: bool) -> std::io::Result<O
     let outcome = run(setup, seed, &schedule, true)?;
     let violation = Finding::of(seed, &outcome).unwrap_or(first).violation;
     let story: Vec<_> = outcome.story.into_iter().take_while(|(at, _)| *at <= violation.at).collect();
-    let last = story.len().saturating_sub(HISTORY);
-    let story = story.into_iter().enumerate();
-    let history = story.filter(|(index, (_, line))| *index >= last || is_of_the_world(line));
-    let history = history.map(|(_, line)| line).collect();
-    Ok(Some(Explanation { incidents: schedule.incidents, drawn, violation, history }))
+    Ok(Some(Explanation { incidents: schedule.incidents, drawn, violation, story }))
 }
 
 /// What happened to the product, not what it did. All of it explains a violation.
@@ -217,6 +222,6 @@ mod tests {
         plant(None);
         let found = failing.expect("a run that fails");
         assert!(found.incidents.len() < found.drawn, "{found:?}");
-        assert!(found.history.iter().any(|(_, line)| line.starts_with("fault:")), "{found:?}");
+        assert!(found.history().any(|(_, line)| line.starts_with("fault:")), "{found:?}");
     }
 }

@@ -25,6 +25,8 @@ use crate::{
     sim::{Explanation, Finding, Progress, Setup, builtin, explain, explore},
 };
 
+use super::Results;
+
 /// Runs between two writes of the state: half a minute on one core, which is what a stop may cost.
 const CHUNK: u64 = 1_000;
 
@@ -83,7 +85,7 @@ pub(super) fn run(
     runs: u64,
     paths: &[PathBuf],
     seed: Option<u64>,
-    as_json: bool,
+    results: &Results,
 ) -> anyhow::Result<Outcome> {
     let setup = setup(paths)?;
     let first = seed.unwrap_or(0);
@@ -103,14 +105,14 @@ pub(super) fn run(
         // Seeds are taken in order and each that was taken is run to its end.
         done.next_seed += progress.runs.load(Ordering::Relaxed);
         for finding in &findings {
-            tell(&setup, finding, exploration, paths, as_json, done.found())?;
+            tell(&setup, finding, exploration, paths, results, done.found())?;
             done.note(finding);
         }
         if let Some(file) = &exploration.state {
             keep(file, &done)?;
         }
     }
-    summary(&done, as_json)?;
+    summary(&done, results.json)?;
     Ok(if done.failed_seeds.is_empty() { Outcome::Good } else { Outcome::Findings })
 }
 
@@ -181,11 +183,11 @@ fn tell(
     finding: &Finding,
     exploration: &Exploration,
     paths: &[PathBuf],
-    as_json: bool,
+    results: &Results,
     earlier: usize,
 ) -> anyhow::Result<()> {
     let Finding { seed, violation, beyond } = finding;
-    if as_json {
+    if results.json {
         let line = json!({
             "seed": seed,
             "beyondPromise": beyond,
@@ -202,6 +204,10 @@ fn tell(
         && let Some(explanation) = explain(setup, *seed, exploration.shrink)?
     {
         text.push_str(&explained(&explanation, exploration.shrink)?);
+        if earlier == 0 {
+            let lines = explanation.story.iter().map(|(at, line)| format!("{at} {line}\n"));
+            results.tell(&lines.collect::<String>())?;
+        }
     }
     let paths: String = paths.iter().map(|path| format!(" {}", path.display())).collect();
     let shrink = if exploration.shrink { " --shrink" } else { "" };
@@ -221,7 +227,7 @@ fn explained(explanation: &Explanation, shrink: bool) -> anyhow::Result<String> 
         )?;
     }
     writeln!(text, "  what happened before it:")?;
-    for (at, line) in &explanation.history {
+    for (at, line) in explanation.history() {
         writeln!(text, "    {at} {line}")?;
     }
     Ok(text)
