@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::Invariant;
 use crate::{
-    domain::{Epoch, Record, RegionName, Run, RunState, ServiceKey, Step, StepState, Trigger},
+    domain::{Epoch, Record, RegionName, Run, RunState, Service, ServiceKey, Step, StepState, Trigger},
     sim::{moment::Moment, network::Site, process::Life, world::State},
 };
 
@@ -173,12 +173,23 @@ impl State {
     fn carries(&mut self, now: Moment, service: &ServiceKey, record: &Record, takes_away: bool) {
         let Some(spec) = self.checker.setup.service(service).cloned() else { return };
         let Some(load) = spec.peak_load.filter(|_| takes_away && !self.recently_edited(now)) else { return };
-        let of = |region| spec.members.get(region).and_then(|member| member.capacity);
-        let capacity: Option<u64> = record.serving.iter().map(of).sum();
+        let capacity: Option<u64> =
+            record.serving.iter().map(|region| self.most_carried(service, &spec, region)).sum();
         if capacity.is_some_and(|capacity| capacity < load) {
             let what = format!("{} cannot carry {load}/s of {service}", names(&record.serving));
             self.checker.breaks(Invariant::Capacity, now, what);
         }
+    }
+
+    /// What a member carries; `None`: it is not limited. Whoever decides goes by what its own cluster holds, so the most counts
+    /// that any of them says.
+    fn most_carried(&self, service: &ServiceKey, spec: &Service, region: &RegionName) -> Option<u64> {
+        let held: Vec<_> = self.clusters.list.iter().filter_map(|cluster| cluster.service(service)).collect();
+        let members = held.iter().flat_map(|object| &object.spec.members);
+        let edited = members.filter(|member| member.region == region.as_str());
+        let edited = edited.map(|member| member.capacity.and_then(|limit| u64::try_from(limit).ok()));
+        let by_setup = spec.members.get(region).map(|member| member.capacity);
+        by_setup.into_iter().chain(edited).reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))).flatten()
     }
 
     fn cooldown_kept(&mut self, now: Moment, service: &ServiceKey, trigger: Trigger) {
