@@ -1,6 +1,9 @@
 //! One execution of a plan, as the journal keeps it. Pure: the shell writes the intent, does the effect, reports back.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +53,10 @@ pub struct Run {
     /// fails is tried on, as in a move that began because something broke.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_way_back: bool,
+    /// Regions to which moves led that were left since the last one that ended well, because whoever they led to failed as well.
+    /// Each is tried once; then a person is asked.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tried: BTreeSet<RegionName>,
     /// The process that wrote last.
     pub owner: Identity,
 }
@@ -197,6 +204,7 @@ impl Run {
             message: String::new(),
             heard: BTreeMap::new(),
             no_way_back: false,
+            tried: BTreeSet::new(),
             owner,
         }
     }
@@ -294,6 +302,24 @@ impl Run {
         let planned = self.plan.point_of_no_return;
         let raised = self.plan.steps.iter().position(raise).filter(|_| self.no_way_back);
         self.cursor > raised.map_or(planned, |raised| raised.min(planned))
+    }
+
+    /// Whether it may be left for a move to these regions, which answers the loss of whoever it led to: what it did is not undone
+    /// any more, its present step has not worked so far, and none of them was tried before. A new service is led to nobody yet.
+    #[must_use]
+    pub fn may_be_left_for<'a>(&self, mut joining: impl Iterator<Item = &'a RegionName>) -> bool {
+        let at_it = matches!(self.state, RunState::Running | RunState::Paused) && !self.compensating();
+        let fails = self.is_past_return() && self.attempts() > 0;
+        let is_new = self.plan.change.trigger == Trigger::Establish;
+        let tried =
+            |region: &RegionName| self.tried.contains(region) || self.plan.change.from.contains(region);
+        at_it && fails && !is_new && !joining.any(tried)
+    }
+
+    /// Ends for a move that answers another loss; only where [`Run::may_be_left_for`].
+    pub fn leave(&mut self, why: &str, now: Timestamp) {
+        self.tried.extend(self.plan.change.joining().cloned());
+        self.end(RunState::Failed, why.to_owned(), now);
     }
 
     /// The run ends because the world around it is gone, for example its service was deleted.

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Epoch, Intervention, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step,
-        StepResult, Trigger,
+        Action, Epoch, Intervention, MemberHealth, Next, Record, RegionName, Run, RunState, ServiceKey, Step,
+        StepResult, Trigger, decide,
     },
     observability::PassOutcome,
     planted::planted,
@@ -83,6 +83,11 @@ impl Agent {
         loop {
             let now = self.ports.clock.wall();
             match run.next() {
+                Next::Person | Next::Execute(_) if let Some(why) = self.is_lost_too(run, parsed, catalog) => {
+                    info!(service = %run.service, failover = %run.id, why, "left");
+                    run.leave(&why, now);
+                    self.save(run, version).await?;
+                }
                 Next::Over => {
                     self.close(run).await?;
                     return Ok(Duration::ZERO);
@@ -264,6 +269,25 @@ impl Agent {
     fn wanted_back(&self, run: &Run) -> Option<String> {
         let (_, request) = self.mirror.request(&run.service.namespace, &run.id)?;
         request.turn_back.clone().filter(|_| run.may_turn_back())
+    }
+
+    /// Why a run is left: whoever it led to has failed as well, and if it were not there, that would be answered.
+    fn is_lost_too(&self, run: &Run, parsed: &Parsed, catalog: &Catalog) -> Option<String> {
+        if !run.may_be_left_for(std::iter::empty()) {
+            return None;
+        }
+        let mut seen = self.observe(parsed, catalog);
+        let record = seen.record.as_mut().filter(|record| record.run.as_ref() == Some(&run.id))?;
+        record.run = None;
+        seen.request = None;
+        let Action::Start(next) = decide(&seen).action else { return None };
+        let change = next.change;
+        let names = |regions: Vec<&RegionName>| {
+            regions.into_iter().map(RegionName::as_str).collect::<Vec<_>>().join(", ")
+        };
+        let is_answer = change.trigger.is_unplanned() && run.may_be_left_for(change.joining());
+        let (lost, to) = (names(change.leaving().collect()), names(change.to.iter().collect()));
+        is_answer.then(|| format!("{lost} has failed as well: left for a move to {to}"))
     }
 
     /// `true` if a person said something new. Of what was said in several clusters the most careful word counts; the

@@ -243,6 +243,15 @@ impl Mirror {
         runs
     }
 
+    /// The move of a service that was over last; what was refused or only planned is none.
+    pub fn last_move(&self, service: &ServiceKey) -> Option<Arc<Run>> {
+        let over = |run: &Arc<Run>| {
+            matches!(run.state, RunState::Succeeded | RunState::Compensated | RunState::Failed)
+        };
+        let runs = self.runs(service).into_iter().map(|(_, run)| run);
+        runs.filter(over).max_by_key(|run| run.times.settled)
+    }
+
     /// The oldest request for a service that no run has answered.
     pub fn open_request(&self, service: &ServiceKey) -> Option<(RunId, Arc<RequestEntry>)> {
         let state = self.state();

@@ -239,7 +239,9 @@ impl Agent {
             Some(request) => request.run.clone(),
             None => self.free_id(&service, &plan),
         };
+        let before = self.mirror.last_move(&service).filter(|run| run.state == RunState::Failed);
         let mut run = Run::new(id, service, plan, self.settings.identity.clone(), times);
+        run.tried = before.map(|run| run.tried.clone()).filter(|_| unplanned).unwrap_or_default();
         run.rules = decision.rules.iter().map(rule_text).collect();
         run.reason = self.reason(seen, &run);
         run.state = state;
