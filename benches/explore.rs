@@ -5,7 +5,7 @@
 
 use std::{sync::atomic::Ordering, time::Instant};
 
-use bongsu::sim::{Progress, builtin, explore};
+use bongsu::sim::{Explored, Progress, explore};
 
 /// As in the program.
 #[global_allocator]
@@ -15,9 +15,9 @@ const RUNS: u64 = 1_000;
 
 fn main() {
     let runs = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(RUNS);
-    let (setup, progress) = (builtin(), Progress::default());
+    let (explored, progress) = (Explored::builtin(), Progress::default());
     let start = Instant::now();
-    let failures = explore(&setup, 0..runs, 1, &progress).unwrap();
+    let failures = explore(&explored, 0..runs, 1, &progress).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let moves = progress.moves.load(Ordering::Relaxed);
     println!(

@@ -77,6 +77,12 @@ mod bugs {
         PromiseNotAwaited,
         /// A gate opens by what it read before it took the lease.
         GateOpensUnseen,
+        /// Nobody waits until the workload of the old writer has stopped.
+        WorkloadNotAwaited,
+        /// A workload that was set to zero counts as stopped while its pods are still ending.
+        PodsNotReadBack,
+        /// What was said of a workload for a move before counts for the next.
+        WordOfAnEarlierMove,
         /// A decision does not ask which spec the other regions hold.
         SpecsNotCompared,
         /// Addresses are published by a spec that only a minority of regions hold.

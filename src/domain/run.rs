@@ -311,8 +311,8 @@ impl Run {
         let at_it = matches!(self.state, RunState::Running | RunState::Paused) && !self.compensating();
         let fails = self.is_past_return() && self.attempts() > 0;
         let is_new = self.plan.change.trigger == Trigger::Establish;
-        let tried =
-            |region: &RegionName| self.tried.contains(region) || self.plan.change.from.contains(region);
+        let own: BTreeSet<&RegionName> = self.plan.change.joining().collect();
+        let tried = |region: &RegionName| self.tried.contains(region) || own.contains(region);
         at_it && fails && !is_new && !joining.any(tried)
     }
 

@@ -13,18 +13,58 @@ use super::{Incident, Moment, Outcome, Schedule, Setup, Violation, draw, run};
 use crate::adapters::manifests::{Admission, Source};
 
 /// What is explored when no manifests are given.
-const BUILTIN: &[u8] = include_bytes!("explore.yaml");
+const BUILTIN: &str = include_str!("explore.yaml");
+
+/// What keeps two regions from writing at once for one of its services, and what does so in one run of so many instead.
+const GATE: &str = "{gate: {leaseTtl: 7s}}";
+const WORKLOAD: &str = "{workload: {kind: Deployment, name: mobile-id, stopWithin: 20s, startWithin: 20s}}";
+const WITH_WORKLOAD: usize = 4;
 
 /// Lines of the story that are shown before a violation, besides all faults.
 const HISTORY: usize = 30;
 
-/// The built-in cluster: three regions, three services.
+/// The clusters that are explored: each seed has one of them.
+#[derive(Clone, Debug)]
+pub struct Explored(Vec<Arc<Setup>>);
+
+impl Explored {
+    /// The built-in ones: three regions, three services. In most of them a writer stands behind gates, in the others it is a
+    /// workload.
+    #[must_use]
+    pub fn builtin() -> Self {
+        let mut all = vec![builtin(); WITH_WORKLOAD - 1];
+        all.push(read(&BUILTIN.replace(GATE, WORKLOAD)));
+        Self(all)
+    }
+
+    /// That of a seed.
+    ///
+    /// # Panics
+    /// Never: there is one.
+    #[must_use]
+    pub fn of(&self, seed: u64) -> &Arc<Setup> {
+        let count = u64::try_from(self.0.len()).unwrap_or(u64::MAX);
+        &self.0[usize::try_from(seed % count).unwrap_or(0)]
+    }
+}
+
+impl From<Arc<Setup>> for Explored {
+    fn from(one: Arc<Setup>) -> Self {
+        Self(vec![one])
+    }
+}
+
+/// The built-in cluster with gates.
 ///
 /// # Panics
 /// Never: the manifests are part of the program and a test reads them.
 #[must_use]
 pub fn builtin() -> Arc<Setup> {
-    let source = Source { name: "explore.yaml".to_owned(), bytes: BUILTIN.to_vec() };
+    read(BUILTIN)
+}
+
+fn read(manifests: &str) -> Arc<Setup> {
+    let source = Source { name: "explore.yaml".to_owned(), bytes: manifests.into() };
     let setup = Admission::new().map(|admission| Setup::read(&admission, &[source]));
     #[expect(clippy::expect_used, reason = "part of the program")]
     Arc::new(setup.expect("the schemas").expect("the built-in manifests"))
@@ -69,7 +109,7 @@ pub struct Progress {
 /// # Errors
 /// A runtime cannot be built, or a run panicked; the message names the seed.
 pub fn explore(
-    setup: &Arc<Setup>,
+    explored: &Explored,
     seeds: Range<u64>,
     jobs: usize,
     progress: &Progress,
@@ -82,7 +122,7 @@ pub fn explore(
             if seed >= seeds.end {
                 break;
             }
-            found.extend(one(setup, seed, progress)?);
+            found.extend(one(explored.of(seed), seed, progress)?);
         }
         Ok::<_, String>(found)
     };
@@ -134,7 +174,8 @@ impl Explanation {
 ///
 /// # Errors
 /// A runtime cannot be built.
-pub fn explain(setup: &Arc<Setup>, seed: u64, shrink: bool) -> std::io::Result<Option<Explanation>> {
+pub fn explain(explored: &Explored, seed: u64, shrink: bool) -> std::io::Result<Option<Explanation>> {
+    let setup = explored.of(seed);
     let mut schedule = draw(setup, seed);
     let drawn = schedule.incidents.len();
     let Some(first) = Finding::of(seed, &run(setup, seed, &schedule, false)?) else { return Ok(None) };
@@ -184,19 +225,32 @@ mod tests {
     use super::*;
 
     fn told(seed: u64) -> String {
-        let setup = builtin();
-        let outcome = run(&setup, seed, &draw(&setup, seed), true).unwrap();
+        let explored = Explored::builtin();
+        let setup = explored.of(seed);
+        let outcome = run(setup, seed, &draw(setup, seed), true).unwrap();
         let lines = outcome.story.iter().map(|(at, line)| format!("{at} {line}\n"));
         format!("{}{:?}", lines.collect::<String>(), outcome.violation)
     }
 
     #[test]
     fn the_same_seed_tells_the_same_story_to_the_byte_on_any_thread() {
-        for seed in 0..3 {
+        for seed in 0..4 {
             let here = told(seed);
             assert!(here.len() > 5_000, "something happens");
             assert_eq!(thread::spawn(move || told(seed)).join().unwrap(), here);
         }
+    }
+
+    #[test]
+    fn one_seed_of_four_has_a_workload_where_the_others_have_gates() {
+        let explored = Explored::builtin();
+        let fences = |seed| {
+            let setup = explored.of(seed);
+            let workloads =
+                setup.services.values().filter(|parsed| parsed.service.workload().is_some()).count();
+            (setup.gates().count(), workloads)
+        };
+        assert_eq!([0, 1, 2, 3, 4].map(fences), [(3, 0), (3, 0), (3, 0), (0, 1), (3, 0)]);
     }
 
     #[test]
@@ -207,7 +261,7 @@ mod tests {
     #[test]
     fn a_range_of_seeds_is_run_once_each_and_keeps_every_invariant() {
         let progress = Progress::default();
-        let failures = explore(&builtin(), 0..20, 2, &progress).unwrap();
+        let failures = explore(&Explored::builtin(), 0..20, 2, &progress).unwrap();
         assert!(failures.is_empty(), "{failures:?}");
         assert_eq!(progress.runs.load(Ordering::Relaxed), 20);
         assert!(progress.moves.load(Ordering::Relaxed) > 20, "services move");
@@ -216,9 +270,9 @@ mod tests {
     #[test]
     fn a_failure_is_explained_with_fewer_faults_than_were_drawn() {
         use crate::planted::{Bug, plant};
-        let setup = builtin();
+        let explored = Explored::builtin();
         plant(Some(Bug::FailbackIgnoresCooldown));
-        let failing = (0..60).find_map(|seed| explain(&setup, seed, true).unwrap());
+        let failing = (0..60).find_map(|seed| explain(&explored, seed, true).unwrap());
         plant(None);
         let found = failing.expect("a run that fails");
         assert!(found.incidents.len() < found.drawn, "{found:?}");

@@ -31,7 +31,7 @@ mod world;
 
 pub use check::{Invariant, Violation};
 pub use draw::{Schedule, draw};
-pub use explore::{Explanation, Finding, Progress, builtin, explain, explore};
+pub use explore::{Explanation, Explored, Finding, Progress, builtin, explain, explore};
 pub use fault::{DrillWish, Edit, Fault, Incident, Word};
 pub use members::Condition;
 pub use moment::Moment;

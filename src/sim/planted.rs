@@ -2,9 +2,7 @@
 //! number of runs: some three times as many as it took when this was written. A bug that is not found is a defect of
 //! the faults that are drawn, or of the checks.
 
-use std::sync::Arc;
-
-use super::{Setup, Violation, builtin, draw, run};
+use super::{Explored, Violation, draw, run};
 use crate::planted::{Bug, plant};
 
 /// The bugs, and the runs within which each is found.
@@ -34,6 +32,9 @@ const BUGS: &[(Bug, u64)] = &[
     (Bug::GateOpensUnseen, 500),
     (Bug::PromisesOfSome, 2_000),
     (Bug::PromiseNotAwaited, 300),
+    (Bug::WorkloadNotAwaited, 500),
+    (Bug::PodsNotReadBack, 500),
+    (Bug::WordOfAnEarlierMove, 2_000),
     (Bug::SpecsNotCompared, 800),
     (Bug::MinorityPublishes, 500),
     (Bug::AbortDoesNotReturn, 500),
@@ -44,8 +45,9 @@ const BUGS: &[(Bug, u64)] = &[
 ];
 
 /// Runs with the bug until an invariant is broken that is not broken without it.
-fn found(setup: &Arc<Setup>, bug: Bug, limit: u64) -> Option<(u64, Violation)> {
+fn found(explored: &Explored, bug: Bug, limit: u64) -> Option<(u64, Violation)> {
     (0..limit).find_map(|seed| {
+        let setup = explored.of(seed);
         let schedule = draw(setup, seed);
         let violation_with = |bug| {
             plant(bug);
@@ -60,11 +62,11 @@ fn found(setup: &Arc<Setup>, bug: Bug, limit: u64) -> Option<(u64, Violation)> {
 
 /// Which bugs are not found, looked for on this many threads.
 fn not_found(threads: usize) -> Vec<Bug> {
-    let setup = builtin();
+    let explored = Explored::builtin();
     let missed = |part: usize| {
         let mine = BUGS.iter().skip(part).step_by(threads);
         let missed = mine.filter(|(bug, limit)| {
-            let found = found(&setup, *bug, *limit);
+            let found = found(&explored, *bug, *limit);
             match &found {
                 Some((seed, violation)) => {
                     println!("{bug:?}: run {seed}: {}: {}", violation.invariant, violation.what);

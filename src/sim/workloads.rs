@@ -1,6 +1,6 @@
 //! The pods of workloads that write: in each member's cluster, started and ended some time after they were asked for.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -18,11 +18,8 @@ use crate::{
     ports::{ResourcesError, WorkloadState, Workloads},
 };
 
-/// Time from the write until a pod is ready.
-const STARTS_IN: Duration = Duration::from_secs(2);
-
-/// Time from the write until the last pod has ended.
-const ENDS_IN: Duration = Duration::from_secs(3);
+/// Milliseconds from the write until a pod is ready, or until the last one has ended.
+const TAKES: Range<u64> = 500..8_000;
 
 /// Time after which a call on an API server that does not answer is given up, as in the adapter.
 const API_LIMIT: Duration = Duration::from_secs(3);
@@ -85,7 +82,8 @@ impl State {
         self.pods.iter_mut().find(|pods| pods.service == *service && pods.site == site)
     }
 
-    /// Writes a workload as it was read; `None`: nobody answers, `false`: somebody has written it since.
+    /// Writes a workload as it was read, and says when its pods are ready or have ended; the outer `None`: nobody answers, the
+    /// inner: somebody has written it since.
     fn set_pods(
         &mut self,
         now: Moment,
@@ -93,22 +91,23 @@ impl State {
         version: &str,
         replicas: u32,
         mark: &str,
-    ) -> Option<bool> {
+    ) -> Option<Option<Moment>> {
         self.clusters.at(site).filter(|cluster| cluster.answers())?;
+        let time = Duration::from_millis(self.rng.u64(TAKES));
         let pods = self.pods_of(service, site)?;
         if pods.version.to_string() != version {
-            return Some(false);
+            return Some(None);
         }
         pods.version += 1;
         pods.mark = Some(mark.to_owned());
         if (pods.wanted > 0) != (replicas > 0) {
-            pods.done = now.plus(if replicas > 0 { STARTS_IN } else { ENDS_IN });
+            pods.done = now.plus(time);
         }
         pods.wanted = replicas;
-        let region = pods.region.clone();
+        let (region, done) = (pods.region.clone(), pods.done);
         self.story
             .tell(now, || format!("the workload of {service} in {region} is set to {replicas}: {mark}"));
-        Some(true)
+        Some(Some(done))
     }
 
     /// Pods are ready: one region writes (I1).
@@ -179,10 +178,10 @@ impl Workloads for SimWorkloads {
         let asked = self.world.ask(self.errand(true), move |world| {
             let (now, key) = (world.now(), key.clone()?);
             let set = world.state().set_pods(now, (&key, site), &version, replicas, &mark)?;
-            if set {
-                world.after(STARTS_IN, move |world| world.state().pods_are_ready(world.now(), &key, site));
+            if let Some(done) = set {
+                world.at(done, move |world| world.state().pods_are_ready(world.now(), &key, site));
             }
-            Some(set)
+            Some(set.is_some())
         });
         match asked.await {
             None => Err(unanswered("set a workload")),

@@ -22,7 +22,7 @@ use crate::{
     api,
     cli::{Outcome, print},
     ports::Clock,
-    sim::{Explanation, Finding, Progress, Setup, builtin, explain, explore},
+    sim::{Explanation, Explored, Finding, Progress, Setup, explain, explore},
 };
 
 use super::Results;
@@ -87,7 +87,7 @@ pub(super) fn run(
     seed: Option<u64>,
     results: &Results,
 ) -> anyhow::Result<Outcome> {
-    let setup = setup(paths)?;
+    let explored = explored(paths)?;
     let first = seed.unwrap_or(0);
     let end = first.checked_add(runs).context("--seed and --runs together are more than there are seeds")?;
     let mut done = restored(exploration.state.as_deref(), first)?;
@@ -99,13 +99,14 @@ pub(super) fn run(
         let chunk = done.next_seed..end.min(done.next_seed + CHUNK);
         let began = clock.tick();
         let progress = Progress::default();
-        let findings = watched(|| explore(&setup, chunk, jobs, &progress), &progress, is_over, &done, end)?;
+        let findings =
+            watched(|| explore(&explored, chunk, jobs, &progress), &progress, is_over, &done, end)?;
         done.seconds += clock.tick().since(began).as_secs_f64();
         done.moves += progress.moves.load(Ordering::Relaxed);
         // Seeds are taken in order and each that was taken is run to its end.
         done.next_seed += progress.runs.load(Ordering::Relaxed);
         for finding in &findings {
-            tell(&setup, finding, exploration, paths, results, done.found())?;
+            tell(&explored, finding, exploration, paths, results, done.found())?;
             done.note(finding);
         }
         if let Some(file) = &exploration.state {
@@ -116,9 +117,9 @@ pub(super) fn run(
     Ok(if done.failed_seeds.is_empty() { Outcome::Good } else { Outcome::Findings })
 }
 
-fn setup(paths: &[PathBuf]) -> anyhow::Result<Arc<Setup>> {
+fn explored(paths: &[PathBuf]) -> anyhow::Result<Explored> {
     if paths.is_empty() {
-        return Ok(builtin());
+        return Ok(Explored::builtin());
     }
     let mut sources = Vec::new();
     for path in paths {
@@ -129,7 +130,7 @@ fn setup(paths: &[PathBuf]) -> anyhow::Result<Arc<Setup>> {
         sources.extend(found);
     }
     match Setup::read(&Admission::new()?, &sources) {
-        Ok(setup) => Ok(Arc::new(setup)),
+        Ok(setup) => Ok(Arc::new(setup).into()),
         Err(findings) => {
             let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
             bail!("the manifests cannot be used\n{}", lines.join("\n"))
@@ -179,7 +180,7 @@ fn bar(now: u64, total: u64) -> String {
 }
 
 fn tell(
-    setup: &Arc<Setup>,
+    explored: &Explored,
     finding: &Finding,
     exploration: &Exploration,
     paths: &[PathBuf],
@@ -201,7 +202,7 @@ fn tell(
     let mut text =
         format!("seed {seed}: {} {is_broken} at {}: {}\n", violation.invariant, violation.at, violation.what);
     if earlier < EXPLAINED
-        && let Some(explanation) = explain(setup, *seed, exploration.shrink)?
+        && let Some(explanation) = explain(explored, *seed, exploration.shrink)?
     {
         text.push_str(&explained(&explanation, exploration.shrink)?);
         if earlier == 0 {

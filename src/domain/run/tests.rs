@@ -56,7 +56,8 @@ fn run_of(service: &Service, trigger: Trigger) -> Run {
 }
 
 /// Plays a run: one letter for each try (`+` done, `-` failed, `w` not yet, `!` superseded, and `R`, `S`, `A` for a
-/// person's word, `T` turned back, told as `-` where it may not be, `L` who served before is lost), and tells the steps that were tried and how it ended.
+/// person's word, `T` turned back, told as `-` where it may not be, `L` who served before is lost, `b` and `c` it is left for a
+/// move there, told as `-` where it may not be), and tells the steps that were tried and how it ended.
 fn check(trigger: Trigger, tries: &str, expected: &str) {
     play(run(trigger), tries, expected);
 }
@@ -79,6 +80,13 @@ fn play(mut run: Run, tries: &str, expected: &str) {
             (_, 'T') if run.may_turn_back() => run.turn_back("not wanted any more", now),
             (_, 'T') => told.push("-".to_owned()),
             (_, 'L') => run.no_way_back = true,
+            (_, 'b' | 'c') => {
+                let to = RegionName::new(letter.to_string());
+                match run.may_be_left_for([&to].into_iter()) {
+                    true => run.leave("lost as well", now),
+                    false => told.push("-".to_owned()),
+                }
+            }
             (Next::Execute(step), _) => {
                 told.push(match step {
                     Step::RaiseEpoch { epoch, serving } => {
@@ -184,6 +192,26 @@ fn an_unplanned_move_past_the_epoch_is_tried_again_and_then_asks_a_person() {
         "++--------",
         "Precheck 8=b inside inside inside inside inside inside inside inside Paused",
     );
+}
+
+#[test]
+fn a_move_is_left_for_another_once_its_epoch_is_raised_and_a_step_has_not_worked() {
+    check(Trigger::MemberDown, "c+c+c-c", "- Precheck - 8=b - inside Failed");
+    let paused = "Precheck 8=b inside inside inside inside inside inside inside inside";
+    check(Trigger::MemberDown, "++--------c", &format!("{paused} Failed"));
+    check(Trigger::MemberDown, "++-+c", "Precheck 8=b inside inside - Running");
+    // It goes on as long as it can be undone, and a new service is led to nobody yet.
+    check(Trigger::Manual, "++-c", "Precheck 8=b inside - Running");
+    check(Trigger::Manual, "++L-c", "Precheck 8=b inside Failed");
+    check(Trigger::Establish, "+-c", "8=b inside - Running");
+}
+
+#[test]
+fn a_move_is_not_left_for_one_that_was_tried_already() {
+    check(Trigger::MemberDown, "++-b", "Precheck 8=b inside - Running");
+    let mut after = run(Trigger::MemberDown);
+    after.tried.insert(RegionName::new("c"));
+    play(after, "++-c", "Precheck 8=b inside - Running");
 }
 
 #[test]
