@@ -300,28 +300,6 @@ async fn of_two_services_that_claim_one_name_the_second_is_told_the_first() {
     publish(&ledger, &route_of("gpki-sign", "sign.gslb.test"), &answer(9, &["192.0.2.9"])).await.unwrap();
 }
 
-/// Publishes a name that another service takes after it was found free and before it is written.
-async fn race_against(other: &str) -> (Result<ServerState, TrafficError>, Option<Versioned>) {
-    let (other_key, other_record) = record(other, 1, "192.0.2.9");
-    let race = Racing { inner: memory(), rival: (other_key, other_record.value) };
-    let ledger: Arc<dyn Ledger> = Arc::new(race);
-    let result = publish(&ledger, &route_of("gpki-verify", NAME), &answer(1, &["192.0.2.1"])).await;
-    let ours = ledger.get(&Key::new("answer/gpki/gpki-verify/citizens")).await.unwrap();
-    (result, ours)
-}
-
-#[tokio::test]
-async fn of_two_services_that_claim_one_name_at_the_same_moment_one_yields() {
-    let (result, ours) = race_against("gpki-aa").await;
-    let owner = "gpki/gpki-aa".to_owned();
-    assert_eq!(result, Err(TrafficError::Claimed { server: "served".to_owned(), owner }));
-    assert_eq!(ours, None, "what the loser wrote is taken back");
-
-    let (result, ours) = race_against("gpki-zz").await;
-    assert_eq!(result.map(|state| state.epoch), Ok(Some(Epoch(1))));
-    assert!(ours.is_some());
-}
-
 #[tokio::test]
 async fn every_address_comes_first_for_some_clients() {
     let ledger = memory();
@@ -492,55 +470,5 @@ impl Ledger for Scripted {
 
     async fn leases(&self) -> Result<Vec<LeaseState>, LedgerError> {
         away("leases")
-    }
-}
-
-/// A ledger in which a rival's record appears just before the first write.
-struct Racing {
-    inner: Arc<dyn Ledger>,
-    rival: (Key, Arc<str>),
-}
-
-#[async_trait]
-impl Ledger for Racing {
-    async fn get(&self, key: &Key) -> Result<Option<Versioned>, LedgerError> {
-        self.inner.get(key).await
-    }
-
-    async fn write(
-        &self,
-        key: &Key,
-        value: &str,
-        expect: Expect,
-        under: Option<&Under>,
-    ) -> Result<Version, LedgerError> {
-        let (rival, record) = &self.rival;
-        let _ = self.inner.put(rival, record, Expect::Absent).await;
-        self.inner.write(key, value, expect, under).await
-    }
-
-    async fn delete(&self, key: &Key, version: Version) -> Result<(), LedgerError> {
-        self.inner.delete(key, version).await
-    }
-
-    fn watch(&self, prefix: &str) -> BoxStream<'static, Change> {
-        self.inner.watch(prefix)
-    }
-
-    async fn acquire(
-        &self,
-        lease: &str,
-        holder: &Identity,
-        ttl: Duration,
-    ) -> Result<Option<Term>, LedgerError> {
-        self.inner.acquire(lease, holder, ttl).await
-    }
-
-    async fn release(&self, lease: &str, holder: &Identity) -> Result<(), LedgerError> {
-        self.inner.release(lease, holder).await
-    }
-
-    async fn leases(&self) -> Result<Vec<LeaseState>, LedgerError> {
-        self.inner.leases().await
     }
 }

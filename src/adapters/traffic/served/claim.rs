@@ -44,14 +44,16 @@ impl Claiming<'_> {
                 }
                 continue;
             };
-            if holder == *self.record {
+            if holder.as_ref() == Some(self.record) {
                 return Ok(());
             }
-            self.refuse_if_published(&holder).await?;
+            self.refuse_if_published(holder.as_ref()).await?;
             let Some(version) = self.put(self.record, Expect::Version(version)).await? else { continue };
             // Whoever had it may have published meanwhile, and asked before this claim was there.
-            if let Err(error) = self.refuse_if_published(&holder).await {
-                self.put(&holder, Expect::Version(version)).await?;
+            if let Some(holder) = &holder
+                && let Err(error) = self.refuse_if_published(Some(holder)).await
+            {
+                self.put(holder, Expect::Version(version)).await?;
                 return Err(error);
             }
             return Ok(());
@@ -69,9 +71,9 @@ impl Claiming<'_> {
     /// `Claimed`: another record has taken the name over, before this one was there. `Unreachable`: the ledger did not answer.
     pub(super) async fn still_holds(&self) -> Result<(), TrafficError> {
         match self.holder().await? {
-            Some((_, holder)) if holder == *self.record => Ok(()),
-            Some((_, holder)) => Err(claimed(owner(&holder))),
-            None => Err(claimed("nobody: somebody has removed the claim".to_owned())),
+            Some((_, Some(holder))) if holder == *self.record => Ok(()),
+            Some((_, Some(holder))) => Err(claimed(owner(&holder))),
+            _ => Err(claimed("nobody: somebody has removed the claim, trying again".to_owned())),
         }
     }
 
@@ -81,7 +83,7 @@ impl Claiming<'_> {
     /// `Unreachable`: the ledger did not answer.
     pub(super) async fn give_back(&self) -> Result<(), TrafficError> {
         match self.holder().await? {
-            Some((version, holder)) if holder == *self.record => {
+            Some((version, Some(holder))) if holder == *self.record => {
                 match self.ledger.delete(&self.key(), version).await {
                     Ok(()) | Err(LedgerError::Conflict { .. }) => Ok(()),
                     Err(error) => Err(unreachable(error)),
@@ -96,11 +98,11 @@ impl Claiming<'_> {
     }
 
     /// The record that has the name. A claim that cannot be read is nobody's: it is written anew.
-    async fn holder(&self) -> Result<Option<(Version, Key)>, TrafficError> {
+    async fn holder(&self) -> Result<Option<(Version, Option<Key>)>, TrafficError> {
         let found = self.ledger.get(&self.key()).await.map_err(unreachable)?;
         Ok(found.map(|found| {
-            let claim = serde_json::from_str(&found.value).unwrap_or(Claim { record: String::new() });
-            (found.version, Key::new(claim.record))
+            let claim = serde_json::from_str::<Claim>(&found.value);
+            (found.version, claim.ok().map(|claim| Key::new(claim.record)))
         }))
     }
 
@@ -115,7 +117,8 @@ impl Claiming<'_> {
         }
     }
 
-    async fn refuse_if_published(&self, holder: &Key) -> Result<(), TrafficError> {
+    async fn refuse_if_published(&self, holder: Option<&Key>) -> Result<(), TrafficError> {
+        let Some(holder) = holder else { return Ok(()) };
         let Some(found) = self.ledger.get(holder).await.map_err(unreachable)? else { return Ok(()) };
         let record: Record = parsed(holder, &found)?;
         if record.name == self.name { Err(claimed(record.service.to_string())) } else { Ok(()) }
@@ -132,3 +135,6 @@ fn owner(record: &Key) -> String {
     let path = text.split_once('/').map_or("", |(_, path)| path);
     path.rsplit_once('/').map_or(path, |(service, _)| service).to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! follows these records and answers from its memory. The writer and the answering servers never talk to each other.
 
 mod book;
+mod claim;
 mod handler;
 mod name_server;
 mod record;
@@ -16,23 +17,22 @@ use std::{
     time::Duration,
 };
 
-use futures::StreamExt;
-
 use crate::{
     domain::Epoch,
     ports::{
-        Answer, Change, Clock, Expect, Key, Ledger, LedgerError, Over, Route, ServedRoute, ServerState,
-        TrafficError, Version, Versioned,
+        Answer, Clock, Expect, Key, Ledger, LedgerError, Over, Route, ServedRoute, ServerState, TrafficError,
+        Version, Versioned,
     },
 };
+use claim::Claiming;
 pub use name_server::NameServer;
-use record::{PREFIX, Record};
+use record::Record;
 
 /// Name under which this adapter speaks of itself.
 const SERVER: &str = "served";
 
-/// Longest time of one call. 5 s: three attempts of three ledger calls and three to read back, each of which ends within its own limit; a call
-/// that takes longer says so instead of holding up the pass.
+/// Longest time of one call. 5 s: some ten calls of a ledger that is well, or one that runs into its own limit and another try; what takes
+/// longer says so instead of holding up the pass.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 
 /// Attempts when others write in between; see the adapter `dns`.
@@ -87,18 +87,21 @@ impl ServedTraffic {
                 {
                     return Ok(state(&held.record));
                 }
-                // Who has won the name need not look again: whoever wants it too is told so. To ask for all records at each
-                // move would cost a lost region with a thousand names seconds. That the record is there does not show
-                // that it has won: whoever wrote it may have died before it looked who else had.
+                // Who has won the name need not ask again: whoever wants it too is told so. That the record is there does not
+                // show that it has won: whoever wrote it may have died before it asked who else had.
                 let has_the_name = held.as_ref().is_some_and(|held| held.record.name == wanted.name)
                     && self.won().get(&key) == Some(&wanted.name);
+                let claim = self.claim(&key, &wanted.name);
                 if !has_the_name {
-                    refuse_if_claimed(self.claimants(&key, &wanted).await?.first())?;
+                    claim.take().await?;
                 }
                 if let Some(version) = self.put(&key, &wanted, held.as_ref()).await? {
                     if !has_the_name {
-                        self.yield_if_beaten(&key, &wanted, version, held.as_ref()).await?;
-                        self.won().insert(key.clone(), wanted.name.clone());
+                        if let Err(error) = claim.still_holds().await {
+                            self.take_back(&key, version, held.as_ref()).await?;
+                            return Err(error);
+                        }
+                        self.note_won(&key, &wanted.name, held.as_ref()).await;
                     }
                     return self.read_back(&key, &wanted, answer).await;
                 }
@@ -195,41 +198,33 @@ impl ServedTraffic {
         }
     }
 
-    /// Two services that claim one name at the same moment both find it free. The one whose key comes first wins in
-    /// every name server (see `Book`); the other takes back what it wrote, so that its next attempt finds the name
-    /// taken.
-    async fn yield_if_beaten(
+    fn claim<'a>(&'a self, record: &'a Key, name: &'a str) -> Claiming<'a> {
+        Claiming { ledger: self.ledger.as_ref(), record, name }
+    }
+
+    /// Undoes a write: another service has the name.
+    async fn take_back(
         &self,
         key: &Key,
-        wanted: &Record,
         version: Version,
         before: Option<&Held>,
     ) -> Result<(), TrafficError> {
-        let claimants = self.claimants(key, wanted).await?;
-        let winner = claimants.iter().find(|(other, _)| other < key);
-        if winner.is_some() {
-            let undone = match before {
-                None => self.ledger.delete(key, version).await,
-                Some(held) => {
-                    self.ledger.put(key, &held.record.json(), Expect::Version(version)).await.map(drop)
-                }
-            };
-            undone.map_err(unreachable)?;
-        }
-        refuse_if_claimed(winner)
+        let undone = match before {
+            None => self.ledger.delete(key, version).await,
+            Some(held) => self.ledger.put(key, &held.record.json(), Expect::Version(version)).await.map(drop),
+        };
+        undone.map_err(unreachable)
     }
 
-    /// Records of others that have the same name. The ledger has no list, but a watch begins with one.
-    async fn claimants(&self, key: &Key, wanted: &Record) -> Result<Vec<(Key, Record)>, TrafficError> {
-        let Some(Change::Reset(records)) = self.ledger.watch(PREFIX).next().await else {
-            return Err(unreachable(LedgerError::Unavailable {
-                what: format!("list {PREFIX}"),
-                cause: "the watch did not begin with the whole content".to_owned(),
-            }));
-        };
-        let others = records.into_iter().filter(|(other, _)| other != key);
-        let parsed = others.filter_map(|(other, found)| Some((other, Record::parse(&found.value).ok()?)));
-        Ok(parsed.filter(|(_, other)| other.name == wanted.name).collect())
+    async fn note_won(&self, key: &Key, name: &str, before: Option<&Held>) {
+        self.won().insert(key.clone(), name.to_owned());
+        let other = before.map(|held| held.record.name.as_str()).filter(|other| *other != name);
+        // A claim that stays behind is in nobody's way: whoever wants the name sees that no record has it.
+        if let Some(other) = other
+            && let Err(error) = self.claim(key, other).give_back().await
+        {
+            tracing::warn!(%key, name = other, %error, "the claim to a name that is not served any more stays");
+        }
     }
 }
 
@@ -252,15 +247,6 @@ fn nothing() -> ServerState {
 
 fn published(epoch: Option<Epoch>, addresses: BTreeSet<IpAddr>) -> ServerState {
     ServerState { server: SERVER.to_owned(), epoch, addresses }
-}
-
-fn refuse_if_claimed(by: Option<&(Key, Record)>) -> Result<(), TrafficError> {
-    match by {
-        Some((_, other)) => {
-            Err(TrafficError::Claimed { server: SERVER.to_owned(), owner: other.service.to_string() })
-        }
-        None => Ok(()),
-    }
 }
 
 fn parsed(key: &Key, found: &Versioned) -> Result<Record, TrafficError> {
