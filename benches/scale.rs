@@ -41,7 +41,7 @@ fn main() {
     let regions: Vec<Region> = REGIONS.iter().map(|name| Region::start(name, dir.path(), &etcd)).collect();
     let filled = loop {
         thread::sleep(Duration::from_secs(1));
-        let published = etcd.count("/bongsu/answer/");
+        let published = etcd.count("/bongsu/v1/entry/answer/");
         if published >= services {
             break start.elapsed();
         }
@@ -128,7 +128,7 @@ spec:
     ttl: 5s
     served: {{zone: many.example, name: service-{number}.many.example, nameServers: [ns1.many.example]}}
   failover: {{mode: Automatic}}
-  objectives: {{rto: 15m}}
+  objectives: {{rto: 2h}}
 "
     )
 }
