@@ -81,8 +81,6 @@ mod bugs {
         WorkloadNotAwaited,
         /// A workload that was set to zero counts as stopped while its pods are still ending.
         PodsNotReadBack,
-        /// What was said of a workload for a move before counts for the next.
-        WordOfAnEarlierMove,
         /// A decision does not ask which spec the other regions hold.
         SpecsNotCompared,
         /// Addresses are published by a spec that only a minority of regions hold.

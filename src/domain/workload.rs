@@ -5,7 +5,6 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Epoch, Identity, Record, RegionName, RunId};
-use crate::planted::planted;
 
 /// The workload of a service, of one name in each region's cluster.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -107,9 +106,6 @@ impl WorkloadWord {
     #[must_use]
     pub fn is_stopped(&self, workload: &Workload, epoch: Epoch, run: &RunId) -> bool {
         let for_it = matches!(&self.seen, WorkloadSeen::StoppedFor(other) if other == run);
-        if planted!(WordOfAnEarlierMove) {
-            return matches!(self.seen, WorkloadSeen::StoppedFor(_));
-        }
         for_it && self.is_of(workload, epoch)
     }
 

@@ -34,7 +34,6 @@ const BUGS: &[(Bug, u64)] = &[
     (Bug::PromiseNotAwaited, 300),
     (Bug::WorkloadNotAwaited, 500),
     (Bug::PodsNotReadBack, 500),
-    (Bug::WordOfAnEarlierMove, 2_000),
     (Bug::SpecsNotCompared, 800),
     (Bug::MinorityPublishes, 500),
     (Bug::AbortDoesNotReturn, 500),
