@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeSet,
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -25,6 +28,49 @@ const NAME: &str = "verify.gpki.example";
 
 /// A ledger each of whose calls takes one poll more than it needs: who polls chooses whose call comes next.
 struct Stepped(Arc<MemoryLedger>);
+
+/// A ledger that does not answer when a claim is read for the second time.
+struct Silent(Stepped, AtomicU32);
+
+#[async_trait]
+impl Ledger for Silent {
+    async fn get(&self, key: &Key) -> Result<Option<Versioned>, LedgerError> {
+        match key.as_str().starts_with(PREFIX) && self.1.fetch_add(1, Ordering::Relaxed) == 1 {
+            true => Err(LedgerError::Timeout { what: format!("read {key}"), limit: Duration::ZERO }),
+            false => self.0.get(key).await,
+        }
+    }
+
+    async fn write(
+        &self,
+        key: &Key,
+        value: &str,
+        expect: Expect,
+        under: Option<&Under>,
+    ) -> Result<Version, LedgerError> {
+        self.0.write(key, value, expect, under).await
+    }
+
+    async fn delete(&self, key: &Key, version: Version) -> Result<(), LedgerError> {
+        self.0.delete(key, version).await
+    }
+
+    fn watch(&self, prefix: &str) -> BoxStream<'static, Change> {
+        self.0.watch(prefix)
+    }
+
+    async fn acquire(&self, _: &str, _: &Identity, _: Duration) -> Result<Option<Term>, LedgerError> {
+        Ok(None)
+    }
+
+    async fn release(&self, _: &str, _: &Identity) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    async fn leases(&self) -> Result<Vec<LeaseState>, LedgerError> {
+        Ok(Vec::new())
+    }
+}
 
 #[async_trait]
 impl Ledger for Stepped {
@@ -173,4 +219,19 @@ async fn to_publish_for_the_first_time_reads_nobody_elses_record() {
     let memory: Arc<dyn Ledger> = Arc::new(MemoryLedger::new(Arc::new(SystemClock::new())));
     memory.put(&Key::new("answer/gpki/other/citizens"), "cannot be read", Expect::Absent).await.unwrap();
     publish(&memory, "aa", NAME).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_written_stays_when_nobody_says_whose_the_name_is() {
+    let memory = Arc::new(MemoryLedger::new(Arc::new(SystemClock::new())));
+    let ledger: Arc<dyn Ledger> = memory.clone();
+    publish(&ledger, "aa", NAME).await.unwrap();
+    let silent: Arc<dyn Ledger> = Arc::new(Silent(Stepped(memory), AtomicU32::new(0)));
+    let traffic = ServedTraffic::new(silent, Arc::new(SystemClock::new()));
+    let newer = Answer::new(Epoch(2), BTreeSet::from(["192.0.2.2".parse().unwrap()])).unwrap();
+    let result = traffic.publish(&route("aa", NAME), &served(NAME), &newer, Over::Same).await;
+    assert!(matches!(result, Err(TrafficError::Unreachable { .. })), "{result:?}");
+    let key = Key::new("answer/gpki/aa/citizens");
+    let held = parsed(&key, &ledger.get(&key).await.unwrap().unwrap()).unwrap();
+    assert_eq!(held.epoch, Epoch(2), "the epoch never goes back");
 }
