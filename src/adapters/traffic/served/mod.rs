@@ -83,7 +83,7 @@ impl ServedTraffic {
                 let held = self.held(&key).await?;
                 refuse_if_stale(held.as_ref(), answer)?;
                 if let Some(held) = &held
-                    && (held.record == wanted || over.spares(Some(held.record.epoch), answer))
+                    && over.spares(Some(held.record.epoch), answer)
                 {
                     return Ok(state(&held.record));
                 }
@@ -94,6 +94,10 @@ impl ServedTraffic {
                 let claim = self.claim(&key, &wanted.name);
                 if !has_the_name {
                     claim.take().await?;
+                }
+                if held.as_ref().is_some_and(|held| held.record == wanted) {
+                    self.won().insert(key, wanted.name.clone());
+                    return Ok(state(&wanted));
                 }
                 if let Some(version) = self.put(&key, &wanted, held.as_ref()).await? {
                     if !has_the_name {

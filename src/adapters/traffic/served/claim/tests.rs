@@ -235,3 +235,19 @@ async fn what_was_written_stays_when_nobody_says_whose_the_name_is() {
     let held = parsed(&key, &ledger.get(&key).await.unwrap().unwrap()).unwrap();
     assert_eq!(held.epoch, Epoch(2), "the epoch never goes back");
 }
+
+#[tokio::test]
+async fn a_record_that_is_there_does_not_show_that_its_name_was_won() {
+    let memory: Arc<dyn Ledger> = Arc::new(MemoryLedger::new(Arc::new(SystemClock::new())));
+    publish(&memory, "aa", NAME).await.unwrap();
+    // Its writer died before it asked who else had the name, and another one had taken it over.
+    let record = Key::new("answer/gpki/aa/citizens");
+    let left = memory.get(&record).await.unwrap().unwrap();
+    memory.delete(&record, left.version).await.unwrap();
+    publish(&memory, "zz", NAME).await.unwrap();
+    memory.put(&record, &left.value, Expect::Absent).await.unwrap();
+
+    let refused = publish(&memory, "aa", NAME).await.unwrap_err();
+    assert!(matches!(&refused, TrafficError::Claimed { owner, .. } if owner.ends_with("zz")), "{refused:?}");
+    publish(&memory, "zz", NAME).await.unwrap();
+}
