@@ -36,7 +36,7 @@ test: ## Run all tests, on a real API server, etcd and name servers
 .PHONY: test-sites
 test-sites: ## Lose data centers in every way, also the long ones: three sites in networks of their own; one by ARGS=NAME
 	@hack/parts.sh -q test
-	@cargo test --locked --test sites -- --include-ignored $(ARGS)
+	@previous=$$(hack/previous.sh); BONGSU_PREVIOUS=$$previous cargo test --locked --test sites -- --include-ignored $(ARGS)
 
 .PHONY: explore
 explore: ## Look for broken invariants: RUNS=… (can be stopped, goes on where it was), SEED=…

@@ -1,4 +1,4 @@
-//! The ledger is away, all of Bongsu stands still, or one after the other is replaced.
+//! The ledger is away, or all of Bongsu stands still.
 
 use std::time::Duration;
 
@@ -31,11 +31,6 @@ pub const ALL: &[Case] = &[
         name: "a_member_of_the_ledger_is_replaced_and_nobody_notices",
         long: true,
         body: |sites| Box::pin(member_replaced(sites)),
-    },
-    Case {
-        name: "every_bongsu_is_restarted_one_after_the_other_and_nothing_moves",
-        long: false,
-        body: |sites| Box::pin(rolling_upgrade(sites)),
     },
 ];
 
@@ -100,18 +95,4 @@ async fn member_replaced(sites: &mut Sites) {
     let died = now();
     sites.all[DAEJEON].kill_member(service.port);
     service.moves_once(sites, &[DAEJEON, GWANGJU, DAEGU], "gwangju", died).await;
-}
-
-/// Case 17. The leader last, as each takes the lead over from the one before.
-async fn rolling_upgrade(sites: &mut Sites) {
-    let service = Service::start(sites, "daejeon", |_| {}).await;
-    let began = now();
-    for index in [DAEGU, GWANGJU, DAEJEON] {
-        sites.all[index].bongsu.terminate();
-        sites.all[index].bongsu.has_ended().await;
-        sites.all[index].bongsu.restart();
-        sites.are_ready().await;
-    }
-    pause(LONG_ENOUGH).await;
-    service.has_not_moved(sites, "daejeon", began);
 }

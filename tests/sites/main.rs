@@ -15,6 +15,7 @@ mod cases_clock;
 mod cases_cut;
 mod cases_ledger;
 mod cases_lost;
+mod cases_versions;
 mod cases_writer;
 mod client;
 mod clock;
@@ -45,11 +46,17 @@ fn main() -> ExitCode {
 
 /// The test goes on in a network of its own, which is the router between the sites.
 fn test(arguments: &[String]) -> ExitCode {
-    let cases: Vec<&'static harness::Case> =
-        [cases_lost::ALL, cases_writer::ALL, cases_cut::ALL, cases_ledger::ALL, cases_clock::ALL]
-            .into_iter()
-            .flatten()
-            .collect();
+    let cases: Vec<&'static harness::Case> = [
+        cases_lost::ALL,
+        cases_writer::ALL,
+        cases_cut::ALL,
+        cases_ledger::ALL,
+        cases_versions::ALL,
+        cases_clock::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if env::var_os(INSIDE).is_some() || arguments.iter().any(|argument| argument == "--list") {
         return harness::main(&cases, arguments, None);
     }

@@ -15,7 +15,7 @@ use crate::{
     network::Namespace,
     support::{
         ask::{ask, shown},
-        bongsu::{Bongsu, SOON},
+        bongsu::{Bongsu, SOON, this_build},
         control_plane::{ControlPlane, Leashed},
         dns_server::SECRET_BASE64,
         etcd::Etcd,
@@ -199,6 +199,9 @@ impl Site {
         }
         if !self.bongsu.runs() {
             self.bongsu.restart();
+        }
+        if !self.bongsu.is_of_this_build() {
+            self.bongsu.replace(&this_build()).await;
         }
     }
 

@@ -127,6 +127,12 @@ impl Sites {
         assert_eq!(self.leader().await, index);
     }
 
+    /// Replaces the Bongsu of a site by another build.
+    pub async fn replace(&mut self, index: usize, program: &Path) {
+        self.all[index].bongsu.replace(program).await;
+        self.are_ready().await;
+    }
+
     /// What the ledger keeps of a service, asked at the member of a site.
     pub fn record(&self, at: usize, service: &str) -> Value {
         let key = format!("/bongsu/v1/entry/record/{NAMESPACE}/{service}");

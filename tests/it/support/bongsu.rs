@@ -30,6 +30,7 @@ const LINES_SHOWN: usize = 60;
 /// One process of Bongsu. It ends with the value.
 pub struct Bongsu {
     place: Place,
+    program: PathBuf,
     identity: String,
     arguments: Vec<String>,
     starts: u32,
@@ -58,6 +59,7 @@ impl Bongsu {
         let own = own.into_iter().map(str::to_owned).chain(arguments.iter().map(text));
         let mut bongsu = Self {
             place,
+            program: this_build(),
             identity: identity.to_owned(),
             arguments: own.collect(),
             starts: 0,
@@ -72,15 +74,27 @@ impl Bongsu {
     pub fn restart(&mut self) {
         self.kill();
         self.starts += 1;
-        let program = Path::new(env!("CARGO_BIN_EXE_bongsu"));
         let log = self.log_file(self.starts);
-        self.process = Some(self.place.start(Path::new(""), program, &self.arguments, &log));
+        self.process = Some(self.place.start(Path::new(""), &self.program, &self.arguments, &log));
     }
 
     /// Starts it again somewhere else.
     pub fn restart_at(&mut self, place: Place) {
         self.place = place;
         self.restart();
+    }
+
+    /// Ends it as the kubelet does, and starts another build of it.
+    pub async fn replace(&mut self, program: &Path) {
+        self.terminate();
+        self.has_ended().await;
+        program.clone_into(&mut self.program);
+        self.restart();
+    }
+
+    /// Whether it is of the build under test.
+    pub fn is_of_this_build(&self) -> bool {
+        self.program == this_build()
     }
 
     /// `kill -9`.
@@ -187,6 +201,11 @@ impl Drop for Bongsu {
             eprintln!("--- the last lines of {}:\n{}", self.identity, shown.join("\n"));
         }
     }
+}
+
+/// The program under test.
+pub fn this_build() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_bongsu"))
 }
 
 /// A page of health pages at an address: first line and body.
