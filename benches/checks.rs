@@ -158,6 +158,9 @@ fn check() -> CheckSpec {
     CheckSpec {
         name: "deep".into(),
         timeout: INTERVAL * 4 / 5,
+        max_latency: None,
+        port: None,
+        scheme: None,
         kind: CheckKind::Http(HttpSpec {
             method: "POST",
             path: "/verify".into(),
@@ -165,7 +168,6 @@ fn check() -> CheckSpec {
             body: Bytes::from_static(&[b'x'; 4096]),
             expected_status: vec![200],
             expect: Some("body.result == 'good' && body.size == 4096".into()),
-            max_latency: None,
             max_body_bytes: 65_536,
             keep_alive: false,
             tls: TlsSpec::default(),

@@ -10,6 +10,7 @@
 
 mod approval;
 mod calendar;
+mod check;
 mod conditions;
 mod drill_run;
 mod duration;
@@ -25,6 +26,7 @@ mod traffic;
 
 pub use approval::{Approval, ApprovalSpec, ApprovalStatus};
 pub use calendar::{BlockedSpan, Calendar, CalendarSpec, CalendarStatus, Repeats};
+pub use check::{Check, CheckScheme, GeneratedBody, Header, HttpCheck, HttpMethod, TcpCheck, TlsOptions};
 pub use conditions::{ConditionType, condition, merge_conditions};
 pub use drill_run::{
     DrillPhase, DrillRun, DrillRunSpec, DrillRunStatus, DrillVerdict, DrilledService, PreCheck, TimelineEntry,
@@ -36,10 +38,7 @@ pub use failover::{
 };
 pub use grade_policy::{DrillPolicy, GradePolicy, GradePolicySpec, GradePolicyStatus, Ladder};
 pub use guardrails::{Guardrails, PrometheusServer, PromqlCondition, ResidualTraffic};
-pub use health::{
-    Check, GeneratedBody, Header, Health, HttpCheck, HttpMethod, Recovery, TcpCheck, TlsOptions, Vantages,
-    Window,
-};
+pub use health::{Health, Recovery, Vantages, Window};
 pub use ledger_entry::{LedgerEntry, LedgerEntrySpec};
 pub use region::{
     Budget, EvacuationBudget, GlobalStop, Maintenance, Region, RegionRole, RegionSpec, RegionStatus,

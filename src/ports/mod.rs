@@ -15,7 +15,7 @@ pub use clock::Clock;
 pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned};
 pub use metering::{Meter, Metering, MeteringError};
 pub use prober::{
-    CheckKind, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Prober, Reading, Scheme, TcpSpec, TlsSpec,
+    CheckKind, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Prober, Reading, Scheme, TlsSpec,
 };
 pub use reports::{Reports, ReportsError};
 pub use resources::{

@@ -35,8 +35,26 @@ pub struct CheckSpec {
     pub name: Arc<str>,
     /// Longest time of one sample, all of it: name look-up, connection, TLS, request, body.
     pub timeout: Duration,
+    /// A good answer that takes longer is slow.
+    pub max_latency: Option<Duration>,
+    /// Port; `None`: the endpoint's.
+    pub port: Option<u16>,
+    /// How the member is reached; `None`: as the endpoint says.
+    pub scheme: Option<Scheme>,
     /// What is done.
     pub kind: CheckKind,
+}
+
+impl CheckSpec {
+    /// Where this check reaches a member.
+    #[must_use]
+    pub fn at(&self, endpoint: &Endpoint) -> Endpoint {
+        Endpoint {
+            scheme: self.scheme.unwrap_or(endpoint.scheme),
+            host: endpoint.host.clone(),
+            port: self.port.unwrap_or(endpoint.port),
+        }
+    }
 }
 
 /// What a check does.
@@ -45,7 +63,24 @@ pub enum CheckKind {
     /// An HTTP request.
     Http(HttpSpec),
     /// A TCP connection.
-    Tcp(TcpSpec),
+    Tcp,
+}
+
+impl CheckKind {
+    /// Bytes of the request's body, as far as they are known beforehand.
+    #[must_use]
+    pub fn request_bytes(&self) -> usize {
+        match self {
+            Self::Http(http) => http.body.len(),
+            Self::Tcp => 0,
+        }
+    }
+
+    /// Whether it finishes a transaction whose answer is judged; a connection alone is none.
+    #[must_use]
+    pub const fn is_transaction(&self) -> bool {
+        !matches!(self, Self::Tcp)
+    }
 }
 
 /// An HTTP request and what a good answer is.
@@ -63,8 +98,6 @@ pub struct HttpSpec {
     pub expected_status: Vec<u16>,
     /// CEL expression over `body`, `status` and `headers` that must be true.
     pub expect: Option<Arc<str>>,
-    /// A good answer that takes longer is slow.
-    pub max_latency: Option<Duration>,
     /// A body with more bytes is wrong.
     pub max_body_bytes: usize,
     /// Keep the connection between samples.
@@ -80,15 +113,6 @@ pub struct TlsSpec {
     pub server_name: Option<Arc<str>>,
     /// PEM certificates of the authorities; `None`: the system's.
     pub ca_bundle: Option<Arc<str>>,
-}
-
-/// A TCP connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct TcpSpec {
-    /// Port; `None`: the endpoint's.
-    pub port: Option<u16>,
-    /// A connection that takes longer is slow.
-    pub max_latency: Option<Duration>,
 }
 
 /// What one sample saw.

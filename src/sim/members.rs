@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{Outcome, ServiceKey},
-    ports::{CheckKind, CheckSpec, Endpoint, Probe, ProbeError, Prober, Reading},
+    ports::{CheckSpec, Endpoint, Probe, ProbeError, Prober, Reading},
 };
 
 /// What a member does when it is asked.
@@ -145,19 +145,15 @@ impl Prober for SimProber {
     fn prepare(&self, endpoint: &Endpoint, check: &CheckSpec) -> Result<Arc<dyn Probe>, ProbeError> {
         let member =
             self.world.state().members.by_endpoint.get(&(endpoint.host.clone(), endpoint.port)).copied();
-        let (bytes, transaction, max_latency) = match &check.kind {
-            CheckKind::Http(http) => (http.body.len(), true, http.max_latency),
-            CheckKind::Tcp(tcp) => (0, false, tcp.max_latency),
-        };
         Ok(Arc::new(SimProbe {
             world: self.world.clone(),
             life: self.life,
             site: self.site,
             member,
-            bytes,
-            transaction,
+            bytes: check.kind.request_bytes(),
+            transaction: check.kind.is_transaction(),
             timeout: check.timeout,
-            max_latency,
+            max_latency: check.max_latency,
         }))
     }
 }

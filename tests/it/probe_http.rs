@@ -13,14 +13,15 @@ use axum::{
     routing::{get as on_get, post as on_post},
 };
 use bongsu::{
+    adapters::probe::NetworkProber,
     domain::Outcome::{Ok as Good, Refused, Slow, Unreachable, Wrong},
-    ports::{HttpSpec, ProbeError, Scheme},
+    ports::{CheckKind, CheckSpec, HttpSpec, ProbeError, Prober, Scheme},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use crate::support::{
     http_server::{Server, closed_port, eventually, read_head},
-    probes::{PATIENT, SHORT, endpoint, expect_reading, get, prepare, probe},
+    probes::{PATIENT, SHORT, check, endpoint, expect_reading, get, prepare, probe},
 };
 
 const GOOD: &str = r#"{"result":"good"}"#;
@@ -210,8 +211,12 @@ async fn a_hundred_thousand_brackets_within_the_limit_are_wrong() {
 async fn a_good_answer_after_the_latency_limit_is_slow_and_a_bad_one_is_wrong() {
     for (body, outcome) in [(GOOD, Slow), ("{}", Wrong)] {
         let server = Server::answering(answer("200 OK", body.as_bytes())).await;
-        let spec = HttpSpec { max_latency: Some(Duration::from_nanos(1)), ..get() };
-        expect_reading(&probe(server.address, PATIENT, spec).await, outcome, "");
+        let late = CheckSpec {
+            max_latency: Some(Duration::from_nanos(1)),
+            ..check(PATIENT, CheckKind::Http(get()))
+        };
+        let probe = NetworkProber::new().prepare(&endpoint(Scheme::Http, server.address), &late).unwrap();
+        expect_reading(&probe.run().await, outcome, "");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bongsu::{
     adapters::probe::NetworkProber,
     domain::Outcome::{self, Ok as Good, Refused, Slow},
-    ports::{CheckKind, Prober, Scheme, TcpSpec},
+    ports::{CheckKind, CheckSpec, Prober, Scheme},
 };
 
 use crate::support::{
@@ -13,26 +13,28 @@ use crate::support::{
     probes::{PATIENT, check, endpoint, expect_reading},
 };
 
-async fn expect(address: std::net::SocketAddr, spec: TcpSpec, outcome: Outcome, detail: &str) {
+async fn expect(address: std::net::SocketAddr, check: CheckSpec, outcome: Outcome, detail: &str) {
     let endpoint = endpoint(Scheme::Tcp, address);
-    let probe = NetworkProber::new().prepare(&endpoint, &check(PATIENT, CheckKind::Tcp(spec))).unwrap();
+    let probe = NetworkProber::new().prepare(&endpoint, &check).unwrap();
     expect_reading(&probe.run().await, outcome, detail);
 }
 
-const PLAIN: TcpSpec = TcpSpec { port: None, max_latency: None };
+fn plain() -> CheckSpec {
+    check(PATIENT, CheckKind::Tcp)
+}
 
 #[tokio::test]
 async fn one_who_listens_is_good_and_nobody_is_refused() {
     let server = Server::answering("").await;
-    expect(server.address, PLAIN, Good, "").await;
-    expect(closed_port().await, PLAIN, Refused, "connection refused").await;
+    expect(server.address, plain(), Good, "").await;
+    expect(closed_port().await, plain(), Refused, "connection refused").await;
 }
 
 #[tokio::test]
 async fn the_checks_own_port_comes_before_the_endpoints() {
     let server = Server::answering("").await;
-    let spec = TcpSpec { port: Some(server.address.port()), ..PLAIN };
-    expect(closed_port().await, spec, Good, "").await;
+    let check = CheckSpec { port: Some(server.address.port()), ..plain() };
+    expect(closed_port().await, check, Good, "").await;
 }
 
 #[tokio::test]
@@ -40,7 +42,7 @@ async fn a_connection_after_the_latency_limit_is_slow() {
     let server = Server::answering("").await;
     expect(
         server.address,
-        TcpSpec { max_latency: Some(Duration::from_nanos(1)), ..PLAIN },
+        CheckSpec { max_latency: Some(Duration::from_nanos(1)), ..plain() },
         Slow,
         "limit 1ns",
     )

@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use super::{Bad, Phase, line::line, tls::tls_bad};
+use crate::ports::{CheckSpec, Endpoint};
 
 /// Addresses tried for one name. 4: two of each family; each gets its share of the timeout, and a smaller share would
 /// be less than the retransmission of a lost first packet (1 s) at the usual timeouts.
@@ -23,6 +24,11 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// Where a check reaches a member, and for how long it tries.
+    pub(super) fn new(endpoint: &Endpoint, check: &CheckSpec) -> Self {
+        Self { host: endpoint.host.clone(), port: endpoint.port, limit: check.timeout }
+    }
+
     /// Opens a connection to the first address that answers.
     pub(super) async fn connect(&self, phase: &Phase) -> Result<TcpStream, Bad> {
         let addresses = self.addresses(phase).await?;

@@ -92,7 +92,7 @@ impl HttpProbe {
         let expect = spec.expect.as_ref().map(|source| prober.expressions.compile(source)).transpose();
         let expect = expect.map_err(|cause| ProbeError::Expect { check: check.name.to_string(), cause })?;
         Ok(Self {
-            target: Target { host: endpoint.host.clone(), port: endpoint.port, limit: check.timeout },
+            target: Target::new(endpoint, check),
             tls,
             request: request(endpoint, check, spec)?,
             judge: Judge {
@@ -101,7 +101,7 @@ impl HttpProbe {
                 max_body_bytes: spec.max_body_bytes,
                 has_body: spec.method != Method::HEAD.as_str(),
             },
-            max_latency: spec.max_latency,
+            max_latency: check.max_latency,
             keep_alive: spec.keep_alive,
             kept: Mutex::new(None),
         })

@@ -44,9 +44,10 @@ impl NetworkProber {
 
 impl Prober for NetworkProber {
     fn prepare(&self, endpoint: &Endpoint, check: &CheckSpec) -> Result<Arc<dyn Probe>, ProbeError> {
+        let endpoint = &check.at(endpoint);
         Ok(match &check.kind {
             CheckKind::Http(spec) => Arc::new(http::HttpProbe::new(self, endpoint, check, spec)?),
-            CheckKind::Tcp(spec) => Arc::new(tcp::TcpProbe::new(endpoint, check, *spec)),
+            CheckKind::Tcp => Arc::new(tcp::TcpProbe::new(endpoint, check)),
         })
     }
 }

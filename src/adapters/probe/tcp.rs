@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{connect::Target, sample};
-use crate::ports::{CheckSpec, Endpoint, Probe, Reading, TcpSpec};
+use crate::ports::{CheckSpec, Endpoint, Probe, Reading};
 
 /// The `tcp` check of one member.
 pub(super) struct TcpProbe {
@@ -14,10 +14,8 @@ pub(super) struct TcpProbe {
 }
 
 impl TcpProbe {
-    pub(super) fn new(endpoint: &Endpoint, check: &CheckSpec, spec: TcpSpec) -> Self {
-        let port = spec.port.unwrap_or(endpoint.port);
-        let target = Target { host: endpoint.host.clone(), port, limit: check.timeout };
-        Self { target, max_latency: spec.max_latency }
+    pub(super) fn new(endpoint: &Endpoint, check: &CheckSpec) -> Self {
+        Self { target: Target::new(endpoint, check), max_latency: check.max_latency }
     }
 }
 

@@ -7,9 +7,9 @@ use url::{Host, Url};
 
 use super::{Violation, unsigned};
 use crate::{
-    api::{self, HttpMethod},
+    api::{self, CheckScheme, HttpMethod},
     domain::RegionName,
-    ports::{CheckKind, CheckSpec, Endpoint, HttpSpec, Scheme, TcpSpec, TlsSpec},
+    ports::{CheckKind, CheckSpec, Endpoint, HttpSpec, Scheme, TlsSpec},
 };
 
 /// Where each member is reached.
@@ -90,19 +90,30 @@ pub(super) fn checks(health: &api::Health, wrong: &mut Vec<Violation>) -> Vec<Ch
     each.filter_map(|(index, check)| {
         let kind = match (&check.http, &check.tcp) {
             (Some(http), None) => CheckKind::Http(http_spec(http)),
-            (None, Some(tcp)) => CheckKind::Tcp(TcpSpec {
-                port: tcp.port.map(port),
-                max_latency: tcp.max_latency.map(Into::into),
-            }),
+            (None, Some(_)) => CheckKind::Tcp,
             _ => {
                 let path = format!("spec.health.checks[{index}]");
                 wrong.push(Violation::new(path, "set exactly one of http and tcp"));
                 return None;
             }
         };
-        Some(CheckSpec { name: Arc::from(check.name.as_str()), timeout: health.timeout.0, kind })
+        Some(CheckSpec {
+            name: Arc::from(check.name.as_str()),
+            timeout: health.timeout.0,
+            max_latency: check.max_latency.map(Into::into),
+            port: check.port.map(port),
+            scheme: check.scheme.map(scheme),
+            kind,
+        })
     })
     .collect()
+}
+
+const fn scheme(scheme: CheckScheme) -> Scheme {
+    match scheme {
+        CheckScheme::Http => Scheme::Http,
+        CheckScheme::Https => Scheme::Https,
+    }
 }
 
 fn port(port: i32) -> u16 {
@@ -122,7 +133,6 @@ fn http_spec(http: &api::HttpCheck) -> HttpSpec {
         body: body(http),
         expected_status: http.expected_status.iter().map(|status| port(*status)).collect(),
         expect: http.expect.as_deref().map(Arc::from),
-        max_latency: http.max_latency.map(Into::into),
         max_body_bytes: usize::try_from(http.max_body_bytes).unwrap_or(0),
         keep_alive: http.keep_alive,
         tls: http.tls.as_ref().map_or_else(TlsSpec::default, |tls| TlsSpec {

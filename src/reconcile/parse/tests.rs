@@ -61,7 +61,7 @@ fn a_good_service_has_every_default_filled_in() {
 fn a_generated_body_has_its_size_and_is_the_same_at_each_start() {
     let body = |spec: SharedService| match parse(&spec, &Policies::default()).unwrap().checks.remove(0).kind {
         crate::ports::CheckKind::Http(http) => http.body,
-        crate::ports::CheckKind::Tcp(_) => unreachable!(),
+        crate::ports::CheckKind::Tcp => unreachable!(),
     };
     let first = body(service(|_| {}));
     assert_eq!(first.len(), 4096);

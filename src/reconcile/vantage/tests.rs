@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::domain::{Recovery, Tick, Window};
-use crate::ports::{CheckKind, Probe, Scheme, TcpSpec};
+use crate::ports::{CheckKind, Probe, Scheme};
 
 /// Time that tokio moves on by itself when nothing can run, plus a jump that each wake-up makes: a process that stands
 /// still.
@@ -176,7 +176,10 @@ fn watched(service: &str, checks: &[&str]) -> Watched {
     let spec = |name: &&str| CheckSpec {
         name: Arc::from(*name),
         timeout: Duration::from_millis(800),
-        kind: CheckKind::Tcp(TcpSpec { port: None, max_latency: None }),
+        max_latency: None,
+        port: None,
+        scheme: None,
+        kind: CheckKind::Tcp,
     };
     Watched {
         service: ServiceKey::new("gpki", service),

@@ -15,7 +15,7 @@ use std::{
 use super::witness::Witness;
 use crate::{
     domain::ServiceKey,
-    ports::{CheckKind, Key},
+    ports::Key,
     reconcile::parse::Parsed,
     sim::{
         Moment, Setup, Site,
@@ -229,10 +229,8 @@ impl People {
 }
 
 fn citizen(setup: &Setup, key: &ServiceKey, parsed: &Arc<Parsed>) -> Citizen {
-    let body = parsed.checks.iter().find_map(|check| match &check.kind {
-        CheckKind::Http(http) => Some(http.body.len()),
-        CheckKind::Tcp(_) => None,
-    });
+    let deep = parsed.checks.iter().find(|check| check.kind.is_transaction());
+    let body = deep.map(|check| check.kind.request_bytes());
     let way = |(name, route): (&crate::domain::RouteName, &crate::reconcile::parse::RouteSpec)| Way {
         asked: match route.servers() {
             [] => Asked::Bongsu(Key::new(format!("answer/{key}/{name}"))),

@@ -279,9 +279,16 @@ fn health_rows() -> Vec<Row> {
         ("/spec/health/checks/0/http/expectedStatus", json!([]), Some("http.expectedStatus")),
         ("/spec/health/checks/0/http/expect", json!(""), Some("http.expect")),
         ("/spec/health/checks/0/http/maxBodyBytes", json!(8_388_609), Some("http.maxBodyBytes")),
-        ("/spec/health/checks/0/http/maxLatency", json!("0.5s"), Some("http.maxLatency")),
-        ("/spec/health/checks/0", json!({"name": "port", "tcp": {"port": 65_535}}), None),
-        ("/spec/health/checks/0", json!({"name": "port", "tcp": {"port": 65_536}}), Some("tcp.port")),
+        ("/spec/health/checks/0/maxLatency", json!("0.5s"), Some("checks[0].maxLatency")),
+        ("/spec/health/checks/0", json!({"name": "port", "port": 65_535, "tcp": {}}), None),
+        ("/spec/health/checks/0", json!({"name": "port", "port": 65_536, "tcp": {}}), Some("checks[0].port")),
+        ("/spec/health/checks/0/scheme", json!("https"), None),
+        ("/spec/health/checks/0/scheme", json!("ftp"), Some("checks[0].scheme")),
+        (
+            "/spec/health/checks/0",
+            json!({"name": "port", "scheme": "http", "tcp": {}}),
+            Some("scheme is for checks over HTTP"),
+        ),
     ]
 }
 

@@ -22,7 +22,6 @@ pub fn get() -> HttpSpec {
         body: bytes::Bytes::new(),
         expected_status: vec![200],
         expect: Some("body.result == 'good'".into()),
-        max_latency: None,
         max_body_bytes: 65_536,
         keep_alive: false,
         tls: TlsSpec::default(),
@@ -34,7 +33,7 @@ pub fn endpoint(scheme: Scheme, address: SocketAddr) -> Endpoint {
 }
 
 pub fn check(timeout: Duration, kind: CheckKind) -> CheckSpec {
-    CheckSpec { name: "deep".into(), timeout, kind }
+    CheckSpec { name: "deep".into(), timeout, max_latency: None, port: None, scheme: None, kind }
 }
 
 pub fn prepare(endpoint: &Endpoint, timeout: Duration, spec: HttpSpec) -> Result<Arc<dyn Probe>, ProbeError> {

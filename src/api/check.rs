@@ -1,0 +1,72 @@
+//! What a probe does, and how its answer is judged: one file for each kind.
+
+mod http;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Duration;
+pub use http::{GeneratedBody, Header, HttpCheck, HttpMethod};
+
+/// One kind of probe that finishes a real transaction. Exactly one of `http` and `tcp` is set.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = ("[has(self.http), has(self.tcp)].filter(set, set).size() == 1", "set exactly one of http and tcp"))]
+#[x_kube(validation = ("!has(self.scheme) || has(self.http)", "scheme is for checks over HTTP: http"))]
+pub struct Check {
+    /// Name, unique in the service; used as a metric label.
+    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+
+    /// Port of the member. Defaults to that of its endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_535))]
+    pub port: Option<i32>,
+
+    /// Whether a check over HTTP is made in the clear or over TLS. Defaults to what the member's endpoint says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<CheckScheme>,
+
+    /// A good answer that takes longer than this is `slow`, an early sign. Unset: any answer within the timeout is fast enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_latency: Option<Duration>,
+
+    /// An HTTP or HTTPS request to the member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpCheck>,
+
+    /// A TCP connection to the member. Finishes no transaction: use it only beside another check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<TcpCheck>,
+}
+
+/// How a check over HTTP is made.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckScheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+/// How a member's certificate is verified.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TlsOptions {
+    /// Name that the certificate must carry. Defaults to the endpoint's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub server_name: Option<String>,
+
+    /// PEM certificates of the authorities to trust. Unset: those of the system. Must not depend on the service that is probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 65_536))]
+    pub ca_bundle: Option<String>,
+}
+
+/// A TCP connection, opened and closed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TcpCheck {}
