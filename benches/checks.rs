@@ -110,7 +110,7 @@ fn start_server() -> (Child, u16) {
 async fn measure(port: u16, time: Duration) {
     let clock = Arc::new(MeasuringClock { inner: SystemClock::new(), late_micros: Mutex::default() });
     let counts = Arc::new(Counts::default());
-    let vantage = Vantage::new(clock.clone(), Arc::new(NetworkProber::new()), counts.clone());
+    let vantage = Vantage::new(clock.clone(), Arc::new(NetworkProber::new(clock.clone())), counts.clone());
     let before = Instant::now();
     vantage.watch((0..SERVICES).map(|number| watched(number, port)).collect());
     println!("checks: {}, prepared in {:?}", SERVICES * REGIONS, before.elapsed());

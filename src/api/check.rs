@@ -1,19 +1,27 @@
 //! What a probe does, and how its answer is judged: one file for each kind.
 
+mod crl;
 mod http;
+mod ocsp;
+mod timestamp;
+mod tls;
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Duration;
+pub use crl::CrlCheck;
 pub use http::{GeneratedBody, Header, HttpCheck, HttpMethod};
+pub use ocsp::{NonceRule, OcspCanary, OcspCheck, OcspMethod, Revocation};
+pub use timestamp::TimestampCheck;
+pub use tls::TlsCheck;
 
-/// One kind of probe that finishes a real transaction. Exactly one of `http` and `tcp` is set.
+/// One probe. Exactly one kind of it is set. At least one check of a service should finish a real transaction.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = ("[has(self.http), has(self.tcp)].filter(set, set).size() == 1", "set exactly one of http and tcp"))]
-#[x_kube(validation = ("!has(self.scheme) || has(self.http)", "scheme is for checks over HTTP: http"))]
+#[x_kube(validation = ("[has(self.http), has(self.tcp), has(self.tls), has(self.ocsp), has(self.crl), has(self.timestamp)].filter(set, set).size() == 1", "set exactly one kind of check, such as http or ocsp"))]
+#[x_kube(validation = ("!has(self.scheme) || has(self.http) || has(self.ocsp) || has(self.crl) || has(self.timestamp)", "scheme is for checks over HTTP, such as http and ocsp"))]
 pub struct Check {
     /// Name, unique in the service; used as a metric label.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -39,6 +47,22 @@ pub struct Check {
     /// A TCP connection to the member. Finishes no transaction: use it only beside another check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tcp: Option<TcpCheck>,
+
+    /// The certificates that the member shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsCheck>,
+
+    /// Questions to an OCSP responder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ocsp: Option<OcspCheck>,
+
+    /// A list of revoked certificates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crl: Option<CrlCheck>,
+
+    /// A request to a timestamp authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<TimestampCheck>,
 }
 
 /// How a check over HTTP is made.
@@ -70,3 +94,11 @@ pub struct TlsOptions {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TcpCheck {}
+
+fn default_path() -> String {
+    "/".to_owned()
+}
+
+fn default_expires_within() -> Duration {
+    Duration::from_secs(7 * 86_400)
+}

@@ -26,7 +26,10 @@ mod traffic;
 
 pub use approval::{Approval, ApprovalSpec, ApprovalStatus};
 pub use calendar::{BlockedSpan, Calendar, CalendarSpec, CalendarStatus, Repeats};
-pub use check::{Check, CheckScheme, GeneratedBody, Header, HttpCheck, HttpMethod, TcpCheck, TlsOptions};
+pub use check::{
+    Check, CheckScheme, CrlCheck, GeneratedBody, Header, HttpCheck, HttpMethod, NonceRule, OcspCanary,
+    OcspCheck, OcspMethod, Revocation, TcpCheck, TimestampCheck, TlsCheck, TlsOptions,
+};
 pub use conditions::{ConditionType, condition, merge_conditions};
 pub use drill_run::{
     DrillPhase, DrillRun, DrillRunSpec, DrillRunStatus, DrillVerdict, DrilledService, PreCheck, TimelineEntry,

@@ -247,7 +247,7 @@ pub(super) fn ports(
     let ledger: Arc<dyn Ledger> = Arc::new(MeteredLedger::new(ledger, clock.clone(), metrics.clone()));
     let traffic =
         TrafficRouter::new(DnsTraffic::new(clock.clone()), ServedTraffic::new(ledger.clone(), clock.clone()));
-    let prober = Arc::new(NetworkProber::new());
+    let prober = Arc::new(NetworkProber::new(clock.clone()));
     Ports {
         clock,
         resources,

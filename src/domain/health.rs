@@ -13,6 +13,11 @@ pub enum Outcome {
     Ok,
     /// The right answer, later than the latency limit: an early sign.
     Slow,
+    /// The right answer, and what it rests on runs out soon, such as a certificate: an early sign.
+    Expiring,
+    /// An answer that cannot be judged here, such as one that is signed by an algorithm that this build does not know. Neither good nor
+    /// bad: it is no sample.
+    Unjudged,
     /// An answer that is not right.
     Wrong,
     /// Nobody listens, or the peer broke off.
@@ -23,7 +28,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, for metrics.
-    pub const ALL: [Self; 5] = [Self::Ok, Self::Slow, Self::Wrong, Self::Refused, Self::Unreachable];
+    pub const ALL: [Self; 7] =
+        [Self::Ok, Self::Slow, Self::Expiring, Self::Unjudged, Self::Wrong, Self::Refused, Self::Unreachable];
+
+    /// Whether the member did its work.
+    #[must_use]
+    pub const fn is_good(self) -> bool {
+        matches!(self, Self::Ok | Self::Slow | Self::Expiring)
+    }
 
     /// Whether the member did not do its work.
     #[must_use]
@@ -37,6 +49,8 @@ impl Outcome {
         match self {
             Self::Ok => "ok",
             Self::Slow => "slow",
+            Self::Expiring => "expiring",
+            Self::Unjudged => "unjudged",
             Self::Wrong => "wrong",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
@@ -173,6 +187,9 @@ impl CheckWindow {
 
     /// Takes a sample in; `true` if the verdict changed.
     pub fn record(&mut self, sample: Sample) -> bool {
+        if sample.outcome == Outcome::Unjudged {
+            return self.expire(sample.at);
+        }
         if self.samples.len() >= self.policy.window.size as usize {
             self.samples.pop_front();
         }
@@ -261,8 +278,8 @@ mod tests {
         quorum: 2,
     };
 
-    /// Feeds one sample a second: `+` ok, `~` slow, `-` wrong, `r` refused, `x` unreachable, `.` none. The answer has
-    /// one letter a second: `H`, `D`, `U` or `F`.
+    /// Feeds one sample a second: `+` ok, `~` slow, `e` expiring, `u` unjudged, `-` wrong, `r` refused, `x` unreachable, `.` none.
+    /// The answer has one letter a second: `H`, `D`, `U` or `F`.
     fn check(samples: &str, expected: &str) {
         let mut window = CheckWindow::new(POLICY);
         let mut said = String::new();
@@ -271,6 +288,8 @@ mod tests {
             let outcome = match letter {
                 '+' => Some(Outcome::Ok),
                 '~' => Some(Outcome::Slow),
+                'e' => Some(Outcome::Expiring),
+                'u' => Some(Outcome::Unjudged),
                 '-' => Some(Outcome::Wrong),
                 'r' => Some(Outcome::Refused),
                 'x' => Some(Outcome::Unreachable),
@@ -305,6 +324,19 @@ mod tests {
     #[test]
     fn a_bad_sample_starts_the_recovery_time_again() {
         check("xxx++++++++x++++++++++++", "UUFFFDDDDDDDDDDDDDDDDDHH");
+    }
+
+    #[test]
+    fn what_runs_out_soon_degrades_and_does_not_fail() {
+        check("+++eeeeee", "UUHHHDDDD");
+    }
+
+    #[test]
+    fn answers_that_cannot_be_judged_are_no_samples_and_a_member_is_unknown_after_a_window_of_them() {
+        check("+++uuuuuu", "UUHHHHHHU");
+        // They neither hide a failure nor make one.
+        check("+++-u-u-u", "UUHHHHHFF");
+        check("uuuuuuuu", "UUUUUUUU");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the core needs from the outside, as traits. `adapters` implement them, `sim` will replace them.
 
 mod agents;
+mod checks;
 mod clock;
 mod ledger;
 mod metering;
@@ -11,12 +12,14 @@ mod traffic;
 mod workloads;
 
 pub use agents::{AgentError, Agents, Promising, Seat, promisers};
+pub use checks::{
+    CrlSpec, HttpSpec, NonceRule, OcspCanary, OcspMethod, OcspSpec, Revocation, Serial, TimestampSpec,
+    TlsCheckSpec, TlsSpec,
+};
 pub use clock::Clock;
 pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned};
 pub use metering::{Meter, Metering, MeteringError};
-pub use prober::{
-    CheckKind, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Prober, Reading, Scheme, TlsSpec,
-};
+pub use prober::{CheckKind, CheckSpec, Endpoint, Probe, ProbeError, Prober, Reading, Scheme};
 pub use reports::{Reports, ReportsError};
 pub use resources::{
     Event, EventKind, InvalidObject, NewObject, ObjectRef, Resources, ResourcesError, Snapshot, StatusUpdate,

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+use super::checks::{CrlSpec, HttpSpec, OcspSpec, TimestampSpec, TlsCheckSpec};
 use crate::domain::Outcome;
 
 /// Where a member is reached.
@@ -64,6 +65,14 @@ pub enum CheckKind {
     Http(HttpSpec),
     /// A TCP connection.
     Tcp,
+    /// The certificates of a TLS server.
+    Tls(TlsCheckSpec),
+    /// The answers of a responder that says whether certificates are revoked.
+    Ocsp(OcspSpec),
+    /// A list of revoked certificates.
+    Crl(CrlSpec),
+    /// A signed time.
+    Timestamp(TimestampSpec),
 }
 
 impl CheckKind {
@@ -72,47 +81,28 @@ impl CheckKind {
     pub fn request_bytes(&self) -> usize {
         match self {
             Self::Http(http) => http.body.len(),
-            Self::Tcp => 0,
+            Self::Tcp | Self::Tls(_) | Self::Ocsp(_) | Self::Crl(_) | Self::Timestamp(_) => 0,
+        }
+    }
+
+    /// Its name in a manifest.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Tcp => "tcp",
+            Self::Tls(_) => "tls",
+            Self::Ocsp(_) => "ocsp",
+            Self::Crl(_) => "crl",
+            Self::Timestamp(_) => "timestamp",
         }
     }
 
     /// Whether it finishes a transaction whose answer is judged; a connection alone is none.
     #[must_use]
     pub const fn is_transaction(&self) -> bool {
-        !matches!(self, Self::Tcp)
+        !matches!(self, Self::Tcp | Self::Tls(_))
     }
-}
-
-/// An HTTP request and what a good answer is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct HttpSpec {
-    /// Method, upper case.
-    pub method: &'static str,
-    /// Path and query.
-    pub path: Arc<str>,
-    /// Headers besides `Host`, `User-Agent` and `Content-Length`.
-    pub headers: Vec<(String, String)>,
-    /// Body; empty for none.
-    pub body: bytes::Bytes,
-    /// Good status codes.
-    pub expected_status: Vec<u16>,
-    /// CEL expression over `body`, `status` and `headers` that must be true.
-    pub expect: Option<Arc<str>>,
-    /// A body with more bytes is wrong.
-    pub max_body_bytes: usize,
-    /// Keep the connection between samples.
-    pub keep_alive: bool,
-    /// How the certificate is verified.
-    pub tls: TlsSpec,
-}
-
-/// How a certificate is verified.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct TlsSpec {
-    /// Name that the certificate must carry; `None`: the endpoint's host.
-    pub server_name: Option<Arc<str>>,
-    /// PEM certificates of the authorities; `None`: the system's.
-    pub ca_bundle: Option<Arc<str>>,
 }
 
 /// What one sample saw.

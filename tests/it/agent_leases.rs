@@ -7,7 +7,6 @@ use bongsu::{
         clock::SystemClock,
         kube::KubeResources,
         ledger::MemoryLedger,
-        probe::NetworkProber,
         traffic::{TrafficRouter, dns::DnsTraffic, served::ServedTraffic},
     },
     domain::{Identity, RegionName},
@@ -16,7 +15,7 @@ use bongsu::{
     reconcile::{Agent, Claim, Ports, Sealing, Settings},
 };
 
-use crate::support::{control_plane::ControlPlane, wait::until};
+use crate::support::{control_plane::ControlPlane, probes::network_prober, wait::until};
 
 const TTL: Duration = Duration::from_secs(6);
 
@@ -36,7 +35,7 @@ fn agent(resources: Arc<dyn Resources>, clock: Arc<dyn Clock>) -> Arc<Agent> {
         agents: None,
         seat: None,
         workloads: None,
-        prober: Arc::new(NetworkProber::new()),
+        prober: Arc::new(network_prober()),
         traffic: Arc::new(traffic),
         clock,
         resources,

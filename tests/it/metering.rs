@@ -5,14 +5,12 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::post,
 };
-use bongsu::{
-    adapters::probe::NetworkProber,
-    ports::{Meter, Metering, MeteringError},
-};
+use bongsu::ports::{Meter, Metering, MeteringError};
 
 use crate::support::{
     http_server::Server,
     poll::eventually,
+    probes::network_prober,
     prometheus::{GAUGE, Prometheus},
 };
 
@@ -21,7 +19,7 @@ fn meter(url: &str, token: Option<&str>) -> Meter {
 }
 
 async fn ask(url: &str, query: &str) -> Result<Vec<f64>, MeteringError> {
-    NetworkProber::new().ask(&meter(url, None), query).await
+    network_prober().ask(&meter(url, None), query).await
 }
 
 #[tokio::test]
@@ -61,7 +59,7 @@ async fn the_token_is_sent_and_a_refused_one_is_told_apart() {
     };
     let server = Server::axum(Router::new().route("/prom/api/v1/query", post(answer)), None).await;
     let url = format!("http://{}/prom", server.address);
-    let prober = NetworkProber::new();
+    let prober = network_prober();
     assert_eq!(prober.ask(&meter(&url, Some("right")), "up").await, Ok(vec![7.0]));
     let refused = prober.ask(&meter(&url, Some("wrong")), "up").await.unwrap_err();
     assert_eq!(refused, MeteringError::Unauthorized { url: url.clone(), status: 401 });

@@ -13,7 +13,6 @@ use axum::{
     routing::{get as on_get, post as on_post},
 };
 use bongsu::{
-    adapters::probe::NetworkProber,
     domain::Outcome::{Ok as Good, Refused, Slow, Unreachable, Wrong},
     ports::{CheckKind, CheckSpec, HttpSpec, ProbeError, Prober, Scheme},
 };
@@ -21,7 +20,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use crate::support::{
     http_server::{Server, closed_port, eventually, read_head},
-    probes::{PATIENT, SHORT, check, endpoint, expect_reading, get, prepare, probe},
+    probes::{PATIENT, SHORT, check, endpoint, expect_reading, get, network_prober, prepare, probe},
 };
 
 const GOOD: &str = r#"{"result":"good"}"#;
@@ -215,7 +214,7 @@ async fn a_good_answer_after_the_latency_limit_is_slow_and_a_bad_one_is_wrong() 
             max_latency: Some(Duration::from_nanos(1)),
             ..check(PATIENT, CheckKind::Http(get()))
         };
-        let probe = NetworkProber::new().prepare(&endpoint(Scheme::Http, server.address), &late).unwrap();
+        let probe = network_prober().prepare(&endpoint(Scheme::Http, server.address), &late).unwrap();
         expect_reading(&probe.run().await, outcome, "");
     }
 }

@@ -3,19 +3,18 @@
 use std::time::Duration;
 
 use bongsu::{
-    adapters::probe::NetworkProber,
     domain::Outcome::{self, Ok as Good, Refused, Slow},
     ports::{CheckKind, CheckSpec, Prober, Scheme},
 };
 
 use crate::support::{
     http_server::{Server, closed_port},
-    probes::{PATIENT, check, endpoint, expect_reading},
+    probes::{PATIENT, check, endpoint, expect_reading, network_prober},
 };
 
 async fn expect(address: std::net::SocketAddr, check: CheckSpec, outcome: Outcome, detail: &str) {
     let endpoint = endpoint(Scheme::Tcp, address);
-    let probe = NetworkProber::new().prepare(&endpoint, &check).unwrap();
+    let probe = network_prober().prepare(&endpoint, &check).unwrap();
     expect_reading(&probe.run().await, outcome, detail);
 }
 

@@ -1,14 +1,17 @@
 //! HTTPS checks against real TLS servers with certificates made for each test.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, routing::get as on_get};
 use bongsu::{
-    adapters::probe::NetworkProber,
-    domain::Outcome::{self, Ok as Good, Refused},
-    ports::{CheckKind, HttpSpec, Prober, Scheme, TlsSpec},
+    adapters::{clock::SystemClock, probe::NetworkProber},
+    domain::Outcome::{self, Expiring, Ok as Good, Refused, Wrong},
+    ports::{CheckKind, Clock, HttpSpec, Prober, Reading, Scheme, TlsCheckSpec, TlsSpec},
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
 use rustls::{
     ServerConfig,
     crypto::ring,
@@ -18,7 +21,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{
     http_server::Server,
-    probes::{PATIENT, check, endpoint, expect_reading, get, prepare},
+    manual_clock::ShiftedClock,
+    probes::{PATIENT, check, endpoint, expect_reading, get, network_prober, prepare},
 };
 
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
@@ -142,7 +146,7 @@ async fn one_who_closes_during_the_handshake_is_refused() {
 async fn a_bundle_that_holds_no_certificate_is_said_before_any_sample() {
     let authority = authority();
     let server = server(&authority, good_certificate()).await;
-    let prober = NetworkProber::new();
+    let prober = network_prober();
     for (bundle, name, expected) in [
         ("", "member.example", "tls.caBundle: holds no certificate"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "member.example", "tls.caBundle"),
@@ -153,4 +157,60 @@ async fn a_bundle_that_holds_no_certificate_is_said_before_any_sample() {
         let error = prober.prepare(&endpoint(Scheme::Https, server.address), &spec).err().unwrap();
         assert!(error.to_string().contains(expected), "{error}");
     }
+}
+
+/// One sample of a `tls` check on a day of January 2040.
+async fn certificates_on(
+    server: &Server,
+    authority: &CertifiedIssuer<'static, KeyPair>,
+    day: i64,
+) -> Reading {
+    let tls = TlsSpec { server_name: Some("member.example".into()), ca_bundle: Some(authority.pem().into()) };
+    let spec = TlsCheckSpec { tls, expires_within: Duration::from_secs(7 * 86_400) };
+    // The endpoint may be of any kind: a directory over TLS is one of TCP.
+    let endpoint = endpoint(Scheme::Tcp, server.address);
+    let clock = Arc::new(ShiftedClock::by((25_566 + day) * 86_400_000 - SystemClock::new().wall().0));
+    let probe = NetworkProber::new(clock).prepare(&endpoint, &check(PATIENT, CheckKind::Tls(spec))).unwrap();
+    probe.run().await
+}
+
+#[tokio::test]
+async fn a_certificate_that_runs_out_is_named_before_it_does() {
+    let authority = authority();
+    let mut params = good_certificate();
+    params.distinguished_name.push(DnType::CommonName, "ivs of daejeon");
+    params.not_after = date_time_ymd(2040, 1, 20);
+    let server = server(&authority, params).await;
+    expect_reading(&certificates_on(&server, &authority, 1).await, Good, "");
+    let soon = certificates_on(&server, &authority, 14).await;
+    expect_reading(&soon, Expiring, "certificate ivs of daejeon runs out at");
+    let over = certificates_on(&server, &authority, 21).await;
+    expect_reading(&over, Wrong, "certificate ivs of daejeon ran out at");
+}
+
+#[tokio::test]
+async fn an_authority_that_runs_out_is_named_too() {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "root of the ministry");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_after = date_time_ymd(2040, 1, 20);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let server = server(&authority, good_certificate()).await;
+    let soon = certificates_on(&server, &authority, 14).await;
+    expect_reading(&soon, Expiring, "certificate root of the ministry runs out at");
+}
+
+#[tokio::test]
+async fn a_certificate_that_may_not_sign_is_wrong() {
+    let authority = authority();
+    let mut params = good_certificate();
+    params.key_usages = vec![KeyUsagePurpose::KeyAgreement];
+    let server = server(&authority, params).await;
+    expect_reading(&certificates_on(&server, &authority, 1).await, Wrong, "not for signatures");
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_refused_by_a_tls_check() {
+    let server = server(&named_authority("somebody else"), good_certificate()).await;
+    expect_reading(&certificates_on(&server, &authority(), 1).await, Refused, "unknown issuer");
 }

@@ -8,7 +8,7 @@ use std::{
 
 use axum::{Router, routing::get as on_get};
 use bongsu::{
-    adapters::{clock::SystemClock, probe::NetworkProber},
+    adapters::clock::SystemClock,
     domain::{HealthPolicy, Outcome, Recovery, RegionName, ServiceKey, Verdict, Window},
     ports::{CheckKind, Scheme},
     reconcile::vantage::{MemberVerdict, Skipped, Vantage, VantageObserver, Watched},
@@ -16,7 +16,7 @@ use bongsu::{
 
 use crate::support::{
     http_server::{Server, eventually},
-    probes::{check, endpoint, get},
+    probes::{check, endpoint, get, network_prober},
 };
 
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -74,7 +74,7 @@ fn verdict(vantage: &Vantage) -> MemberVerdict {
 #[tokio::test]
 async fn a_killed_server_is_failed_after_as_many_bad_samples_as_the_policy_says() {
     let seen = Arc::new(Seen::default());
-    let vantage = Vantage::new(Arc::new(SystemClock::new()), Arc::new(NetworkProber::new()), seen.clone());
+    let vantage = Vantage::new(Arc::new(SystemClock::new()), Arc::new(network_prober()), seen.clone());
     let server = good_server().await;
     vantage.watch(vec![watched(&server)]);
     eventually("healthy", || verdict(&vantage).verdict == Verdict::Healthy).await;
@@ -94,7 +94,7 @@ async fn a_killed_server_is_failed_after_as_many_bad_samples_as_the_policy_says(
 #[tokio::test]
 async fn a_verification_sample_sees_the_member_at_once() {
     let seen = Arc::new(Seen::default());
-    let vantage = Vantage::new(Arc::new(SystemClock::new()), Arc::new(NetworkProber::new()), seen);
+    let vantage = Vantage::new(Arc::new(SystemClock::new()), Arc::new(network_prober()), seen);
     let server = good_server().await;
     let mut patient = watched(&server);
     patient.checks[0].timeout = Duration::from_secs(20);
@@ -108,7 +108,7 @@ async fn a_verification_sample_sees_the_member_at_once() {
 #[tokio::test]
 async fn dropping_the_vantage_stops_its_probes() {
     let vantage =
-        Vantage::new(Arc::new(SystemClock::new()), Arc::new(NetworkProber::new()), Arc::new(Seen::default()));
+        Vantage::new(Arc::new(SystemClock::new()), Arc::new(network_prober()), Arc::new(Seen::default()));
     let server = good_server().await;
     vantage.watch(vec![watched(&server)]);
     eventually("a sample was taken", || server.connections() > 0).await;

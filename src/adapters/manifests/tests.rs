@@ -184,7 +184,7 @@ fn broken_rules_are_shown_at_the_field_that_they_speak_of() {
         (
             "      http:\n",
             "      tcp: {}\n      http:\n",
-            at(27, "health.checks[0]: set exactly one of http and tcp"),
+            at(27, "health.checks[0]: set exactly one kind of check, such as http or ocsp"),
         ),
         (
             "  grade: 1",

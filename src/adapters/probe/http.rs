@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Bad, NetworkProber, Phase, connect::Target, expect::Expect, line::line, sample, tls::Tls};
 use crate::{
     domain::Outcome,
-    ports::{CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Reading, Scheme},
+    ports::{CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Reading, Scheme, TlsSpec},
 };
 
 /// Bytes of an answer's head, and of what is read from the connection at once. 64 KiB: servers refuse requests with
@@ -85,10 +85,7 @@ impl HttpProbe {
         check: &CheckSpec,
         spec: &HttpSpec,
     ) -> Result<Self, ProbeError> {
-        let tls = match endpoint.scheme {
-            Scheme::Https => Some(prober.tls.prepare(&check.name, &endpoint.host, &spec.tls)?),
-            Scheme::Http | Scheme::Tcp => None,
-        };
+        let tls = tls_of(prober, endpoint, check, &spec.tls)?;
         let expect = spec.expect.as_ref().map(|source| prober.expressions.compile(source)).transpose();
         let expect = expect.map_err(|cause| ProbeError::Expect { check: check.name.to_string(), cause })?;
         Ok(Self {
@@ -219,6 +216,88 @@ pub(super) async fn fetch(
     match select(pin!(exchange), pin!(connection)).await {
         Either::Left((fetched, _)) => fetched,
         Either::Right((_, exchange)) => exchange.await,
+    }
+}
+
+/// A protocol that HTTP carries: what is asked is in the body or the path, and the answer's body is all that counts.
+pub(super) struct Carrier {
+    target: Target,
+    tls: Option<Tls>,
+    headers: HeaderMap,
+    max_body_bytes: usize,
+}
+
+impl Carrier {
+    /// # Errors
+    /// The endpoint or its TLS options cannot be used.
+    pub(super) fn new(
+        prober: &NetworkProber,
+        endpoint: &Endpoint,
+        check: &CheckSpec,
+        tls: &TlsSpec,
+        max_body_bytes: usize,
+    ) -> Result<Self, ProbeError> {
+        let mut headers = HeaderMap::new();
+        own_headers(&mut headers, endpoint, check).map_err(|cause| ProbeError::Field {
+            check: check.name.to_string(),
+            field: "endpoint",
+            cause,
+        })?;
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let tls = tls_of(prober, endpoint, check, tls)?;
+        Ok(Self { target: Target::new(endpoint, check), tls, headers, max_body_bytes })
+    }
+
+    /// Gets what is at a path.
+    pub(super) async fn get(&self, path: &str, phase: &Phase) -> Result<Vec<u8>, Bad> {
+        self.call(Method::GET, path, None, phase).await
+    }
+
+    /// Posts a request of a media type.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        media_type: &'static str,
+        body: Vec<u8>,
+        phase: &Phase,
+    ) -> Result<Vec<u8>, Bad> {
+        self.call(Method::POST, path, Some((media_type, body)), phase).await
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Vec<u8>)>,
+        phase: &Phase,
+    ) -> Result<Vec<u8>, Bad> {
+        let path: Uri = path.parse().map_err(|error| Bad::wrong(line(format_args!("path: {error}"))))?;
+        let mut headers = self.headers.clone();
+        let mut bytes = Bytes::new();
+        if let Some((media_type, body)) = body {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+            bytes = Bytes::from(body);
+        }
+        let mut request = Request::new(Full::new(bytes));
+        *request.method_mut() = method;
+        *request.uri_mut() = path;
+        *request.headers_mut() = headers;
+        match fetch(&self.target, self.tls.as_ref(), request, self.max_body_bytes, phase).await? {
+            (200, body) => Ok(body),
+            (status, _) => Err(Bad::wrong(format!("status {status}, expected 200"))),
+        }
+    }
+}
+
+fn tls_of(
+    prober: &NetworkProber,
+    endpoint: &Endpoint,
+    check: &CheckSpec,
+    spec: &TlsSpec,
+) -> Result<Option<Tls>, ProbeError> {
+    match endpoint.scheme {
+        Scheme::Https => prober.tls.prepare(&check.name, &endpoint.host, spec).map(Some),
+        Scheme::Http | Scheme::Tcp => Ok(None),
     }
 }
 

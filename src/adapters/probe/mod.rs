@@ -3,13 +3,18 @@
 //!
 //! Absent: schedules, windows and verdicts (`reconcile::vantage`), and any process-wide TLS default.
 
+mod chain;
 mod connect;
+mod crl;
 mod expect;
 mod http;
 mod line;
+mod ocsp;
+mod pki;
 mod promql;
 mod shared;
 mod tcp;
+mod timestamp;
 mod tls;
 
 use std::{
@@ -21,24 +26,24 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     domain::Outcome,
-    ports::{CheckKind, CheckSpec, Endpoint, Probe, ProbeError, Prober, Reading},
+    ports::{CheckKind, CheckSpec, Clock, Endpoint, Probe, ProbeError, Prober, Reading},
 };
 use expect::Expressions;
 use line::line;
 use tls::TlsConfigs;
 
 /// Makes probes that use this host's network. Keep one for the whole process: probes share what is equal among them.
-#[derive(Default)]
 pub struct NetworkProber {
+    clock: Arc<dyn Clock>,
     tls: TlsConfigs,
     expressions: Expressions,
 }
 
 impl NetworkProber {
-    /// A prober.
+    /// A prober that judges dates by this clock.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, tls: TlsConfigs::default(), expressions: Expressions::default() }
     }
 }
 
@@ -48,6 +53,12 @@ impl Prober for NetworkProber {
         Ok(match &check.kind {
             CheckKind::Http(spec) => Arc::new(http::HttpProbe::new(self, endpoint, check, spec)?),
             CheckKind::Tcp => Arc::new(tcp::TcpProbe::new(endpoint, check)),
+            CheckKind::Tls(spec) => Arc::new(chain::TlsProbe::new(self, endpoint, check, spec)?),
+            CheckKind::Ocsp(spec) => Arc::new(ocsp::OcspProbe::new(self, endpoint, check, spec)?),
+            CheckKind::Crl(spec) => Arc::new(crl::CrlProbe::new(self, endpoint, check, spec)?),
+            CheckKind::Timestamp(spec) => {
+                Arc::new(timestamp::TimestampProbe::new(self, endpoint, check, spec)?)
+            }
         })
     }
 }
@@ -64,6 +75,14 @@ struct Bad {
 impl Bad {
     fn wrong(detail: String) -> Self {
         Self { outcome: Outcome::Wrong, detail, transport: false }
+    }
+
+    fn expiring(detail: String) -> Self {
+        Self { outcome: Outcome::Expiring, detail, transport: false }
+    }
+
+    fn unjudged(detail: String) -> Self {
+        Self { outcome: Outcome::Unjudged, detail, transport: false }
     }
 
     fn refused(detail: String) -> Self {

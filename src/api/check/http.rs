@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::TlsOptions;
+use super::{TlsOptions, default_path};
 
 /// An HTTP request whose body is the judge. Redirects are not followed.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -94,10 +94,6 @@ pub struct GeneratedBody {
     /// Bytes. Use 4096 to be sure that the message needs several packets.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub size: i32,
-}
-
-fn default_path() -> String {
-    "/".to_owned()
 }
 
 fn default_expected_status() -> Vec<i32> {

@@ -1,9 +1,10 @@
 //! What a running Bongsu would say of each service: the same code judges it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     adapters::{
+        clock::SystemClock,
         manifests::{Entry, Finding},
         probe::NetworkProber,
     },
@@ -20,7 +21,7 @@ const VARIABLES: [&str; 3] = ["body", "status", "headers"];
 
 pub(super) fn check(set: &Set<'_>) -> Vec<Finding> {
     let policies = Policies::new(set.policies.iter().map(|(_, policy)| *policy));
-    let prober = NetworkProber::new();
+    let prober = NetworkProber::new(Arc::new(SystemClock::new()));
     set.services
         .values()
         .flat_map(|(entry, service)| match parse(service, &policies) {

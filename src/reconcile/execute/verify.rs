@@ -76,7 +76,7 @@ fn by_the_others(seen: &Observation, region: &RegionName) -> (bool, Vec<String>)
 /// What is wrong with an answer; `None`: it is good enough for a member that shall serve.
 fn complaint(reading: &Result<Reading, ProbeError>) -> Option<String> {
     match reading {
-        Ok(reading) if !reading.outcome.is_bad() => None,
+        Ok(reading) if reading.outcome.is_good() => None,
         Ok(reading) => Some(format!("{} {}", reading.outcome.as_str(), reading.detail)),
         Err(error) => Some(error.to_string()),
     }

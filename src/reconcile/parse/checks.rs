@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::Bytes;
 use url::{Host, Url};
 
-use super::{Violation, unsigned};
+mod kinds;
+
+use super::Violation;
 use crate::{
-    api::{self, CheckScheme, HttpMethod},
+    api::{self, CheckScheme},
     domain::RegionName,
-    ports::{CheckKind, CheckSpec, Endpoint, HttpSpec, Scheme, TlsSpec},
+    ports::{CheckSpec, Endpoint, Scheme},
 };
 
 /// Where each member is reached.
@@ -88,12 +89,11 @@ pub(super) fn checks(health: &api::Health, wrong: &mut Vec<Violation>) -> Vec<Ch
     }
     let each = health.checks.iter().enumerate();
     each.filter_map(|(index, check)| {
-        let kind = match (&check.http, &check.tcp) {
-            (Some(http), None) => CheckKind::Http(http_spec(http)),
-            (None, Some(_)) => CheckKind::Tcp,
-            _ => {
-                let path = format!("spec.health.checks[{index}]");
-                wrong.push(Violation::new(path, "set exactly one of http and tcp"));
+        let path = format!("spec.health.checks[{index}]");
+        let kind = match kinds::kind(check) {
+            Ok(kind) => kind,
+            Err((field, message)) => {
+                wrong.push(Violation::new(format!("{path}{field}"), message));
                 return None;
             }
         };
@@ -116,46 +116,6 @@ const fn scheme(scheme: CheckScheme) -> Scheme {
     }
 }
 
-fn port(port: i32) -> u16 {
+pub(super) fn port(port: i32) -> u16 {
     u16::try_from(port).unwrap_or(u16::MAX)
-}
-
-fn http_spec(http: &api::HttpCheck) -> HttpSpec {
-    HttpSpec {
-        method: match http.method {
-            HttpMethod::Get => "GET",
-            HttpMethod::Head => "HEAD",
-            HttpMethod::Post => "POST",
-            HttpMethod::Put => "PUT",
-        },
-        path: Arc::from(http.path.as_str()),
-        headers: http.headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
-        body: body(http),
-        expected_status: http.expected_status.iter().map(|status| port(*status)).collect(),
-        expect: http.expect.as_deref().map(Arc::from),
-        max_body_bytes: usize::try_from(http.max_body_bytes).unwrap_or(0),
-        keep_alive: http.keep_alive,
-        tls: http.tls.as_ref().map_or_else(TlsSpec::default, |tls| TlsSpec {
-            server_name: tls.server_name.as_deref().map(Arc::from),
-            ca_bundle: tls.ca_bundle.as_deref().map(Arc::from),
-        }),
-    }
-}
-
-/// A generated body is text that no compression on the path makes small: the alphabet in steps that do not repeat soon.
-fn body(http: &api::HttpCheck) -> Bytes {
-    match (&http.body, &http.generated_body) {
-        (Some(body), _) => Bytes::from(body.clone().into_bytes()),
-        (None, Some(generated)) => {
-            let size: u32 = unsigned(generated.size);
-            let mut state = 1_u32;
-            let letters = (0..size).map(|_| {
-                // A linear congruential generator (Numerical Recipes): the same bytes at each start.
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                b'a' + u8::try_from((state >> 24) % 26).unwrap_or(0)
-            });
-            letters.collect()
-        }
-        (None, None) => Bytes::new(),
-    }
 }

@@ -61,7 +61,7 @@ fn a_good_service_has_every_default_filled_in() {
 fn a_generated_body_has_its_size_and_is_the_same_at_each_start() {
     let body = |spec: SharedService| match parse(&spec, &Policies::default()).unwrap().checks.remove(0).kind {
         crate::ports::CheckKind::Http(http) => http.body,
-        crate::ports::CheckKind::Tcp => unreachable!(),
+        _ => unreachable!(),
     };
     let first = body(service(|_| {}));
     assert_eq!(first.len(), 4096);
@@ -108,6 +108,27 @@ fn what_cannot_be_understood_is_named_with_its_place() {
         |spec| spec["members"][0]["endpoint"] = "https://verify.gpki.example".into(),
         "spec.members[0].endpoint: its host is the name that traffic moves",
     );
+}
+
+#[test]
+fn a_serial_number_that_is_none_is_said_with_its_place() {
+    let ocsp = |serial: &str| {
+        let canaries =
+            serde_json::json!([{"serial": "01", "expect": "Good"}, {"serial": serial, "expect": "Revoked"}]);
+        serde_json::json!({"name": "ocsp", "ocsp": {"issuer": "PEM", "canaries": canaries}})
+    };
+    for (serial, said) in [
+        ("00:00", "a serial number is not zero"),
+        ("1A0", "\"1A0\" is not a serial number"),
+        ("0x1A", "\"0x1A\" is not a serial number"),
+    ] {
+        let place = "spec.health.checks[0].ocsp.canaries[1].serial: ";
+        check(|spec| spec["health"]["checks"][0] = ocsp(serial), &format!("{place}{said}"));
+    }
+    let good = service(|spec| spec["health"]["checks"][0] = ocsp("00:01:a0"));
+    let checks = parse(&good, &Policies::default()).unwrap().checks;
+    let crate::ports::CheckKind::Ocsp(ocsp) = &checks[0].kind else { unreachable!() };
+    assert_eq!(*ocsp.canaries[1].serial, [0x01, 0xa0], "without leading zeros");
 }
 
 #[test]

@@ -19,11 +19,12 @@ type Row = (&'static str, Value, Option<&'static str>);
 
 /// Every case.
 pub fn cases() -> Vec<Case> {
-    let tables: [(&str, Value, Vec<Row>); 10] = [
+    let tables: [(&str, Value, Vec<Row>); 11] = [
         ("Region", region(), region_rows()),
         ("SharedService", service(), service_rows()),
         ("SharedService", service(), member_rows()),
         ("SharedService", service(), health_rows()),
+        ("SharedService", service(), check_rows()),
         ("SharedService", service(), traffic_rows()),
         ("SharedService", service(), fence_rows()),
         ("GradePolicy", policy(), policy_rows()),
@@ -261,8 +262,8 @@ fn health_rows() -> Vec<Row> {
         ("/spec/health/checks", checks(17), Some("spec.health.checks")),
         ("/spec/health/checks", json!([]), Some("spec.health.checks")),
         ("/spec/health/checks", json!([check("a"), check("a")]), Some("spec.health.checks[1]")),
-        ("/spec/health/checks/0", json!({"name": "none"}), Some("set exactly one of http and tcp")),
-        ("/spec/health/checks/0/tcp", json!({}), Some("set exactly one of http and tcp")),
+        ("/spec/health/checks/0", json!({"name": "none"}), Some("set exactly one kind of check")),
+        ("/spec/health/checks/0/tcp", json!({}), Some("set exactly one kind of check")),
         ("/spec/health/checks/0/name", json!("Verify"), Some("spec.health.checks[0].name")),
         ("/spec/health/checks/0/http/generatedBody", json!({"size": 4096}), Some(bodies)),
         ("/spec/health/checks/0/http", json!({"generatedBody": {"size": 4096}}), None),
@@ -290,6 +291,42 @@ fn health_rows() -> Vec<Row> {
             Some("scheme is for checks over HTTP"),
         ),
     ]
+}
+
+/// Kinds of checks that do not come with the examples.
+fn check_rows() -> Vec<Row> {
+    let ocsp = |path: &str, value: Value| {
+        let whole = json!({"name": "ocsp", "scheme": "http", "port": 8080, "ocsp": {
+            "issuer": "PEM", "canaries": [{"serial": "01:A0", "expect": "Good"}, {"serial": "2002", "expect": "Revoked"}],
+        }});
+        if path.is_empty() { whole } else { with(&whole, path, value) }
+    };
+    let crl = |path: &str, value: Value| {
+        let whole = json!({"name": "crl", "crl": {"path": "/ca.crl", "issuer": "PEM", "revoked": "2002"}});
+        if path.is_empty() { whole } else { with(&whole, path, value) }
+    };
+    let only_good = json!([{"serial": "01", "expect": "Good"}]);
+    let tls = |value: Value| json!({"name": "certificates", "tls": value});
+    let rows = vec![
+        (ocsp("", Value::Null), None),
+        (ocsp("/ocsp/canaries", only_good), Some("one canary must not be good")),
+        (ocsp("/ocsp/canaries/0/serial", json!("0xA0")), Some("ocsp.canaries[0].serial")),
+        (ocsp("/ocsp/canaries/0/serial", json!("1A0")), Some("ocsp.canaries[0].serial")),
+        (ocsp("/ocsp/canaries/0/expect", json!("good")), Some("ocsp.canaries[0].expect")),
+        (ocsp("/ocsp/methods", json!(["Get"])), None),
+        (ocsp("/ocsp/methods", json!([])), Some("ocsp.methods")),
+        (ocsp("/ocsp/nonce", json!("Never")), Some("ocsp.nonce")),
+        (ocsp("/ocsp/path", json!("ocsp")), Some("ocsp.path")),
+        (ocsp("/ocsp/maxAge", json!("1d")), Some("ocsp.maxAge")),
+        (crl("", Value::Null), None),
+        (crl("/crl/lifetimeLeftPercent", json!(100)), Some("crl.lifetimeLeftPercent")),
+        (crl("/crl/maxBytes", json!(16_777_217)), Some("crl.maxBytes")),
+        (crl("/crl/revoked", json!("xy")), Some("crl.revoked")),
+        (tls(json!({})), None),
+        (tls(json!({"expiresWithin": "720h", "serverName": "ivs.example"})), None),
+        (tls(json!({"expiresWithin": "30d"})), Some("tls.expiresWithin")),
+    ];
+    rows.into_iter().map(|(check, refused)| ("/spec/health/checks/0", check, refused)).collect()
 }
 
 fn with_interval(interval: &str, timeout: &str) -> Value {

@@ -1,4 +1,4 @@
-//! A clock that stands still until the test moves it.
+//! Clocks of tests: one that stands still until the test moves it, and one that goes ahead or behind.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use bongsu::{
+    adapters::clock::SystemClock,
     domain::{Tick, Timestamp},
     ports::Clock,
 };
@@ -35,5 +36,34 @@ impl Clock for ManualClock {
     async fn sleep(&self, time: Duration) {
         self.advance(time);
         tokio::task::yield_now().await;
+    }
+}
+
+/// The system's clock with a wall clock that is ahead, or behind.
+#[derive(Debug)]
+pub struct ShiftedClock {
+    system: SystemClock,
+    ahead_millis: i64,
+}
+
+impl ShiftedClock {
+    /// One that is so many milliseconds ahead.
+    pub fn by(ahead_millis: i64) -> Self {
+        Self { system: SystemClock::new(), ahead_millis }
+    }
+}
+
+#[async_trait]
+impl Clock for ShiftedClock {
+    fn tick(&self) -> Tick {
+        self.system.tick()
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp(self.system.wall().0 + self.ahead_millis)
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.system.sleep(time).await;
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod admission_cases;
 pub mod ask;
+pub mod authority;
 pub mod bongsu;
 pub mod control_plane;
 pub mod controllers;

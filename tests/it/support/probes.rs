@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bongsu::{
-    adapters::probe::NetworkProber,
+    adapters::{clock::SystemClock, probe::NetworkProber},
     domain::Outcome,
     ports::{CheckKind, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Prober, Reading, Scheme, TlsSpec},
 };
@@ -37,7 +37,7 @@ pub fn check(timeout: Duration, kind: CheckKind) -> CheckSpec {
 }
 
 pub fn prepare(endpoint: &Endpoint, timeout: Duration, spec: HttpSpec) -> Result<Arc<dyn Probe>, ProbeError> {
-    NetworkProber::new().prepare(endpoint, &check(timeout, CheckKind::Http(spec)))
+    network_prober().prepare(endpoint, &check(timeout, CheckKind::Http(spec)))
 }
 
 /// One sample over HTTP in the clear.
@@ -51,4 +51,9 @@ pub fn expect_reading(reading: &Reading, outcome: Outcome, detail: &str) {
     assert_eq!(reading.outcome, outcome, "{reading:?}");
     assert!(reading.detail.contains(detail), "{detail:?} is not in {reading:?}");
     assert!(reading.detail.len() <= 256 && !reading.detail.contains(char::is_control), "{reading:?}");
+}
+
+/// The prober of production.
+pub fn network_prober() -> NetworkProber {
+    NetworkProber::new(Arc::new(SystemClock::new()))
 }

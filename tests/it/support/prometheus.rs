@@ -7,13 +7,12 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use bongsu::{
-    adapters::probe::NetworkProber,
-    ports::{Meter, Metering},
-};
+use bongsu::ports::{Meter, Metering};
 use tempfile::TempDir;
 
-use super::{dns_server::free_port, http_server::Server, poll::eventually, programs::program};
+use super::{
+    dns_server::free_port, http_server::Server, poll::eventually, probes::network_prober, programs::program,
+};
 
 /// Name of the gauge.
 pub const GAUGE: &str = "errors_ratio";
@@ -81,7 +80,7 @@ impl Prometheus {
     /// What it answers now.
     pub async fn ask(&self, query: &str) -> Option<Vec<f64>> {
         let meter = Meter { url: self.url().into(), token: None, ca_bundle: None };
-        NetworkProber::new().ask(&meter, query).await.ok()
+        network_prober().ask(&meter, query).await.ok()
     }
 }
 

@@ -1,0 +1,165 @@
+//! What each kind of check asks and expects.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::{super::unsigned, port};
+use crate::{
+    api::{self, HttpMethod},
+    ports::{
+        CheckKind, CrlSpec, HttpSpec, NonceRule, OcspCanary, OcspMethod, OcspSpec, Revocation, Serial,
+        TimestampSpec, TlsCheckSpec, TlsSpec,
+    },
+};
+
+/// A field below a check, and what is wrong with it.
+type Wrong = (String, String);
+
+/// The one kind that is set.
+pub(super) fn kind(check: &api::Check) -> Result<CheckKind, Wrong> {
+    let set = [
+        check.http.as_ref().map(|http| Ok(CheckKind::Http(http_spec(http)))),
+        check.tcp.map(|_| Ok(CheckKind::Tcp)),
+        check.tls.as_ref().map(|tls| Ok(CheckKind::Tls(tls_check_spec(tls)))),
+        check.ocsp.as_ref().map(|ocsp| ocsp_spec(ocsp).map(CheckKind::Ocsp)),
+        check.crl.as_ref().map(|crl| crl_spec(crl).map(CheckKind::Crl)),
+        check.timestamp.as_ref().map(|timestamp| Ok(CheckKind::Timestamp(timestamp_spec(timestamp)))),
+    ];
+    let mut set = set.into_iter().flatten();
+    match (set.next(), set.next()) {
+        (Some(kind), None) => kind,
+        _ => Err((String::new(), "set exactly one kind of check, such as http or ocsp".to_owned())),
+    }
+}
+
+fn http_spec(http: &api::HttpCheck) -> HttpSpec {
+    HttpSpec {
+        method: match http.method {
+            HttpMethod::Get => "GET",
+            HttpMethod::Head => "HEAD",
+            HttpMethod::Post => "POST",
+            HttpMethod::Put => "PUT",
+        },
+        path: Arc::from(http.path.as_str()),
+        headers: http.headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
+        body: body(http),
+        expected_status: http.expected_status.iter().map(|status| port(*status)).collect(),
+        expect: http.expect.as_deref().map(Arc::from),
+        max_body_bytes: usize::try_from(http.max_body_bytes).unwrap_or(0),
+        keep_alive: http.keep_alive,
+        tls: tls_spec(http.tls.as_ref()),
+    }
+}
+
+/// A generated body is text that no compression on the path makes small: the alphabet in steps that do not repeat soon.
+fn body(http: &api::HttpCheck) -> Bytes {
+    match (&http.body, &http.generated_body) {
+        (Some(body), _) => Bytes::from(body.clone().into_bytes()),
+        (None, Some(generated)) => {
+            let size: u32 = unsigned(generated.size);
+            let mut state = 1_u32;
+            let letters = (0..size).map(|_| {
+                // A linear congruential generator (Numerical Recipes): the same bytes at each start.
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                b'a' + u8::try_from((state >> 24) % 26).unwrap_or(0)
+            });
+            letters.collect()
+        }
+        (None, None) => Bytes::new(),
+    }
+}
+
+fn tls_spec(tls: Option<&api::TlsOptions>) -> TlsSpec {
+    tls.map_or_else(TlsSpec::default, |tls| TlsSpec {
+        server_name: tls.server_name.as_deref().map(Arc::from),
+        ca_bundle: tls.ca_bundle.as_deref().map(Arc::from),
+    })
+}
+
+fn tls_check_spec(tls: &api::TlsCheck) -> TlsCheckSpec {
+    TlsCheckSpec {
+        tls: TlsSpec {
+            server_name: tls.server_name.as_deref().map(Arc::from),
+            ca_bundle: tls.ca_bundle.as_deref().map(Arc::from),
+        },
+        expires_within: tls.expires_within.into(),
+    }
+}
+
+fn ocsp_spec(ocsp: &api::OcspCheck) -> Result<OcspSpec, Wrong> {
+    let canary = |(index, canary): (usize, &api::OcspCanary)| {
+        let serial = serial(&canary.serial);
+        let serial = serial.map_err(|message| (format!(".ocsp.canaries[{index}].serial"), message))?;
+        let expected = match canary.expect {
+            api::Revocation::Good => Revocation::Good,
+            api::Revocation::Revoked => Revocation::Revoked,
+            api::Revocation::Unknown => Revocation::Unknown,
+        };
+        Ok::<_, Wrong>(OcspCanary { serial, expected })
+    };
+    let method = |method: &api::OcspMethod| match method {
+        api::OcspMethod::Get => OcspMethod::Get,
+        api::OcspMethod::Post => OcspMethod::Post,
+    };
+    Ok(OcspSpec {
+        path: Arc::from(ocsp.path.as_str()),
+        methods: ocsp.methods.iter().map(method).collect(),
+        issuer: Arc::from(ocsp.issuer.as_str()),
+        canaries: ocsp.canaries.iter().enumerate().map(canary).collect::<Result<_, _>>()?,
+        nonce: match ocsp.nonce {
+            api::NonceRule::Required => NonceRule::Required,
+            api::NonceRule::Optional => NonceRule::Optional,
+            api::NonceRule::Off => NonceRule::Off,
+        },
+        max_age: ocsp.max_age.map(Duration::from),
+        clock_skew: ocsp.clock_skew.into(),
+        expires_within: ocsp.expires_within.into(),
+        tls: tls_spec(ocsp.tls.as_ref()),
+    })
+}
+
+fn crl_spec(crl: &api::CrlCheck) -> Result<CrlSpec, Wrong> {
+    let revoked = crl.revoked.as_deref().map(serial).transpose();
+    Ok(CrlSpec {
+        path: Arc::from(crl.path.as_str()),
+        issuer: Arc::from(crl.issuer.as_str()),
+        revoked: revoked.map_err(|message| (".crl.revoked".to_owned(), message))?,
+        max_age: crl.max_age.map(Duration::from),
+        lifetime_left_percent: u8::try_from(crl.lifetime_left_percent).unwrap_or(0),
+        max_bytes: usize::try_from(crl.max_bytes).unwrap_or(0),
+        tls: tls_spec(crl.tls.as_ref()),
+    })
+}
+
+fn timestamp_spec(timestamp: &api::TimestampCheck) -> TimestampSpec {
+    TimestampSpec {
+        path: Arc::from(timestamp.path.as_str()),
+        ca_bundle: Arc::from(timestamp.ca_bundle.as_str()),
+        policy: timestamp.policy.as_deref().map(Arc::from),
+        max_difference: timestamp.max_difference.into(),
+        expires_within: timestamp.expires_within.into(),
+        tls: tls_spec(timestamp.tls.as_ref()),
+    }
+}
+
+/// A serial number in hexadecimal, with or without colons.
+fn serial(text: &str) -> Result<Serial, String> {
+    let wrong = || format!("{text:?} is not a serial number: write hexadecimal, such as 01:A0 or 01A0");
+    let digits: Vec<u32> = text
+        .chars()
+        .filter(|letter| *letter != ':')
+        .map(|letter| letter.to_digit(16).ok_or_else(wrong))
+        .collect::<Result<_, _>>()?;
+    if digits.is_empty() || digits.len() % 2 != 0 {
+        return Err(wrong());
+    }
+    let byte = |pair: &[u32]| u8::try_from(pair.iter().fold(0, |sum, digit| sum * 16 + digit)).unwrap_or(0);
+    let bytes = digits.chunks(2).map(byte).skip_while(|byte| *byte == 0);
+    let bytes: Vec<u8> = bytes.collect();
+    if bytes.is_empty() {
+        Err("a serial number is not zero (RFC 5280 §4.1.2.2)".to_owned())
+    } else {
+        Ok(bytes.into())
+    }
+}
