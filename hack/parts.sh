@@ -17,7 +17,7 @@ bin=$parts/bin
 
 readonly go_parts=(apiserver controllers kubectl etcd etcdctl etcdutl helm promtool prometheus)
 readonly dns_parts=(bind9 dnsutils knot kdig)
-readonly test_parts=(compiler openssl chromium network faketime "${dns_parts[@]}" rust "${go_parts[@]}")
+readonly test_parts=(compiler openssl slapd chromium network faketime "${dns_parts[@]}" rust "${go_parts[@]}")
 readonly lint_parts=(compiler rust helm cargo-deny)
 readonly all_parts=("${test_parts[@]}" cargo-deny)
 # Only hack/image.sh needs these, so they must be asked for.
@@ -27,11 +27,11 @@ readonly cargo_deny_version=0.20.2
 
 # A Debian part is there when its programs are; asking for programs instead of packages also accepts other systems' builds.
 declare -A programs=(
-  [compiler]="cc make" [openssl]="openssl" [chromium]="chromium" [bind9]="named" [dnsutils]="dig nsupdate" [knot]="knotd knotc" [kdig]="kdig"
+  [compiler]="cc make" [openssl]="openssl" [slapd]="slapd slapadd" [chromium]="chromium" [bind9]="named" [dnsutils]="dig nsupdate" [knot]="knotd knotc" [kdig]="kdig"
   [network]="ip iptables nsenter unshare" [faketime]="faketime" [musl]="musl-gcc" [buildah]="buildah"
 )
 declare -A packages=(
-  [compiler]="gcc libc6-dev make" [openssl]="openssl" [chromium]="chromium" [bind9]="bind9" [dnsutils]="bind9-dnsutils" [knot]="knot"
+  [compiler]="gcc libc6-dev make" [openssl]="openssl" [slapd]="slapd" [chromium]="chromium" [bind9]="bind9" [dnsutils]="bind9-dnsutils" [knot]="knot"
   [kdig]="knot-dnsutils" [network]="iproute2 iptables util-linux" [faketime]="faketime" [musl]="musl-tools" [buildah]="buildah"
 )
 
@@ -260,6 +260,7 @@ forbid_boot() { # part...
     case $part in
       bind9) as_root systemctl disable --quiet named || true ;;
       knot) as_root systemctl disable --quiet knot || true ;;
+      slapd) as_root systemctl disable --quiet slapd || true ;;
     esac
   done
 }
@@ -282,7 +283,7 @@ install_packages() { # part...
 # The compiler stays where it is: only programs that tests start by name need one place to find them.
 link_programs() { # part
   local program
-  contains "$1" openssl chromium network "${dns_parts[@]}" || return 0
+  contains "$1" openssl slapd chromium network "${dns_parts[@]}" || return 0
   for program in ${programs[$1]}; do
     link "$program" "$(find_program "$program")"
   done
@@ -404,7 +405,7 @@ main() {
   # Two runs at once would build the same things against each other on few cores; the second waits and then finds them.
   exec 9>"$parts/.lock"
   flock 9
-  for part in compiler openssl chromium network faketime "${dns_parts[@]}" "${image_parts[@]}"; do
+  for part in compiler openssl slapd chromium network faketime "${dns_parts[@]}" "${image_parts[@]}"; do
     if contains "$part" "${chosen[@]}"; then debian+=("$part"); fi
   done
   bring_debian_parts "${debian[@]}"
