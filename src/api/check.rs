@@ -2,6 +2,7 @@
 
 mod crl;
 mod http;
+mod ldap;
 mod ocsp;
 mod timestamp;
 mod tls;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Duration;
 pub use crl::CrlCheck;
 pub use http::{GeneratedBody, Header, HttpCheck, HttpMethod};
+pub use ldap::{LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch};
 pub use ocsp::{NonceRule, OcspCanary, OcspCheck, OcspMethod, Revocation};
 pub use timestamp::TimestampCheck;
 pub use tls::TlsCheck;
@@ -20,7 +22,7 @@ pub use tls::TlsCheck;
 /// One probe. Exactly one kind of it is set. At least one check of a service should finish a real transaction.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = ("[has(self.http), has(self.tcp), has(self.tls), has(self.ocsp), has(self.crl), has(self.timestamp)].filter(set, set).size() == 1", "set exactly one kind of check, such as http or ocsp"))]
+#[x_kube(validation = ("[has(self.http), has(self.tcp), has(self.tls), has(self.ocsp), has(self.crl), has(self.timestamp), has(self.ldap)].filter(set, set).size() == 1", "set exactly one kind of check, such as http or ocsp"))]
 #[x_kube(validation = ("!has(self.scheme) || has(self.http) || has(self.ocsp) || has(self.crl) || has(self.timestamp)", "scheme is for checks over HTTP, such as http and ocsp"))]
 pub struct Check {
     /// Name, unique in the service; used as a metric label.
@@ -63,6 +65,9 @@ pub struct Check {
     /// A request to a timestamp authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<TimestampCheck>,
+    /// A search in a directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ldap: Option<LdapCheck>,
 }
 
 /// How a check over HTTP is made.

@@ -126,6 +126,17 @@ pub enum NonceRule {
 pub struct CrlSpec {
     /// Path of the list.
     pub path: Arc<str>,
+    /// What makes it good.
+    pub rules: CrlRules,
+    /// A longer one is wrong.
+    pub max_bytes: usize,
+    /// How the server's certificate is verified, over TLS.
+    pub tls: TlsSpec,
+}
+
+/// What is expected of a list of revoked certificates, wherever it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CrlRules {
     /// The CA that signs it, in PEM.
     pub issuer: Arc<str>,
     /// A certificate that it must list.
@@ -134,10 +145,69 @@ pub struct CrlSpec {
     pub max_age: Option<Duration>,
     /// Early sign: less than so much of its lifetime is left, in percent.
     pub lifetime_left_percent: u8,
-    /// A longer one is wrong.
-    pub max_bytes: usize,
+}
+
+/// What is asked of a directory (LDAP, RFC 4511), and what is expected.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LdapSpec {
+    /// How the connection is kept from others.
+    pub encryption: LdapEncryption,
     /// How the server's certificate is verified, over TLS.
     pub tls: TlsSpec,
+    /// Name of the entry where the search begins.
+    pub base: Arc<str>,
+    /// How far it goes.
+    pub scope: LdapScope,
+    /// Which entries it finds, as text (RFC 4515).
+    pub filter: Arc<str>,
+    /// The attribute that is fetched; `None`: only entries count.
+    pub attribute: Option<Arc<str>>,
+    /// Fewer entries are wrong.
+    pub min_entries: usize,
+    /// What the attribute's values must be; used with an attribute.
+    pub value: LdapValue,
+    /// A server that sends more in one sample is wrong.
+    pub max_bytes: usize,
+}
+
+/// How a connection to a directory is kept from others.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LdapEncryption {
+    /// Not at all.
+    None,
+    /// By TLS that is asked for on a connection in the clear (RFC 4511 §4.14).
+    StartTls,
+    /// By TLS from the first byte.
+    Ldaps,
+}
+
+/// How far a search goes (RFC 4511 §4.5.1.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LdapScope {
+    /// The entry where it begins.
+    Base,
+    /// Those right below it.
+    One,
+    /// It and all below it.
+    Sub,
+}
+
+/// What the values of an attribute must be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LdapValue {
+    /// Anything that is not empty.
+    Any,
+    /// One of them this text.
+    Equals(Arc<str>),
+    /// One of them a list of revoked certificates.
+    Crl(CrlRules),
+    /// One of them a certificate.
+    Certificate {
+        /// The CA that signed it, in PEM.
+        issuer: Arc<str>,
+        /// Early sign: it runs out within this time.
+        expires_within: Duration,
+    },
 }
 
 /// What is asked of a timestamp authority (RFC 3161), and what is expected.

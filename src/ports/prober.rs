@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::checks::{CrlSpec, HttpSpec, OcspSpec, TimestampSpec, TlsCheckSpec};
+use super::checks::{CrlSpec, HttpSpec, LdapSpec, OcspSpec, TimestampSpec, TlsCheckSpec};
 use crate::domain::Outcome;
 
 /// Where a member is reached.
@@ -73,6 +73,8 @@ pub enum CheckKind {
     Crl(CrlSpec),
     /// A signed time.
     Timestamp(TimestampSpec),
+    /// A search in a directory.
+    Ldap(LdapSpec),
 }
 
 impl CheckKind {
@@ -81,7 +83,7 @@ impl CheckKind {
     pub fn request_bytes(&self) -> usize {
         match self {
             Self::Http(http) => http.body.len(),
-            Self::Tcp | Self::Tls(_) | Self::Ocsp(_) | Self::Crl(_) | Self::Timestamp(_) => 0,
+            Self::Tcp | Self::Tls(_) | Self::Ocsp(_) | Self::Crl(_) | Self::Timestamp(_) | Self::Ldap(_) => 0,
         }
     }
 
@@ -95,6 +97,7 @@ impl CheckKind {
             Self::Ocsp(_) => "ocsp",
             Self::Crl(_) => "crl",
             Self::Timestamp(_) => "timestamp",
+            Self::Ldap(_) => "ldap",
         }
     }
 

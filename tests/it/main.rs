@@ -45,6 +45,7 @@ mod metering;
 mod metrics;
 mod probe_crl;
 mod probe_http;
+mod probe_ldap;
 mod probe_ocsp;
 mod probe_tcp;
 mod probe_timestamp;

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     domain::Timestamp,
-    ports::{CheckSpec, Clock, CrlSpec, Endpoint, Probe, ProbeError, Reading},
+    ports::{CheckSpec, Clock, CrlRules, CrlSpec, Endpoint, Probe, ProbeError, Reading},
 };
 
 /// How far an authority's clock may be ahead of this one's before its list comes from the future. 5 min: what time
@@ -32,19 +32,17 @@ pub(super) struct CrlProbe {
     carrier: Carrier,
     timeout: Duration,
     max_latency: Option<Duration>,
-    judge: Judge,
+    path: Arc<str>,
+    judge: ListJudge,
     clock: Arc<dyn Clock>,
-    /// The last list that was good, so that the same one is not read again: a list of a megabyte takes milliseconds.
-    kept: Mutex<Option<Kept>>,
 }
 
-/// What makes a list good.
-struct Judge {
-    path: Arc<str>,
+/// What makes a list of revoked certificates good, however it was fetched, and the last one that was read.
+pub(super) struct ListJudge {
     issuer: Authorities,
-    revoked: Option<Arc<[u8]>>,
-    max_age: Option<Duration>,
-    lifetime_left_percent: u8,
+    rules: CrlRules,
+    /// So that the same list is not read again: one of a megabyte takes milliseconds.
+    kept: Mutex<Option<Kept>>,
 }
 
 /// What is known of a list that was read.
@@ -70,7 +68,7 @@ impl CrlProbe {
         check: &CheckSpec,
         spec: &CrlSpec,
     ) -> Result<Self, ProbeError> {
-        let issuer = Authorities::from_pem(&spec.issuer).map_err(|cause| ProbeError::Field {
+        let judge = ListJudge::new(&spec.rules).map_err(|cause| ProbeError::Field {
             check: check.name.to_string(),
             field: "issuer",
             cause,
@@ -79,33 +77,16 @@ impl CrlProbe {
             carrier: Carrier::new(prober, endpoint, check, &spec.tls, spec.max_bytes)?,
             timeout: check.timeout,
             max_latency: check.max_latency,
-            judge: Judge {
-                path: spec.path.clone(),
-                issuer,
-                revoked: spec.revoked.clone(),
-                max_age: spec.max_age,
-                lifetime_left_percent: spec.lifetime_left_percent,
-            },
+            path: spec.path.clone(),
+            judge,
             clock: prober.clock.clone(),
-            kept: Mutex::default(),
         })
     }
 
     async fn once(&self, phase: &Phase) -> Result<(), Bad> {
-        let body = self.carrier.get(&self.judge.path, phase).await?;
+        let body = self.carrier.get(&self.path, phase).await?;
         phase.enter("judgement");
-        let hash: [u8; 32] = digest(&SHA256, &body).as_ref().try_into().unwrap_or_default();
-        let before = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let list = match &before {
-            Some(kept) if kept.hash == hash => kept.list.clone(),
-            _ => self.judge.read(&body)?,
-        };
-        if let Some(kept) = &before {
-            list.follows(&kept.list)?;
-        }
-        let judged = self.judge.dates(&list, self.clock.wall());
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept { hash, list });
-        judged
+        self.judge.judge(&body, self.clock.wall())
     }
 }
 
@@ -116,7 +97,33 @@ impl Probe for CrlProbe {
     }
 }
 
-impl Judge {
+impl ListJudge {
+    /// # Errors
+    /// The issuer is not in PEM.
+    pub(super) fn new(rules: &CrlRules) -> Result<Self, String> {
+        let issuer = Authorities::from_pem(&rules.issuer)?;
+        Ok(Self { issuer, rules: rules.clone(), kept: Mutex::default() })
+    }
+
+    /// Judges a list in DER or PEM, also by the one before it.
+    ///
+    /// # Errors
+    /// It is not good, or an early sign says that it will not be.
+    pub(super) fn judge(&self, body: &[u8], now: Timestamp) -> Result<(), Bad> {
+        let hash: [u8; 32] = digest(&SHA256, body).as_ref().try_into().unwrap_or_default();
+        let before = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let list = match &before {
+            Some(kept) if kept.hash == hash => kept.list.clone(),
+            _ => self.read(body)?,
+        };
+        if let Some(kept) = &before {
+            list.follows(&kept.list)?;
+        }
+        let judged = self.dates(&list, now);
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept { hash, list });
+        judged
+    }
+
     /// Reads a list and verifies who signed it and what it names.
     fn read(&self, body: &[u8]) -> Result<Seen, Bad> {
         let der = match body.starts_with(b"-----BEGIN") {
@@ -146,7 +153,7 @@ impl Judge {
     }
 
     fn names_the_canary(&self, list: &CertificateList) -> Result<(), Bad> {
-        let Some(serial) = &self.revoked else { return Ok(()) };
+        let Some(serial) = &self.rules.revoked else { return Ok(()) };
         let mut revoked = list.tbs_cert_list.revoked_certificates.iter().flatten();
         match revoked.any(|entry| unsigned(entry.serial_number.as_bytes()) == &**serial) {
             true => Ok(()),
@@ -159,17 +166,17 @@ impl Judge {
             return Err(Bad::wrong(format!("is from the future: {}", date(list.this_update))));
         }
         let age = now.since(list.this_update);
-        if let Some(max) = self.max_age.filter(|max| age > *max) {
+        if let Some(max) = self.rules.max_age.filter(|max| age > *max) {
             let made = date(list.this_update);
             return Err(Bad::wrong(line(format_args!("is stale: from {made}, older than {max:?}"))));
         }
         match list.next_update {
             Some(until) => {
                 let lifetime = until.since(list.this_update);
-                let early = lifetime * u32::from(self.lifetime_left_percent) / 100;
+                let early = lifetime * u32::from(self.rules.lifetime_left_percent) / 100;
                 lasts("the list of revoked certificates", until, now, early)
             }
-            None if self.max_age.is_some() => Ok(()),
+            None if self.rules.max_age.is_some() => Ok(()),
             // RFC 5280 §5.1.2.5 requires it; without it nobody can say that the list is fresh.
             None => Err(Bad::wrong("does not say until when it is good (nextUpdate)".to_owned())),
         }

@@ -19,7 +19,14 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Bad, NetworkProber, Phase, connect::Target, expect::Expect, line::line, sample, tls::Tls};
+use super::{
+    Bad, NetworkProber, Phase,
+    connect::Target,
+    expect::Expect,
+    line::line,
+    sample,
+    tls::{Inside, Tls},
+};
 use crate::{
     domain::Outcome,
     ports::{CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Reading, Scheme, TlsSpec},
@@ -296,7 +303,7 @@ fn tls_of(
     spec: &TlsSpec,
 ) -> Result<Option<Tls>, ProbeError> {
     match endpoint.scheme {
-        Scheme::Https => prober.tls.prepare(&check.name, &endpoint.host, spec).map(Some),
+        Scheme::Https => prober.tls.prepare(&check.name, &endpoint.host, Inside::Http, spec).map(Some),
         Scheme::Http | Scheme::Tcp => Ok(None),
     }
 }

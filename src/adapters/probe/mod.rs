@@ -8,6 +8,7 @@ mod connect;
 mod crl;
 mod expect;
 mod http;
+mod ldap;
 mod line;
 mod ocsp;
 mod pki;
@@ -59,6 +60,7 @@ impl Prober for NetworkProber {
             CheckKind::Timestamp(spec) => {
                 Arc::new(timestamp::TimestampProbe::new(self, endpoint, check, spec)?)
             }
+            CheckKind::Ldap(spec) => Arc::new(ldap::LdapProbe::new(self, endpoint, check, spec)?),
         })
     }
 }

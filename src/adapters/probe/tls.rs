@@ -14,9 +14,18 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::{Bad, Phase, connect::io_bad, line::line, shared::Shared};
 use crate::ports::{ProbeError, TlsSpec};
 
-/// The TLS configurations in use, one for each set of trusted authorities.
+/// The TLS configurations in use, one for each protocol and set of trusted authorities.
 #[derive(Default)]
-pub(super) struct TlsConfigs(Shared<Option<Arc<str>>, ClientConfig>);
+pub(super) struct TlsConfigs(Shared<(Inside, Option<Arc<str>>), ClientConfig>);
+
+/// What is spoken inside of TLS. A server that knows ALPN (RFC 7301 §3.2) refuses who offers only what it does not speak.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Inside {
+    /// HTTP/1.1, offered by ALPN.
+    Http,
+    /// LDAP, for which ALPN has no name.
+    Ldap,
+}
 
 /// How one member's certificate is verified.
 pub(super) struct Tls {
@@ -26,12 +35,19 @@ pub(super) struct Tls {
 
 impl TlsConfigs {
     /// Prepares the verification of one member.
-    pub(super) fn prepare(&self, check: &str, host: &str, spec: &TlsSpec) -> Result<Tls, ProbeError> {
+    pub(super) fn prepare(
+        &self,
+        check: &str,
+        host: &str,
+        inside: Inside,
+        spec: &TlsSpec,
+    ) -> Result<Tls, ProbeError> {
         let wrong = |field, cause| ProbeError::Field { check: check.to_owned(), field, cause };
         let name = spec.server_name.as_deref().unwrap_or(host);
         let name = ServerName::try_from(name.to_owned())
             .map_err(|error| wrong("tls.serverName", line(format_args!("{name}: {error}"))))?;
-        let config = self.0.get_or_make(&spec.ca_bundle, || config(spec.ca_bundle.as_deref()));
+        let key = (inside, spec.ca_bundle.clone());
+        let config = self.0.get_or_make(&key, || config(inside, spec.ca_bundle.as_deref()));
         let config = config.map_err(|cause| wrong("tls.caBundle", cause))?;
         Ok(Tls { connector: TlsConnector::from(config), name })
     }
@@ -52,7 +68,7 @@ impl Tls {
     }
 }
 
-fn config(bundle: Option<&str>) -> Result<ClientConfig, String> {
+fn config(inside: Inside, bundle: Option<&str>) -> Result<ClientConfig, String> {
     let roots = match bundle {
         Some(pem) => bundle_roots(pem)?,
         None => system_roots()?,
@@ -61,7 +77,10 @@ fn config(bundle: Option<&str>) -> Result<ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|error| line(format_args!("{error}")))?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = match inside {
+        Inside::Http => vec![b"http/1.1".to_vec()],
+        Inside::Ldap => Vec::new(),
+    };
     // A resumed session shows no certificate: one that expired in between would stay green.
     config.resumption = Resumption::disabled();
     Ok(config)

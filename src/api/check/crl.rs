@@ -42,7 +42,7 @@ pub struct CrlCheck {
     pub tls: Option<TlsOptions>,
 }
 
-fn default_lifetime_left() -> i32 {
+pub(super) fn default_lifetime_left() -> i32 {
     25
 }
 

@@ -1,5 +1,8 @@
 use super::*;
-use crate::api::GradePolicy;
+use crate::{
+    api::GradePolicy,
+    ports::{CheckKind, CrlRules, LdapEncryption, LdapScope, LdapSpec, LdapValue, TlsSpec},
+};
 
 fn service(change: impl FnOnce(&mut serde_json::Value)) -> SharedService {
     let mut value = serde_json::json!({
@@ -66,6 +69,65 @@ fn a_generated_body_has_its_size_and_is_the_same_at_each_start() {
     let first = body(service(|_| {}));
     assert_eq!(first.len(), 4096);
     assert_eq!(first, body(service(|_| {})));
+}
+
+fn directory(search: serde_json::Value) -> SharedService {
+    service(|spec| {
+        spec["health"]["checks"][0] =
+            serde_json::json!({"name": "directory", "port": 389, "ldap": {"search": search}});
+    })
+}
+
+#[test]
+fn a_directory_is_asked_with_every_default_filled_in() {
+    let parsed = parse(&directory(serde_json::json!({"base": "o=x"})), &Policies::default()).unwrap();
+    let check = &parsed.checks[0];
+    assert_eq!((check.port, check.kind.as_str(), check.kind.is_transaction()), (Some(389), "ldap", true));
+    let expected = LdapSpec {
+        encryption: LdapEncryption::None,
+        tls: TlsSpec::default(),
+        base: "o=x".into(),
+        scope: LdapScope::Base,
+        filter: "(objectClass=*)".into(),
+        attribute: None,
+        min_entries: 1,
+        value: LdapValue::Any,
+        max_bytes: 1_048_576,
+    };
+    assert_eq!(check.kind, CheckKind::Ldap(expected));
+}
+
+#[test]
+fn what_a_directory_must_hold_is_one_thing_and_needs_an_attribute() {
+    let search = |rest: serde_json::Value| {
+        let mut search = serde_json::json!({"base": "o=x", "attribute": "a"});
+        search.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        let found = parse(&directory(search), &Policies::default());
+        found.map(|parsed| parsed.checks[0].kind.clone()).map_err(|found| found[0].to_string())
+    };
+    let crl = serde_json::json!({"issuer": "PEM", "revoked": "00:07", "maxAge": "24h"});
+    let Ok(CheckKind::Ldap(list)) = search(serde_json::json!({"crl": crl})) else { panic!() };
+    let rules = CrlRules {
+        issuer: "PEM".into(),
+        revoked: Some([7].into()),
+        max_age: Some(Duration::from_secs(86_400)),
+        lifetime_left_percent: 25,
+    };
+    assert_eq!(list.value, LdapValue::Crl(rules));
+    for (rest, expected) in [
+        (serde_json::json!({"crl": crl, "equals": "x"}), ".ldap.search: set at most one of"),
+        (
+            serde_json::json!({"equals": "x", "attribute": null}),
+            ".ldap.search: equals, crl and certificate judge",
+        ),
+        (
+            serde_json::json!({"crl": {"issuer": "PEM", "revoked": "0g"}}),
+            ".ldap.search.crl.revoked: \"0g\" is not",
+        ),
+    ] {
+        let error = search(rest).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub fn cases() -> Vec<Case> {
         ("SharedService", service(), member_rows()),
         ("SharedService", service(), health_rows()),
         ("SharedService", service(), check_rows()),
+        ("SharedService", service(), directory_rows()),
         ("SharedService", service(), traffic_rows()),
         ("SharedService", service(), fence_rows()),
         ("GradePolicy", policy(), policy_rows()),
@@ -332,6 +333,41 @@ fn check_rows() -> Vec<Row> {
 fn with_interval(interval: &str, timeout: &str) -> Value {
     let health = with(&service()["spec"]["health"], "/interval", json!(interval));
     with(&health, "/timeout", json!(timeout))
+}
+
+/// Each puts a whole check there.
+fn directory_rows() -> Vec<Row> {
+    let check = |search: Value| json!({"name": "directory", "port": 389, "ldap": {"search": search}});
+    let searches = [
+        (json!({"base": ""}), None),
+        (
+            json!({"base": "o=x", "scope": "Sub", "filter": "(cn=a)", "attribute": "a;binary", "equals": "x"}),
+            None,
+        ),
+        (json!({"base": "o=x", "attribute": "a", "crl": {"issuer": "PEM"}}), None),
+        (json!({"base": "o=x", "attribute": "a", "certificate": {"issuer": "PEM"}}), None),
+        (json!({}), Some("ldap.search.base")),
+        (json!({"base": "o=x", "scope": "Tree"}), Some("ldap.search.scope")),
+        (json!({"base": "o=x", "filter": "cn=a"}), Some("ldap.search.filter")),
+        (json!({"base": "o=x", "attribute": "a b"}), Some("ldap.search.attribute")),
+        (json!({"base": "o=x", "minEntries": 0}), Some("ldap.search.minEntries")),
+        (
+            json!({"base": "o=x", "equals": "x"}),
+            Some("equals, crl and certificate judge values: set attribute"),
+        ),
+        (
+            json!({"base": "o=x", "attribute": "a", "equals": "x", "crl": {"issuer": "PEM"}}),
+            Some("set at most one of equals, crl and certificate"),
+        ),
+    ];
+    let rows = searches.map(|(search, refused)| ("/spec/health/checks/0", check(search), refused));
+    let other = json!({"name": "directory", "ldap": {"search": {"base": ""}}, "tcp": {}});
+    let scheme = json!({"name": "directory", "scheme": "https", "ldap": {"search": {"base": ""}}});
+    let both = [
+        ("/spec/health/checks/0", other, Some("set exactly one of http, tcp")),
+        ("/spec/health/checks/0", scheme, Some("scheme is for checks over HTTP")),
+    ];
+    rows.into_iter().chain(both).collect()
 }
 
 fn traffic_rows() -> Vec<Row> {

@@ -23,6 +23,7 @@ pub mod prometheus;
 pub mod proxy;
 pub mod relay;
 pub mod service;
+pub mod slapd;
 pub mod wait;
 pub mod watcher;
 pub mod world;

@@ -8,8 +8,8 @@ use super::{super::unsigned, port};
 use crate::{
     api::{self, HttpMethod},
     ports::{
-        CheckKind, CrlSpec, HttpSpec, NonceRule, OcspCanary, OcspMethod, OcspSpec, Revocation, Serial,
-        TimestampSpec, TlsCheckSpec, TlsSpec,
+        CheckKind, CrlRules, CrlSpec, HttpSpec, LdapEncryption, LdapScope, LdapSpec, LdapValue, NonceRule,
+        OcspCanary, OcspMethod, OcspSpec, Revocation, Serial, TimestampSpec, TlsCheckSpec, TlsSpec,
     },
 };
 
@@ -25,6 +25,7 @@ pub(super) fn kind(check: &api::Check) -> Result<CheckKind, Wrong> {
         check.ocsp.as_ref().map(|ocsp| ocsp_spec(ocsp).map(CheckKind::Ocsp)),
         check.crl.as_ref().map(|crl| crl_spec(crl).map(CheckKind::Crl)),
         check.timestamp.as_ref().map(|timestamp| Ok(CheckKind::Timestamp(timestamp_spec(timestamp)))),
+        check.ldap.as_ref().map(|ldap| ldap_spec(ldap).map(CheckKind::Ldap)),
     ];
     let mut set = set.into_iter().flatten();
     match (set.next(), set.next()) {
@@ -123,10 +124,12 @@ fn crl_spec(crl: &api::CrlCheck) -> Result<CrlSpec, Wrong> {
     let revoked = crl.revoked.as_deref().map(serial).transpose();
     Ok(CrlSpec {
         path: Arc::from(crl.path.as_str()),
-        issuer: Arc::from(crl.issuer.as_str()),
-        revoked: revoked.map_err(|message| (".crl.revoked".to_owned(), message))?,
-        max_age: crl.max_age.map(Duration::from),
-        lifetime_left_percent: u8::try_from(crl.lifetime_left_percent).unwrap_or(0),
+        rules: CrlRules {
+            issuer: Arc::from(crl.issuer.as_str()),
+            revoked: revoked.map_err(|message| (".crl.revoked".to_owned(), message))?,
+            max_age: crl.max_age.map(Duration::from),
+            lifetime_left_percent: u8::try_from(crl.lifetime_left_percent).unwrap_or(0),
+        },
         max_bytes: usize::try_from(crl.max_bytes).unwrap_or(0),
         tls: tls_spec(crl.tls.as_ref()),
     })
@@ -140,6 +143,58 @@ fn timestamp_spec(timestamp: &api::TimestampCheck) -> TimestampSpec {
         max_difference: timestamp.max_difference.into(),
         expires_within: timestamp.expires_within.into(),
         tls: tls_spec(timestamp.tls.as_ref()),
+    }
+}
+
+fn ldap_spec(ldap: &api::LdapCheck) -> Result<LdapSpec, Wrong> {
+    let search = &ldap.search;
+    let value = ldap_value(search)?;
+    if search.attribute.is_none() && value != LdapValue::Any {
+        let message = "equals, crl and certificate judge values: set attribute".to_owned();
+        return Err((".ldap.search".to_owned(), message));
+    }
+    Ok(LdapSpec {
+        encryption: match ldap.encryption {
+            api::LdapEncryption::None => LdapEncryption::None,
+            api::LdapEncryption::StartTls => LdapEncryption::StartTls,
+            api::LdapEncryption::Ldaps => LdapEncryption::Ldaps,
+        },
+        tls: tls_spec(ldap.tls.as_ref()),
+        base: Arc::from(search.base.as_str()),
+        scope: match search.scope {
+            api::LdapScope::Base => LdapScope::Base,
+            api::LdapScope::One => LdapScope::One,
+            api::LdapScope::Sub => LdapScope::Sub,
+        },
+        filter: Arc::from(search.filter.as_str()),
+        attribute: search.attribute.as_deref().map(Arc::from),
+        min_entries: usize::try_from(search.min_entries).unwrap_or(1),
+        value,
+        max_bytes: usize::try_from(ldap.max_bytes).unwrap_or(0),
+    })
+}
+
+fn ldap_value(search: &api::LdapSearch) -> Result<LdapValue, Wrong> {
+    match (&search.equals, &search.crl, &search.certificate) {
+        (None, None, None) => Ok(LdapValue::Any),
+        (Some(text), None, None) => Ok(LdapValue::Equals(Arc::from(text.as_str()))),
+        (None, Some(crl), None) => {
+            let revoked = crl.revoked.as_deref().map(serial).transpose();
+            Ok(LdapValue::Crl(CrlRules {
+                issuer: Arc::from(crl.issuer.as_str()),
+                revoked: revoked.map_err(|message| (".ldap.search.crl.revoked".to_owned(), message))?,
+                max_age: crl.max_age.map(Duration::from),
+                lifetime_left_percent: u8::try_from(crl.lifetime_left_percent).unwrap_or(0),
+            }))
+        }
+        (None, None, Some(certificate)) => Ok(LdapValue::Certificate {
+            issuer: Arc::from(certificate.issuer.as_str()),
+            expires_within: certificate.expires_within.into(),
+        }),
+        _ => {
+            let message = "set at most one of equals, crl and certificate".to_owned();
+            Err((".ldap.search".to_owned(), message))
+        }
     }
 }
 
