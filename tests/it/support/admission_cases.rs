@@ -19,7 +19,7 @@ type Row = (&'static str, Value, Option<&'static str>);
 
 /// Every case.
 pub fn cases() -> Vec<Case> {
-    let tables: [(&str, Value, Vec<Row>); 11] = [
+    let tables: [(&str, Value, Vec<Row>); 12] = [
         ("Region", region(), region_rows()),
         ("SharedService", service(), service_rows()),
         ("SharedService", service(), member_rows()),
