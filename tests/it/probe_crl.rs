@@ -10,7 +10,7 @@ use axum::{Router, body::Bytes, routing::get};
 use bongsu::{
     adapters::probe::NetworkProber,
     domain::Outcome::{Expiring, Ok as Good, Unjudged, Wrong},
-    ports::{CheckKind, Clock, CrlSpec, Probe, Prober, Reading, Scheme, TlsSpec},
+    ports::{CheckKind, Clock, CrlRules, CrlSpec, Probe, Prober, Reading, Scheme, TlsSpec},
 };
 
 use crate::support::{
@@ -44,13 +44,21 @@ impl Lists {
 fn spec(authority: &Authority) -> CrlSpec {
     CrlSpec {
         path: "/ca.crl".into(),
-        issuer: authority.pem().into(),
-        revoked: Some(Arc::from([0x20, 0x02])),
-        max_age: None,
-        lifetime_left_percent: 25,
+        rules: CrlRules {
+            issuer: authority.pem().into(),
+            revoked: Some(Arc::from([0x20, 0x02])),
+            max_age: None,
+            lifetime_left_percent: 25,
+        },
         max_bytes: 65_536,
         tls: TlsSpec::default(),
     }
+}
+
+fn with(authority: &Authority, change: impl FnOnce(&mut CrlRules)) -> CrlSpec {
+    let mut spec = spec(authority);
+    change(&mut spec.rules);
+    spec
 }
 
 fn prepared(address: SocketAddr, spec: CrlSpec, ahead: i64) -> Arc<dyn Probe> {
@@ -83,7 +91,7 @@ async fn a_list_is_an_early_sign_before_it_is_stale() {
     expect_reading(&at(8).await, Expiring, "the list of revoked certificates runs out at");
     expect_reading(&at(11).await, Wrong, "the list of revoked certificates ran out at");
     expect_reading(&at(-1).await, Wrong, "is from the future");
-    let aged = CrlSpec { max_age: Some(Duration::from_secs(86_400)), ..spec(&authority) };
+    let aged = with(&authority, |rules| rules.max_age = Some(Duration::from_secs(86_400)));
     expect_reading(&probe(list.clone(), aged, 2 * DAY).await, Wrong, "is stale");
 }
 
@@ -100,9 +108,9 @@ async fn a_list_of_somebody_else_is_wrong() {
 async fn a_list_that_forgot_the_revoked_certificate_is_wrong() {
     let authority = Authority::new("ca.example");
     let list = authority.revocations("");
-    let other = CrlSpec { revoked: Some(Arc::from([0x55])), ..spec(&authority) };
+    let other = with(&authority, |rules| rules.revoked = Some(Arc::from([0x55])));
     expect_reading(&probe(list.clone(), other, 0).await, Wrong, "does not list the certificate");
-    let none = CrlSpec { revoked: None, ..spec(&authority) };
+    let none = with(&authority, |rules| rules.revoked = None);
     expect_reading(&probe(list, none, 0).await, Good, "");
 }
 

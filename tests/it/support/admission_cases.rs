@@ -364,7 +364,7 @@ fn directory_rows() -> Vec<Row> {
     let other = json!({"name": "directory", "ldap": {"search": {"base": ""}}, "tcp": {}});
     let scheme = json!({"name": "directory", "scheme": "https", "ldap": {"search": {"base": ""}}});
     let both = [
-        ("/spec/health/checks/0", other, Some("set exactly one of http, tcp")),
+        ("/spec/health/checks/0", other, Some("set exactly one kind of check")),
         ("/spec/health/checks/0", scheme, Some("scheme is for checks over HTTP")),
     ];
     rows.into_iter().chain(both).collect()
