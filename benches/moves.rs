@@ -19,6 +19,7 @@ mod ask;
 #[allow(dead_code, reason = "shared with the tests, which use all of it")]
 #[path = "../tests/it/support/dns_server.rs"]
 mod dns_server;
+#[allow(dead_code, reason = "shared with the tests, which use all of it")]
 #[path = "../tests/it/support/named.rs"]
 mod named;
 #[path = "../tests/it/support/poll.rs"]

@@ -1,9 +1,12 @@
 //! What a probe does, and how its answer is judged: one file for each kind.
 
 mod crl;
+mod dns;
+mod grpc;
 mod http;
 mod ldap;
 mod ocsp;
+mod payload;
 mod timestamp;
 mod tls;
 
@@ -13,23 +16,26 @@ use serde::{Deserialize, Serialize};
 
 use super::Duration;
 pub use crl::CrlCheck;
+pub use dns::{DnsCheck, DnsRecordType, DnsTransport};
+pub use grpc::GrpcCheck;
 pub use http::{GeneratedBody, Header, HttpCheck, HttpMethod};
 pub use ldap::{LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch};
 pub use ocsp::{NonceRule, OcspCanary, OcspCheck, OcspMethod, Revocation};
+pub use payload::PayloadCheck;
 pub use timestamp::TimestampCheck;
 pub use tls::TlsCheck;
 
 /// One probe. Exactly one kind of it is set. At least one check of a service should finish a real transaction.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = ("[has(self.http), has(self.tcp), has(self.tls), has(self.ocsp), has(self.crl), has(self.timestamp), has(self.ldap)].filter(set, set).size() == 1", "set exactly one kind of check, such as http or ocsp"))]
-#[x_kube(validation = ("!has(self.scheme) || has(self.http) || has(self.ocsp) || has(self.crl) || has(self.timestamp)", "scheme is for checks over HTTP, such as http and ocsp"))]
+#[x_kube(validation = ("[has(self.http), has(self.tcp), has(self.tls), has(self.ocsp), has(self.crl), has(self.timestamp), has(self.ldap), has(self.payload), has(self.grpc), has(self.dns)].filter(set, set).size() == 1", "set exactly one kind of check, such as http or ocsp"))]
+#[x_kube(validation = ("!has(self.scheme) || has(self.http) || has(self.ocsp) || has(self.crl) || has(self.timestamp) || has(self.payload) || has(self.grpc)", "scheme is for checks over HTTP, such as http and ocsp"))]
 pub struct Check {
     /// Name, unique in the service; used as a metric label.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
 
-    /// Port of the member. Defaults to that of its endpoint.
+    /// Port of the member. Defaults to that of its endpoint; for `dns` to 53.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65_535))]
     pub port: Option<i32>,
@@ -65,9 +71,22 @@ pub struct Check {
     /// A request to a timestamp authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<TimestampCheck>,
+
     /// A search in a directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ldap: Option<LdapCheck>,
+
+    /// Messages of several sizes, to find a path that loses large packets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<PayloadCheck>,
+
+    /// The health of a gRPC server as it says itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<GrpcCheck>,
+
+    /// A question to the member as a name server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsCheck>,
 }
 
 /// How a check over HTTP is made.
@@ -99,6 +118,10 @@ pub struct TlsOptions {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TcpCheck {}
+
+const fn default_true() -> bool {
+    true
+}
 
 fn default_path() -> String {
     "/".to_owned()

@@ -27,9 +27,10 @@ mod traffic;
 pub use approval::{Approval, ApprovalSpec, ApprovalStatus};
 pub use calendar::{BlockedSpan, Calendar, CalendarSpec, CalendarStatus, Repeats};
 pub use check::{
-    Check, CheckScheme, CrlCheck, GeneratedBody, Header, HttpCheck, HttpMethod, LdapCertificate, LdapCheck,
-    LdapCrl, LdapEncryption, LdapScope, LdapSearch, NonceRule, OcspCanary, OcspCheck, OcspMethod, Revocation,
-    TcpCheck, TimestampCheck, TlsCheck, TlsOptions,
+    Check, CheckScheme, CrlCheck, DnsCheck, DnsRecordType, DnsTransport, GeneratedBody, GrpcCheck, Header,
+    HttpCheck, HttpMethod, LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch,
+    NonceRule, OcspCanary, OcspCheck, OcspMethod, PayloadCheck, Revocation, TcpCheck, TimestampCheck,
+    TlsCheck, TlsOptions,
 };
 pub use conditions::{ConditionType, condition, merge_conditions};
 pub use drill_run::{

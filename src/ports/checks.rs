@@ -226,3 +226,64 @@ pub struct TimestampSpec {
     /// How the server's certificate is verified, over TLS.
     pub tls: TlsSpec,
 }
+
+/// Messages of several sizes, and what must come back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PayloadSpec {
+    /// Path and query.
+    pub path: Arc<str>,
+    /// The bodies, from the smallest to the largest, each size once.
+    pub messages: Vec<bytes::Bytes>,
+    /// A good answer has the same body.
+    pub echo: bool,
+    /// How the server's certificate is verified, over TLS.
+    pub tls: TlsSpec,
+}
+
+/// Whether a gRPC server says that it serves.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GrpcSpec {
+    /// The service that is asked about; empty: the server as a whole.
+    pub service: Arc<str>,
+    /// How the server's certificate is verified, over TLS.
+    pub tls: TlsSpec,
+}
+
+/// A question to a name server, and what it must answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DnsSpec {
+    /// Name.
+    pub name: Arc<str>,
+    /// Type.
+    pub record: DnsRecord,
+    /// How the question is sent.
+    pub transport: DnsTransport,
+    /// Values that must be among the answers; empty: any one is enough.
+    pub expect: Vec<Arc<str>>,
+    /// The answer must be authoritative.
+    pub authoritative: bool,
+}
+
+/// Type of a record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names are those of RFC 1035, 2782 and 3596")]
+pub enum DnsRecord {
+    A,
+    Aaaa,
+    Txt,
+    Soa,
+    Ns,
+    Cname,
+    Ptr,
+    Mx,
+    Srv,
+}
+
+/// How a question is sent to a name server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DnsTransport {
+    /// In a datagram; by TCP when the answer does not fit into one.
+    Udp,
+    /// By TCP.
+    Tcp,
+}

@@ -13,8 +13,9 @@ mod workloads;
 
 pub use agents::{AgentError, Agents, Promising, Seat, promisers};
 pub use checks::{
-    CrlRules, CrlSpec, HttpSpec, LdapEncryption, LdapScope, LdapSpec, LdapValue, NonceRule, OcspCanary,
-    OcspMethod, OcspSpec, Revocation, Serial, TimestampSpec, TlsCheckSpec, TlsSpec,
+    CrlRules, CrlSpec, DnsRecord, DnsSpec, DnsTransport, GrpcSpec, HttpSpec, LdapEncryption, LdapScope,
+    LdapSpec, LdapValue, NonceRule, OcspCanary, OcspMethod, OcspSpec, PayloadSpec, Revocation, Serial,
+    TimestampSpec, TlsCheckSpec, TlsSpec,
 };
 pub use clock::Clock;
 pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned};

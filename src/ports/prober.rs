@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::checks::{CrlSpec, HttpSpec, LdapSpec, OcspSpec, TimestampSpec, TlsCheckSpec};
+use super::checks::{
+    CrlSpec, DnsSpec, GrpcSpec, HttpSpec, LdapSpec, OcspSpec, PayloadSpec, TimestampSpec, TlsCheckSpec,
+};
 use crate::domain::Outcome;
 
 /// Where a member is reached.
@@ -38,7 +40,7 @@ pub struct CheckSpec {
     pub timeout: Duration,
     /// A good answer that takes longer is slow.
     pub max_latency: Option<Duration>,
-    /// Port; `None`: the endpoint's.
+    /// Port; `None`: that of its kind, else the endpoint's.
     pub port: Option<u16>,
     /// How the member is reached; `None`: as the endpoint says.
     pub scheme: Option<Scheme>,
@@ -53,7 +55,7 @@ impl CheckSpec {
         Endpoint {
             scheme: self.scheme.unwrap_or(endpoint.scheme),
             host: endpoint.host.clone(),
-            port: self.port.unwrap_or(endpoint.port),
+            port: self.port.or(self.kind.default_port()).unwrap_or(endpoint.port),
         }
     }
 }
@@ -75,15 +77,38 @@ pub enum CheckKind {
     Timestamp(TimestampSpec),
     /// A search in a directory.
     Ldap(LdapSpec),
+    /// Messages of several sizes.
+    Payload(PayloadSpec),
+    /// What a gRPC server says of its health.
+    Grpc(GrpcSpec),
+    /// A question to a name server.
+    Dns(DnsSpec),
 }
 
 impl CheckKind {
-    /// Bytes of the request's body, as far as they are known beforehand.
+    /// The port of this kind of service, where it is always the same.
+    #[must_use]
+    pub const fn default_port(&self) -> Option<u16> {
+        match self {
+            Self::Dns(_) => Some(53),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the largest request's body, as far as they are known beforehand.
     #[must_use]
     pub fn request_bytes(&self) -> usize {
         match self {
             Self::Http(http) => http.body.len(),
-            Self::Tcp | Self::Tls(_) | Self::Ocsp(_) | Self::Crl(_) | Self::Timestamp(_) | Self::Ldap(_) => 0,
+            Self::Payload(payload) => payload.messages.last().map_or(0, |message| message.len()),
+            Self::Tcp
+            | Self::Tls(_)
+            | Self::Ocsp(_)
+            | Self::Crl(_)
+            | Self::Timestamp(_)
+            | Self::Ldap(_)
+            | Self::Grpc(_)
+            | Self::Dns(_) => 0,
         }
     }
 
@@ -98,6 +123,9 @@ impl CheckKind {
             Self::Crl(_) => "crl",
             Self::Timestamp(_) => "timestamp",
             Self::Ldap(_) => "ldap",
+            Self::Payload(_) => "payload",
+            Self::Grpc(_) => "grpc",
+            Self::Dns(_) => "dns",
         }
     }
 

@@ -15,6 +15,7 @@ mod cases_clock;
 mod cases_cut;
 mod cases_ledger;
 mod cases_lost;
+mod cases_payload;
 mod cases_versions;
 mod cases_writer;
 mod client;
@@ -53,6 +54,7 @@ fn test(arguments: &[String]) -> ExitCode {
         cases_ledger::ALL,
         cases_versions::ALL,
         cases_clock::ALL,
+        cases_payload::ALL,
     ]
     .into_iter()
     .flatten()

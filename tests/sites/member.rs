@@ -1,6 +1,14 @@
-//! The member of a service in one site, as a process of its own: it answers every request with the name of its region.
+//! The member of a service in one site, as a process of its own: it answers every request with the name of its region, and
+//! what is posted to `/echo` with the same.
 
 use std::path::Path;
+
+use axum::{
+    Router,
+    body::Bytes,
+    http::header::{CONNECTION, CONTENT_TYPE},
+    routing::post,
+};
 
 use crate::support::{control_plane::Leashed, http_server::Server, place::Place};
 
@@ -16,8 +24,11 @@ pub fn start(place: &Place, region: &str, port: u16, log: &Path) -> Leashed {
 /// What such a process does until it is killed.
 pub async fn run(arguments: &[String]) {
     let [address, region] = arguments else { panic!("a member needs an address and a region") };
-    let body = format!(r#"{{"result": "good", "region": "{region}"}}"#);
-    let _server = Server::good_at(address.parse().unwrap(), body.leak()).await;
+    let body: &str = format!(r#"{{"result": "good", "region": "{region}"}}"#).leak();
+    let answer = move || async move { ([(CONNECTION, "close"), (CONTENT_TYPE, "application/json")], body) };
+    let echo = |body: Bytes| async { ([(CONNECTION, "close")], body) };
+    let router = Router::new().route("/echo", post(echo)).fallback(answer);
+    let _server = Server::axum_at(address.parse().unwrap(), router, None).await;
     std::future::pending::<()>().await;
 }
 

@@ -38,6 +38,8 @@ pub enum Fault<'a> {
     Ledger(&'a Place),
     /// This share of all packets between two sites is lost, in each direction.
     Loss(&'a Place, &'a Place, f64),
+    /// This share of the packets of so many bytes and more is lost that go into the site or out of it.
+    Large(&'a Place, u16, f64),
 }
 
 /// The router must forward, and the test reach itself.
@@ -67,6 +69,12 @@ pub fn cause(fault: Fault<'_>) {
             let ports = format!("-p tcp -m multiport --ports {},{}", etcd::PORTS[0], etcd::PORTS[1]);
             drop(format!("-s {} {ports}", site.ip));
             drop(format!("-d {} {ports}", site.ip));
+        }
+        Fault::Large(site, bytes, share) => {
+            let some =
+                format!("-m length --length {bytes}: -m statistic --mode random --probability {share}");
+            drop(format!("-s {} {some}", site.ip));
+            drop(format!("-d {} {some}", site.ip));
         }
         Fault::Loss(a, b, share) => both(a, b, &format!("-m statistic --mode random --probability {share}")),
     }

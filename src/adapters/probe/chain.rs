@@ -14,7 +14,7 @@ use super::{
     line::line,
     pki::{Authorities, common_name, ends, lasts},
     sample,
-    tls::{Inside, Tls},
+    tls::{Protocol, Tls},
 };
 use crate::{
     domain::Timestamp,
@@ -43,7 +43,7 @@ impl TlsProbe {
         let authorities = spec.tls.ca_bundle.as_deref().map(Authorities::from_pem).transpose();
         Ok(Self {
             target: Target::new(endpoint, check),
-            tls: prober.tls.prepare(&check.name, &endpoint.host, Inside::Http, &spec.tls)?,
+            tls: prober.tls.prepare(&check.name, &endpoint.host, &spec.tls, Protocol::Other)?,
             authorities: authorities.map_err(field)?,
             expires_within: spec.expires_within,
             max_latency: check.max_latency,

@@ -31,20 +31,32 @@ impl Target {
 
     /// Opens a connection to the first address that answers.
     pub(super) async fn connect(&self, phase: &Phase) -> Result<TcpStream, Bad> {
+        let stream = self.first("connect", phase, TcpStream::connect).await?;
+        // A request is one or two writes; waiting for the peer's acknowledgement would show as its latency.
+        let _unchanged = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
+    /// Does something with one address after the other until it succeeds.
+    pub(super) async fn first<T, W>(
+        &self,
+        doing: &'static str,
+        phase: &Phase,
+        attempt: impl Fn(SocketAddr) -> W,
+    ) -> Result<T, Bad>
+    where
+        W: Future<Output = io::Result<T>>,
+    {
         let addresses = self.addresses(phase).await?;
-        phase.enter("connect");
+        phase.enter(doing);
         // One black hole among several addresses must not use up the time of the others.
         let share = self.limit / u32::try_from(addresses.len()).unwrap_or(1);
         let mut last = Bad::unreachable(line(format_args!("name look-up of {}: no address", self.host)));
         for address in addresses {
-            match timeout(share, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    // A request is one or two writes; waiting for the peer's acknowledgement would show as its latency.
-                    let _unchanged = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
-                Ok(Err(error)) => last = io_bad("connect", &error),
-                Err(_) => last = Bad::unreachable(line(format_args!("no answer within {share:?} (connect)"))),
+            match timeout(share, attempt(address)).await {
+                Ok(Ok(found)) => return Ok(found),
+                Ok(Err(error)) => last = io_bad(doing, &error),
+                Err(_) => last = Bad::unreachable(line(format_args!("no answer within {share:?} ({doing})"))),
             }
         }
         Err(last)

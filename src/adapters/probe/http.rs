@@ -25,7 +25,7 @@ use super::{
     expect::Expect,
     line::line,
     sample,
-    tls::{Inside, Tls},
+    tls::{Protocol, Tls},
 };
 use crate::{
     domain::Outcome,
@@ -35,7 +35,7 @@ use crate::{
 /// Bytes of an answer's head, and of what is read from the connection at once. 64 KiB: servers refuse requests with
 /// more than 8 to 16 KiB of head, and answers have smaller ones; 2,000 samples in flight stay below 128 MiB even if
 /// every member floods.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Headers of an answer; hyper's own limit, written down because it is ours to promise.
 const HEADERS_MAX: usize = 100;
@@ -80,7 +80,8 @@ struct Open {
     _driver: AbortOnDropHandle<()>,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+/// A connection in the clear or over TLS.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 type Connection = http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
@@ -92,7 +93,7 @@ impl HttpProbe {
         check: &CheckSpec,
         spec: &HttpSpec,
     ) -> Result<Self, ProbeError> {
-        let tls = tls_of(prober, endpoint, check, &spec.tls)?;
+        let tls = tls_of(prober, endpoint, check, &spec.tls, Protocol::Http1)?;
         let expect = spec.expect.as_ref().map(|source| prober.expressions.compile(source)).transpose();
         let expect = expect.map_err(|cause| ProbeError::Expect { check: check.name.to_string(), cause })?;
         Ok(Self {
@@ -193,14 +194,23 @@ async fn open(
     tls: Option<&Tls>,
     phase: &Phase,
 ) -> Result<(SendRequest<Full<Bytes>>, Connection), Bad> {
-    let stream = target.connect(phase).await?;
-    let stream: Box<dyn Stream> = match tls {
-        Some(tls) => Box::new(tls.handshake(stream, phase).await?),
-        None => Box::new(stream),
-    };
+    let stream = stream(target, tls, phase).await?;
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
     builder.handshake(TokioIo::new(stream)).await.map_err(|error| http_bad(&error))
+}
+
+/// Opens a connection, in the clear or over TLS.
+pub(super) async fn stream(
+    target: &Target,
+    tls: Option<&Tls>,
+    phase: &Phase,
+) -> Result<Box<dyn Stream>, Bad> {
+    let stream = target.connect(phase).await?;
+    Ok(match tls {
+        Some(tls) => Box::new(tls.handshake(stream, phase).await?),
+        None => Box::new(stream),
+    })
 }
 
 /// One request on a connection of its own: status and body of the answer. The caller limits the time.
@@ -251,7 +261,7 @@ impl Carrier {
             cause,
         })?;
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        let tls = tls_of(prober, endpoint, check, tls)?;
+        let tls = tls_of(prober, endpoint, check, tls, Protocol::Http1)?;
         Ok(Self { target: Target::new(endpoint, check), tls, headers, max_body_bytes })
     }
 
@@ -265,17 +275,17 @@ impl Carrier {
         &self,
         path: &str,
         media_type: &'static str,
-        body: Vec<u8>,
+        body: impl Into<Bytes>,
         phase: &Phase,
     ) -> Result<Vec<u8>, Bad> {
-        self.call(Method::POST, path, Some((media_type, body)), phase).await
+        self.call(Method::POST, path, Some((media_type, body.into())), phase).await
     }
 
     async fn call(
         &self,
         method: Method,
         path: &str,
-        body: Option<(&'static str, Vec<u8>)>,
+        body: Option<(&'static str, Bytes)>,
         phase: &Phase,
     ) -> Result<Vec<u8>, Bad> {
         let path: Uri = path.parse().map_err(|error| Bad::wrong(line(format_args!("path: {error}"))))?;
@@ -283,7 +293,7 @@ impl Carrier {
         let mut bytes = Bytes::new();
         if let Some((media_type, body)) = body {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-            bytes = Bytes::from(body);
+            bytes = body;
         }
         let mut request = Request::new(Full::new(bytes));
         *request.method_mut() = method;
@@ -296,14 +306,16 @@ impl Carrier {
     }
 }
 
-fn tls_of(
+/// What a check over HTTP needs for TLS, if it is made over TLS.
+pub(super) fn tls_of(
     prober: &NetworkProber,
     endpoint: &Endpoint,
     check: &CheckSpec,
     spec: &TlsSpec,
+    protocol: Protocol,
 ) -> Result<Option<Tls>, ProbeError> {
     match endpoint.scheme {
-        Scheme::Https => prober.tls.prepare(&check.name, &endpoint.host, Inside::Http, spec).map(Some),
+        Scheme::Https => prober.tls.prepare(&check.name, &endpoint.host, spec, protocol).map(Some),
         Scheme::Http | Scheme::Tcp => Ok(None),
     }
 }
@@ -332,7 +344,8 @@ async fn read(mut body: Incoming, max_body_bytes: usize, keep: bool) -> Result<V
     Ok(kept)
 }
 
-fn http_bad(error: &hyper::Error) -> Bad {
+/// Judges a failed exchange.
+pub(super) fn http_bad(error: &hyper::Error) -> Bad {
     if error.is_parse() {
         let detail = line(format_args!("not an HTTP answer: {error}"));
         // Also what a server sends into an idle connection before it closes it.
@@ -376,16 +389,26 @@ fn request(
     Ok(request)
 }
 
-fn own_headers(headers: &mut HeaderMap, endpoint: &Endpoint, check: &CheckSpec) -> Result<(), String> {
+/// Host and port as a request names them.
+pub(super) fn authority(endpoint: &Endpoint) -> String {
     let host = match endpoint.host.contains(':') {
         true => format!("[{}]:{}", endpoint.host, endpoint.port),
         false => format!("{}:{}", endpoint.host, endpoint.port),
     };
     let default_port = matches!((endpoint.scheme, endpoint.port), (Scheme::Http, 80) | (Scheme::Https, 443));
     let host = if default_port { host.rsplit_once(':').map_or(&*host, |(name, _)| name) } else { &*host };
+    host.to_owned()
+}
+
+/// The headers that say who asks whom.
+pub(super) fn own_headers(
+    headers: &mut HeaderMap,
+    endpoint: &Endpoint,
+    check: &CheckSpec,
+) -> Result<(), String> {
     let value =
         |text: &str| HeaderValue::from_str(text).map_err(|error| line(format_args!("{text}: {error}")));
-    headers.insert(header::HOST, value(host)?);
+    headers.insert(header::HOST, value(&authority(endpoint))?);
     headers.insert(header::USER_AGENT, value(concat!("bongsu/", env!("CARGO_PKG_VERSION")))?);
     headers.insert(MARK, value(&check.name)?);
     Ok(())

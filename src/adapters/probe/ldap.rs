@@ -20,7 +20,7 @@ use super::{
     connect::Target,
     line::line,
     sample,
-    tls::{Inside, Tls},
+    tls::{Protocol, Tls},
 };
 use crate::ports::{CheckSpec, Clock, Endpoint, LdapEncryption, LdapSpec, Probe, ProbeError, Reading};
 use ber::Malformed;
@@ -68,7 +68,7 @@ impl LdapProbe {
             // The server need not work on when the sample has ended.
             seconds_max: u32::try_from(check.timeout.as_secs()).unwrap_or(u32::MAX).saturating_add(1),
         };
-        let tls = || prober.tls.prepare(&check.name, &endpoint.host, Inside::Ldap, &spec.tls);
+        let tls = || prober.tls.prepare(&check.name, &endpoint.host, &spec.tls, Protocol::Other);
         Ok(Self {
             target: Target::new(endpoint, check),
             encryption: match spec.encryption {

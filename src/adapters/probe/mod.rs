@@ -6,11 +6,14 @@
 mod chain;
 mod connect;
 mod crl;
+mod dns;
 mod expect;
+mod grpc;
 mod http;
 mod ldap;
 mod line;
 mod ocsp;
+mod payload;
 mod pki;
 mod promql;
 mod shared;
@@ -61,6 +64,9 @@ impl Prober for NetworkProber {
                 Arc::new(timestamp::TimestampProbe::new(self, endpoint, check, spec)?)
             }
             CheckKind::Ldap(spec) => Arc::new(ldap::LdapProbe::new(self, endpoint, check, spec)?),
+            CheckKind::Payload(spec) => Arc::new(payload::PayloadProbe::new(self, endpoint, check, spec)?),
+            CheckKind::Grpc(spec) => Arc::new(grpc::GrpcProbe::new(self, endpoint, check, spec)?),
+            CheckKind::Dns(spec) => Arc::new(dns::DnsProbe::new(endpoint, check, spec)?),
         })
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use url::{Host, Url, form_urlencoded};
 
-use super::{NetworkProber, Phase, connect::Target, http::fetch, line::line, tls::Inside};
+use super::{NetworkProber, Phase, connect::Target, http::fetch, line::line, tls::Protocol};
 use crate::ports::{Meter, Metering, MeteringError, TlsSpec};
 
 /// Time for one answer, all of it. 5 s: a query over an hour of some hundred series takes milliseconds, and a run must
@@ -31,7 +31,7 @@ impl Metering for NetworkProber {
         let tls = match secure {
             true => {
                 let spec = TlsSpec { server_name: None, ca_bundle: meter.ca_bundle.clone() };
-                let tls = self.tls.prepare(NAME, &target.host, Inside::Http, &spec);
+                let tls = self.tls.prepare(NAME, &target.host, &spec, Protocol::Http1);
                 Some(tls.map_err(|error| MeteringError::Unusable(error.to_string()))?)
             }
             false => None,

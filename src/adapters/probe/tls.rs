@@ -14,17 +14,29 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::{Bad, Phase, connect::io_bad, line::line, shared::Shared};
 use crate::ports::{ProbeError, TlsSpec};
 
-/// The TLS configurations in use, one for each protocol and set of trusted authorities.
+/// The TLS configurations in use, one for each set of trusted authorities and each protocol.
 #[derive(Default)]
-pub(super) struct TlsConfigs(Shared<(Inside, Option<Arc<str>>), ClientConfig>);
+pub(super) struct TlsConfigs(Shared<(Protocol, Option<Arc<str>>), ClientConfig>);
 
-/// What is spoken inside of TLS. A server that knows ALPN (RFC 7301 §3.2) refuses who offers only what it does not speak.
+/// What is spoken over TLS; the handshake says so (RFC 7301).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Inside {
-    /// HTTP/1.1, offered by ALPN.
-    Http,
-    /// LDAP, for which ALPN has no name.
-    Ldap,
+pub(super) enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    H2,
+    /// What has no name in ALPN, such as LDAP. A server that knows ALPN refuses who offers only what it does not speak (§3.2).
+    Other,
+}
+
+impl Protocol {
+    fn offered(self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Http1 => vec![b"http/1.1".to_vec()],
+            Self::H2 => vec![b"h2".to_vec()],
+            Self::Other => Vec::new(),
+        }
+    }
 }
 
 /// How one member's certificate is verified.
@@ -39,15 +51,15 @@ impl TlsConfigs {
         &self,
         check: &str,
         host: &str,
-        inside: Inside,
         spec: &TlsSpec,
+        protocol: Protocol,
     ) -> Result<Tls, ProbeError> {
         let wrong = |field, cause| ProbeError::Field { check: check.to_owned(), field, cause };
         let name = spec.server_name.as_deref().unwrap_or(host);
         let name = ServerName::try_from(name.to_owned())
             .map_err(|error| wrong("tls.serverName", line(format_args!("{name}: {error}"))))?;
-        let key = (inside, spec.ca_bundle.clone());
-        let config = self.0.get_or_make(&key, || config(inside, spec.ca_bundle.as_deref()));
+        let key = (protocol, spec.ca_bundle.clone());
+        let config = self.0.get_or_make(&key, || config(spec.ca_bundle.as_deref(), protocol));
         let config = config.map_err(|cause| wrong("tls.caBundle", cause))?;
         Ok(Tls { connector: TlsConnector::from(config), name })
     }
@@ -68,7 +80,7 @@ impl Tls {
     }
 }
 
-fn config(inside: Inside, bundle: Option<&str>) -> Result<ClientConfig, String> {
+fn config(bundle: Option<&str>, protocol: Protocol) -> Result<ClientConfig, String> {
     let roots = match bundle {
         Some(pem) => bundle_roots(pem)?,
         None => system_roots()?,
@@ -77,10 +89,7 @@ fn config(inside: Inside, bundle: Option<&str>) -> Result<ClientConfig, String> 
         .with_safe_default_protocol_versions()
         .map_err(|error| line(format_args!("{error}")))?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = match inside {
-        Inside::Http => vec![b"http/1.1".to_vec()],
-        Inside::Ldap => Vec::new(),
-    };
+    config.alpn_protocols = protocol.offered();
     // A resumed session shows no certificate: one that expired in between would stay green.
     config.resumption = Resumption::disabled();
     Ok(config)

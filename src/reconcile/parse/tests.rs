@@ -204,3 +204,36 @@ fn all_mistakes_are_told_at_once() {
     );
     assert_eq!(found.unwrap_err().len(), 2);
 }
+
+#[test]
+fn the_messages_of_a_payload_check_go_from_the_smallest_to_the_largest_each_size_once() {
+    let messages = |payload: serde_json::Value| {
+        let change = |spec: &mut serde_json::Value| {
+            spec["health"]["checks"] = serde_json::json!([{"name": "sizes", "payload": payload}])
+        };
+        match parse(&service(change), &Policies::default()).unwrap().checks.remove(0).kind {
+            crate::ports::CheckKind::Payload(payload) => payload.messages,
+            _ => unreachable!(),
+        }
+    };
+    let sizes = |messages: &[bytes::Bytes]| messages.iter().map(bytes::Bytes::len).collect::<Vec<_>>();
+    assert_eq!(sizes(&messages(serde_json::json!({}))), [64, 512, 1400, 1500, 4096, 8192]);
+    let chosen = messages(serde_json::json!({"sizes": [4096, 64, 4096]}));
+    assert_eq!(sizes(&chosen), [64, 4096]);
+    assert!(chosen[1].starts_with(&chosen[0]));
+}
+
+#[test]
+fn a_name_server_is_asked_at_port_53_unless_the_check_says_otherwise() {
+    let at = |port: Option<u16>| {
+        let mut check = serde_json::json!({"name": "dns", "dns": {"name": "gpki.example"}});
+        port.inspect(|port| check["port"] = (*port).into());
+        let parsed = parse(
+            &service(|spec| spec["health"]["checks"] = serde_json::json!([check])),
+            &Policies::default(),
+        );
+        let parsed = parsed.unwrap();
+        parsed.checks[0].at(&parsed.endpoints[&"daejeon".into()]).port
+    };
+    assert_eq!((at(None), at(Some(5353))), (53, 5353));
+}

@@ -30,7 +30,12 @@ pub struct Server {
 impl Server {
     /// Serves a router.
     pub async fn axum(router: Router, tls: Option<TlsAcceptor>) -> Self {
-        let (listener, mut server) = Self::bind().await;
+        Self::axum_at(SocketAddr::from(([127, 0, 0, 1], 0)), router, tls).await
+    }
+
+    /// Serves a router on this address, which may have port 0.
+    pub async fn axum_at(address: SocketAddr, router: Router, tls: Option<TlsAcceptor>) -> Self {
+        let (listener, mut server) = Self::bind_to(address).await;
         let listener = Counting { listener, accepted: server.accepted.clone(), tls };
         server.tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         server

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::dns_server::{DnsServer, SECRET_BASE64, ZONE};
+use super::dns_server::{DnsServer, SECRET_BASE64, ZONE, ZONE_FILE};
 
 /// Starts `named` as primary of the zone.
 pub async fn start() -> DnsServer {
@@ -12,6 +12,15 @@ pub async fn start() -> DnsServer {
 /// The same with another clause on who may update what.
 pub async fn start_with(who_may: &str) -> DnsServer {
     DnsServer::start("/usr/sbin/named", |dir, port| configure(dir, port, who_may)).await
+}
+
+/// The same with more in its zone.
+pub async fn start_with_records(records: &str) -> DnsServer {
+    DnsServer::start("/usr/sbin/named", |dir, port| {
+        std::fs::write(dir.join("zone"), [ZONE_FILE, records].concat()).unwrap();
+        configure(dir, port, "")
+    })
+    .await
 }
 
 fn configure(dir: &Path, port: u16, who_may: &str) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! What each kind of check asks and expects.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -8,8 +8,9 @@ use super::{super::unsigned, port};
 use crate::{
     api::{self, HttpMethod},
     ports::{
-        CheckKind, CrlRules, CrlSpec, HttpSpec, LdapEncryption, LdapScope, LdapSpec, LdapValue, NonceRule,
-        OcspCanary, OcspMethod, OcspSpec, Revocation, Serial, TimestampSpec, TlsCheckSpec, TlsSpec,
+        CheckKind, CrlRules, CrlSpec, DnsRecord, DnsSpec, DnsTransport, GrpcSpec, HttpSpec, LdapEncryption,
+        LdapScope, LdapSpec, LdapValue, NonceRule, OcspCanary, OcspMethod, OcspSpec, PayloadSpec, Revocation,
+        Serial, TimestampSpec, TlsCheckSpec, TlsSpec,
     },
 };
 
@@ -26,6 +27,9 @@ pub(super) fn kind(check: &api::Check) -> Result<CheckKind, Wrong> {
         check.crl.as_ref().map(|crl| crl_spec(crl).map(CheckKind::Crl)),
         check.timestamp.as_ref().map(|timestamp| Ok(CheckKind::Timestamp(timestamp_spec(timestamp)))),
         check.ldap.as_ref().map(|ldap| ldap_spec(ldap).map(CheckKind::Ldap)),
+        check.payload.as_ref().map(|payload| Ok(CheckKind::Payload(payload_spec(payload)))),
+        check.grpc.as_ref().map(|grpc| Ok(CheckKind::Grpc(grpc_spec(grpc)))),
+        check.dns.as_ref().map(|dns| Ok(CheckKind::Dns(dns_spec(dns)))),
     ];
     let mut set = set.into_iter().flatten();
     match (set.next(), set.next()) {
@@ -53,21 +57,62 @@ fn http_spec(http: &api::HttpCheck) -> HttpSpec {
     }
 }
 
-/// A generated body is text that no compression on the path makes small: the alphabet in steps that do not repeat soon.
 fn body(http: &api::HttpCheck) -> Bytes {
     match (&http.body, &http.generated_body) {
         (Some(body), _) => Bytes::from(body.clone().into_bytes()),
-        (None, Some(generated)) => {
-            let size: u32 = unsigned(generated.size);
-            let mut state = 1_u32;
-            let letters = (0..size).map(|_| {
-                // A linear congruential generator (Numerical Recipes): the same bytes at each start.
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                b'a' + u8::try_from((state >> 24) % 26).unwrap_or(0)
-            });
-            letters.collect()
-        }
+        (None, Some(generated)) => generated_body(unsigned(generated.size)),
         (None, None) => Bytes::new(),
+    }
+}
+
+/// Text that no compression on the path makes small: the alphabet in steps that do not repeat soon.
+fn generated_body(size: u32) -> Bytes {
+    let mut state = 1_u32;
+    let letters = (0..size).map(|_| {
+        // A linear congruential generator (Numerical Recipes): the same bytes at each start.
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b'a' + u8::try_from((state >> 24) % 26).unwrap_or(0)
+    });
+    letters.collect()
+}
+
+fn payload_spec(payload: &api::PayloadCheck) -> PayloadSpec {
+    let sizes: BTreeSet<u32> = payload.sizes.iter().map(|size| unsigned(*size)).collect();
+    // Each is the beginning of the largest, whose bytes they share.
+    let largest = generated_body(sizes.last().copied().unwrap_or(0));
+    let message = |size: &u32| largest.slice(..usize::try_from(*size).unwrap_or(0).min(largest.len()));
+    PayloadSpec {
+        path: Arc::from(payload.path.as_str()),
+        messages: sizes.iter().map(message).collect(),
+        echo: payload.echo,
+        tls: tls_spec(payload.tls.as_ref()),
+    }
+}
+
+fn grpc_spec(grpc: &api::GrpcCheck) -> GrpcSpec {
+    GrpcSpec { service: Arc::from(grpc.service.as_str()), tls: tls_spec(grpc.tls.as_ref()) }
+}
+
+fn dns_spec(dns: &api::DnsCheck) -> DnsSpec {
+    DnsSpec {
+        name: Arc::from(dns.name.as_str()),
+        record: match dns.kind {
+            api::DnsRecordType::A => DnsRecord::A,
+            api::DnsRecordType::Aaaa => DnsRecord::Aaaa,
+            api::DnsRecordType::Txt => DnsRecord::Txt,
+            api::DnsRecordType::Soa => DnsRecord::Soa,
+            api::DnsRecordType::Ns => DnsRecord::Ns,
+            api::DnsRecordType::Cname => DnsRecord::Cname,
+            api::DnsRecordType::Ptr => DnsRecord::Ptr,
+            api::DnsRecordType::Mx => DnsRecord::Mx,
+            api::DnsRecordType::Srv => DnsRecord::Srv,
+        },
+        transport: match dns.transport {
+            api::DnsTransport::Udp => DnsTransport::Udp,
+            api::DnsTransport::Tcp => DnsTransport::Tcp,
+        },
+        expect: dns.expect.iter().map(|value| Arc::from(value.as_str())).collect(),
+        authoritative: dns.authoritative,
     }
 }
 
@@ -206,7 +251,7 @@ fn serial(text: &str) -> Result<Serial, String> {
         .filter(|letter| *letter != ':')
         .map(|letter| letter.to_digit(16).ok_or_else(wrong))
         .collect::<Result<_, _>>()?;
-    if digits.is_empty() || digits.len() % 2 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) {
         return Err(wrong());
     }
     let byte = |pair: &[u32]| u8::try_from(pair.iter().fold(0, |sum, digit| sum * 16 + digit)).unwrap_or(0);
