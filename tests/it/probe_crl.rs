@@ -102,6 +102,11 @@ async fn a_list_of_somebody_else_is_wrong() {
     expect_reading(&probe(other, spec(&authority), 0).await, Wrong, "issued by other.example");
     let namesake = Authority::new("ca.example").revocations("");
     expect_reading(&probe(namesake, spec(&authority), 0).await, Wrong, "not by the key of who signed");
+    // An authority that changed its key signs by the new one.
+    let renewed = Authority::new("ca.example");
+    let both = [authority.pem(), renewed.pem()].concat();
+    let both = with(&authority, |rules| rules.issuer = both.into());
+    expect_reading(&probe(renewed.revocations(""), both, 0).await, Good, "");
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ fn judge(
     let own = chain.first().ok_or_else(|| Bad::wrong("the server showed no certificate".to_owned()))?;
     may_sign(own)?;
     let top = chain.last().map(|last| &last.tbs_certificate.issuer);
-    let above = top.and_then(|issuer| authorities?.named(issuer));
+    let above = top.zip(authorities).into_iter().flat_map(|(issuer, authorities)| authorities.named(issuer));
     // What ends first is what a person has to renew first.
     let mut all: Vec<&Certificate> = chain.iter().chain(above).collect();
     all.sort_by_key(|certificate| ends(certificate));

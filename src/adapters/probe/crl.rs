@@ -133,23 +133,31 @@ impl ListJudge {
         let list = CertificateList::from_der(&der)
             .map_err(|error| Bad::wrong(line(format_args!("not a list of revoked certificates: {error}"))))?;
         let inside = &list.tbs_cert_list;
-        let issuer = self.issuer.named(&inside.issuer).ok_or_else(|| {
-            Bad::wrong(format!(
-                "issued by {}, which is not the issuer of the check",
-                common_name(&inside.issuer)
-            ))
-        })?;
         if list.signature_algorithm != inside.signature {
             return Err(Bad::wrong("two different algorithms in one list".to_owned()));
         }
-        let key = &issuer.tbs_certificate.subject_public_key_info;
-        verify(key, &list.signature_algorithm, signed_part(&der)?, list.signature.raw_bytes())?;
+        self.is_signed(&list, signed_part(&der)?)?;
         self.names_the_canary(&list)?;
         Ok(Seen {
             this_update: timestamp(inside.this_update.to_unix_duration()),
             next_update: inside.next_update.map(|at| timestamp(at.to_unix_duration())),
             number: number(&list)?,
         })
+    }
+
+    /// Whether one of the issuer's keys signed it.
+    fn is_signed(&self, list: &CertificateList, signed: &[u8]) -> Result<(), Bad> {
+        let name = &list.tbs_cert_list.issuer;
+        let other = || format!("issued by {}, which is not the issuer of the check", common_name(name));
+        let mut judged = Err(Bad::wrong(other()));
+        for issuer in self.issuer.named(name) {
+            let key = &issuer.tbs_certificate.subject_public_key_info;
+            judged = verify(key, &list.signature_algorithm, signed, list.signature.raw_bytes());
+            if judged.is_ok() {
+                break;
+            }
+        }
+        judged
     }
 
     fn names_the_canary(&self, list: &CertificateList) -> Result<(), Bad> {

@@ -55,9 +55,9 @@ impl Authorities {
         &self.parsed
     }
 
-    /// The one with this name.
-    pub(super) fn named(&self, name: &Name) -> Option<&Certificate> {
-        self.parsed.iter().find(|certificate| certificate.tbs_certificate.subject == *name)
+    /// Those with this name: an authority that changed its key has several.
+    pub(super) fn named(&self, name: &Name) -> impl Iterator<Item = &Certificate> {
+        self.parsed.iter().filter(move |certificate| certificate.tbs_certificate.subject == *name)
     }
 
     /// Whether a certificate was issued below one of these for a purpose, and all on the way are valid now.
