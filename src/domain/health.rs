@@ -188,6 +188,9 @@ impl CheckWindow {
     /// Takes a sample in; `true` if the verdict changed.
     pub fn record(&mut self, sample: Sample) -> bool {
         if sample.outcome == Outcome::Unjudged {
+            // Bad ones that are far apart must not add up over hours in which nothing could be judged.
+            let limit = self.limit();
+            self.samples.retain(|earlier| sample.at.since(earlier.at) <= limit);
             return self.expire(sample.at);
         }
         if self.samples.len() >= self.policy.window.size as usize {
@@ -204,14 +207,17 @@ impl CheckWindow {
     /// Forgets what is too old to be believed; `true` if the verdict changed. Called when no sample came, because the
     /// vantage itself was late.
     pub fn expire(&mut self, now: Tick) -> bool {
-        // One window's length: after it, none of the samples that a verdict needs is recent.
-        let limit = self.policy.interval * self.policy.window.size + self.policy.timeout;
-        let stale = self.samples.back().is_none_or(|last| now.since(last.at) > limit);
+        let stale = self.samples.back().is_none_or(|last| now.since(last.at) > self.limit());
         if !stale || self.verdict == Verdict::Unknown {
             return false;
         }
         *self = Self::new(self.policy);
         true
+    }
+
+    /// Age at which samples are too old: one window's length. After it, none of those that a verdict needs is recent.
+    fn limit(&self) -> Duration {
+        self.policy.interval * self.policy.window.size + self.policy.timeout
     }
 
     /// Forgets a failure that may have been this vantage's own: it is judged anew, from what comes. When it began stays
@@ -337,6 +343,9 @@ mod tests {
         // They neither hide a failure nor make one.
         check("+++-u-u-u", "UUHHHHHFF");
         check("uuuuuuuu", "UUUUUUUU");
+        // A bad one in six is not three of five, however long it goes on.
+        check("+++-uuuuu-uuuuu-uuuuu-", "UUHHHHHHHHHHHHHHHHHHHH");
+        check("-uuuuuu-uuuuuu-uuuuuu", "UUUUUUUUUUUUUUUUUUUUU");
     }
 
     #[test]

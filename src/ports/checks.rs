@@ -118,7 +118,7 @@ pub enum NonceRule {
     /// It may leave it out; another one is wrong.
     Optional,
     /// None is sent.
-    Off,
+    None,
 }
 
 /// Where a list of revoked certificates is (RFC 5280 §5), and what is expected of it.

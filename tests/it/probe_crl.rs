@@ -135,6 +135,41 @@ async fn a_list_that_is_older_than_the_one_before_is_wrong_until_a_newer_one_com
 }
 
 #[tokio::test]
+async fn a_list_from_the_future_does_not_make_the_right_one_after_it_look_old() {
+    let authority = Authority::new("ca.example");
+    let future = authority.revocations("-crl_lastupdate 20400101000000Z -crl_nextupdate 20410101000000Z");
+    let served = Lists::serving(future).await;
+    let probe = prepared(served.server.address, spec(&authority), 0);
+    expect_reading(&probe.run().await, Wrong, "is from the future");
+    served.replace(authority.revocations(""));
+    expect_reading(&probe.run().await, Good, "");
+}
+
+#[tokio::test]
+async fn an_authority_that_changed_its_key_numbers_the_lists_of_each_apart() {
+    let old = Authority::new("ca.example");
+    let lists: Vec<Vec<u8>> = (0..3).map(|_| old.revocations("")).collect();
+    let new = Authority::new("ca.example");
+    let both = [old.pem(), new.pem()].concat();
+    let served = Lists::serving(lists[2].clone()).await;
+    let probe = prepared(served.server.address, with(&old, |rules| rules.issuer = both.into()), 0);
+    expect_reading(&probe.run().await, Good, "");
+    served.replace(new.revocations(""));
+    expect_reading(&probe.run().await, Good, "");
+    served.replace(lists[1].clone());
+    expect_reading(&probe.run().await, Wrong, "its number went down");
+}
+
+#[tokio::test]
+async fn a_list_of_changes_only_is_not_the_list() {
+    let authority = Authority::new("ca.example");
+    let config = std::fs::read_to_string(authority.path("ca.conf")).unwrap();
+    std::fs::write(authority.path("ca.conf"), config + "2.5.29.27 = critical,DER:020101\n").unwrap();
+    let reading = probe(authority.revocations(""), spec(&authority), 0).await;
+    expect_reading(&reading, Wrong, "a list of changes only");
+}
+
+#[tokio::test]
 async fn what_is_signed_in_a_way_that_cannot_be_verified_is_no_sample() {
     let authority = Authority::new("ca.example");
     let list = authority.revocations("-md sha1");

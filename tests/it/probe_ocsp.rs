@@ -136,7 +136,7 @@ async fn dates_are_judged_by_the_clock() {
     let responder = authority.responder(&authority.itself(), "-ndays 1").await;
     let recorded = recorded(&authority, responder.address, GOOD, "-no_nonce").await;
     let old = replaying(recorded).await;
-    let good = || only(canary(GOOD, Revocation::Good), NonceRule::Off, &authority);
+    let good = || only(canary(GOOD, Revocation::Good), NonceRule::None, &authority);
     expect_reading(&probe(old.address, good()).await, Good, "");
     let at = async |ahead| probe_at(old.address, good(), ahead, PATIENT).await;
     expect_reading(&at(2 * DAY).await, Wrong, "stale: was good until");
@@ -156,7 +156,24 @@ async fn a_responders_certificate_that_runs_out_is_an_early_sign_and_then_wrong(
         "certificate responder runs out at",
     );
     let later = probe_at(responder.address, spec(&authority), 6 * DAY, PATIENT).await;
-    expect_reading(&later, Wrong, "certificate responder has run out");
+    expect_reading(&later, Wrong, "certificate responder or one above it has run out");
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_needs_a_nonce_or_a_largest_age() {
+    let authority = Authority::new("ca.example");
+    let responder = authority.responder(&authority.itself(), "").await;
+    let without = replaying(recorded(&authority, responder.address, GOOD, "-no_nonce").await).await;
+    let good = || only(canary(GOOD, Revocation::Good), NonceRule::Optional, &authority);
+    expect_reading(
+        &probe(without.address, good()).await,
+        Wrong,
+        "does not say until when it is good: set maxAge",
+    );
+    let aged = OcspSpec { max_age: Some(Duration::from_secs(3_600)), ..good() };
+    expect_reading(&probe(without.address, aged).await, Good, "");
+    let fresh = only(canary(GOOD, Revocation::Good), NonceRule::Required, &authority);
+    expect_reading(&probe(responder.address, fresh).await, Good, "");
 }
 
 #[tokio::test]
@@ -169,7 +186,7 @@ async fn an_answer_to_somebody_else_is_wrong() {
     for (answer, rule, outcome, said) in [
         (&with_nonce, NonceRule::Required, Wrong, "another nonce"),
         (&with_nonce, NonceRule::Optional, Wrong, "another nonce"),
-        (&with_nonce, NonceRule::Off, Good, ""),
+        (&with_nonce, NonceRule::None, Good, ""),
         (&without, NonceRule::Required, Wrong, "no nonce"),
         (&without, NonceRule::Optional, Good, ""),
     ] {
@@ -178,7 +195,7 @@ async fn an_answer_to_somebody_else_is_wrong() {
         expect_reading(&probe(server.address, spec).await, outcome, said);
     }
     let server = replaying(without).await;
-    let spec = only(canary(REVOKED, Revocation::Good), NonceRule::Off, &authority);
+    let spec = only(canary(REVOKED, Revocation::Good), NonceRule::None, &authority);
     expect_reading(&probe(server.address, spec).await, Wrong, "another certificate than was asked for");
 }
 
@@ -192,7 +209,7 @@ async fn each_changed_byte_of_an_answer_is_noticed() {
         let mut changed = answer.clone();
         changed[at] ^= 0x20;
         let server = replaying(changed).await;
-        let spec = only(canary(GOOD, Revocation::Good), NonceRule::Off, &authority);
+        let spec = only(canary(GOOD, Revocation::Good), NonceRule::None, &authority);
         if probe(server.address, spec).await.outcome == Good {
             taken.push(at);
         }

@@ -151,6 +151,35 @@ async fn who_signs_must_be_allowed_to() {
 }
 
 #[tokio::test]
+async fn an_authority_between_need_not_name_the_purpose_and_the_signer_must_name_nothing_else() {
+    let root = Arc::new(Authority::new("root.example"));
+    let below =
+        root.below("intermediate", "basicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign\n");
+    let good = below.issue("tsa", 100, PURPOSE);
+    let with_chain = format!("certs = {}", below.path("ca.pem").display());
+    let stamped = stamps(&root, &good, &with_chain, |answer| answer).await;
+    expect_reading(&probe(&stamped, spec(&root)).await, Good, "");
+
+    let authority = Arc::new(Authority::new("ca.example"));
+    for extensions in
+        ["extendedKeyUsage = timeStamping\n", "extendedKeyUsage = critical,timeStamping,clientAuth\n"]
+    {
+        let loose = authority.issue("loose", 100, extensions);
+        let stamped = stamps(&authority, &loose, "", |answer| answer).await;
+        let reading = probe(&stamped, spec(&authority)).await;
+        assert!(!reading.outcome.is_good(), "{extensions}: {reading:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_critical_extension_that_is_not_known_is_no_reason_to_call_an_authority_wrong() {
+    let authority = Arc::new(Authority::new("ca.example"));
+    let own = [PURPOSE, "certificatePolicies = critical,1.2.3.4\n"].concat();
+    let stamped = stamps(&authority, &authority.issue("tsa", 100, &own), "", |answer| answer).await;
+    expect_reading(&probe(&stamped, spec(&authority)).await, Unjudged, "path cannot be judged here");
+}
+
+#[tokio::test]
 async fn what_is_signed_in_a_way_that_cannot_be_verified_is_no_sample() {
     let (authority, signer) = authority();
     let weak = stamps(&authority, &signer, "signer_digest = sha1", |answer| answer).await;
@@ -201,5 +230,5 @@ async fn what_is_no_timestamp_is_wrong_and_said() {
     assert_ne!(nobody.outcome, Unreachable, "somebody says no: {nobody:?}");
     let later = stamps(&authority, &signer, "", |answer| answer).await;
     let reading = probe_at(later.server.address, spec(&authority), 200 * DAY).await;
-    expect_reading(&reading, Wrong, "certificate tsa has run out");
+    expect_reading(&reading, Wrong, "certificate tsa or one above it has run out");
 }

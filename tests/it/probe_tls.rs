@@ -165,7 +165,12 @@ async fn certificates_on(
     authority: &CertifiedIssuer<'static, KeyPair>,
     day: i64,
 ) -> Reading {
-    let tls = TlsSpec { server_name: Some("member.example".into()), ca_bundle: Some(authority.pem().into()) };
+    certificates_by(server, &authority.pem(), day).await
+}
+
+/// The same with these authorities.
+async fn certificates_by(server: &Server, authorities: &str, day: i64) -> Reading {
+    let tls = TlsSpec { server_name: Some("member.example".into()), ca_bundle: Some(authorities.into()) };
     let spec = TlsCheckSpec { tls, expires_within: Duration::from_secs(7 * 86_400) };
     // The endpoint may be of any kind: a directory over TLS is one of TCP.
     let endpoint = endpoint(Scheme::Tcp, server.address);
@@ -198,6 +203,27 @@ async fn an_authority_that_runs_out_is_named_too() {
     let server = server(&authority, good_certificate()).await;
     let soon = certificates_on(&server, &authority, 14).await;
     expect_reading(&soon, Expiring, "certificate root of the ministry runs out at");
+}
+
+#[tokio::test]
+async fn of_an_authority_that_was_renewed_the_newest_counts() {
+    let key = KeyPair::generate().unwrap();
+    let authority = |until: i32| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "root of the ministry");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = date_time_ymd(until, 1, 20);
+        CertifiedIssuer::self_signed(params, KeyPair::try_from(key.serialize_der()).unwrap()).unwrap()
+    };
+    let (old, renewed) = (authority(2040), authority(2060));
+    let server = server(&renewed, good_certificate()).await;
+    let both = [old.pem(), renewed.pem()].concat();
+    expect_reading(&certificates_by(&server, &both, 25).await, Good, "");
+    expect_reading(
+        &certificates_by(&server, &old.pem(), 25).await,
+        Expiring,
+        "root of the ministry ran out at",
+    );
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use super::{
     tls::{Protocol, Tls},
 };
 use crate::{
-    domain::Timestamp,
+    domain::{Outcome, Timestamp},
     ports::{CheckSpec, Clock, Endpoint, Probe, ProbeError, Reading, TlsCheckSpec},
 };
 
@@ -73,23 +73,25 @@ fn judge(
     early: Duration,
     now: Timestamp,
 ) -> Result<(), Bad> {
-    let mut chain = Vec::new();
-    for der in shown {
-        let parsed = Certificate::from_der(der)
-            .map_err(|error| Bad::wrong(line(format_args!("certificate {}: {error}", chain.len() + 1))))?;
-        chain.push(parsed);
-    }
-    let own = chain.first().ok_or_else(|| Bad::wrong("the server showed no certificate".to_owned()))?;
-    may_sign(own)?;
-    let top = chain.last().map(|last| &last.tbs_certificate.issuer);
-    let above = top.zip(authorities).into_iter().flat_map(|(issuer, authorities)| authorities.named(issuer));
-    // What ends first is what a person has to renew first.
-    let mut all: Vec<&Certificate> = chain.iter().chain(above).collect();
-    all.sort_by_key(|certificate| ends(certificate));
-    all.into_iter().try_for_each(|certificate| {
+    let own = shown.first().ok_or_else(|| Bad::wrong("the server showed no certificate".to_owned()))?;
+    let own = Certificate::from_der(own)
+        .map_err(|error| Bad::unjudged(line(format_args!("the server's certificate: {error}"))))?;
+    may_sign(&own)?;
+    // The handshake found a way to a trusted authority, maybe not by way of all that was shown.
+    let others = shown.iter().skip(1).filter_map(|der| Certificate::from_der(der).ok());
+    let mut others: Vec<Certificate> = others.collect();
+    let top = &others.last().unwrap_or(&own).tbs_certificate.issuer;
+    // Of an authority that was renewed, the newest is what counts.
+    let above = authorities.and_then(|all| all.named(top).max_by_key(|authority| ends(authority)));
+    others.extend(above.cloned());
+    let lasts_long = |certificate: &Certificate| {
         let name = common_name(&certificate.tbs_certificate.subject);
         lasts(&format!("certificate {name}"), ends(certificate), now, early)
-    })
+    };
+    // What ends first is what a person has to renew first.
+    others.sort_by_key(ends);
+    let judged = others.iter().try_for_each(lasts_long);
+    lasts_long(&own).and(judged.map_err(|bad| Bad { outcome: Outcome::Expiring, ..bad }))
 }
 
 /// A server's key must be allowed to sign, as TLS 1.3 and every cipher suite with forward secrecy of TLS 1.2 need (RFC 8446 §4.4.2.2).

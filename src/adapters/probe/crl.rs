@@ -2,20 +2,32 @@
 //! never goes down, and it names a certificate that is known to be revoked.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use der::{Decode, oid::AssociatedOid, pem};
+use der::{
+    Decode, ErrorKind, Tag,
+    asn1::{BitStringRef, ObjectIdentifier},
+    oid::AssociatedOid,
+    pem,
+};
 use ring::digest::{SHA256, digest};
-use x509_cert::{crl::CertificateList, ext::pkix::CrlNumber};
+use x509_cert::{
+    Certificate,
+    crl::CertificateList,
+    ext::{Extension, pkix::CrlNumber},
+    name::Name,
+    spki::AlgorithmIdentifierOwned,
+};
 
 use super::{
     Bad, NetworkProber, Phase,
     http::Carrier,
     line::line,
-    pki::{Authorities, common_name, date, lasts, signed_part, timestamp, verify},
+    pki::{Authorities, common_name, date, elements, ends, lasts, timestamp, verify},
     sample,
 };
 use crate::{
@@ -37,12 +49,13 @@ pub(super) struct CrlProbe {
     clock: Arc<dyn Clock>,
 }
 
-/// What makes a list of revoked certificates good, however it was fetched, and the last one that was read.
+/// What makes a list of revoked certificates good, however it was fetched, and those that came before.
 pub(super) struct ListJudge {
     issuer: Authorities,
     rules: CrlRules,
-    /// So that the same list is not read again: one of a megabyte takes milliseconds.
-    kept: Mutex<Option<Kept>>,
+    /// The last one of each key that was not wrong: an authority that changed its key goes on with both, and numbers each apart. The same
+    /// list is not read again: one of a megabyte takes milliseconds. As many as the check names issuers.
+    kept: Mutex<BTreeMap<[u8; 32], Kept>>,
 }
 
 /// What is known of a list that was read.
@@ -52,9 +65,21 @@ struct Kept {
     list: Seen,
 }
 
+/// What has to be known of a list to verify its signature (RFC 5280 §5.1).
+struct Frame<'a> {
+    signed: &'a [u8],
+    issuer: Name,
+    algorithm: AlgorithmIdentifierOwned,
+    signature: BitStringRef<'a>,
+}
+
 /// What counts of a list whose signature is good.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
+    /// Hash of the key that signed it.
+    signer: [u8; 32],
+    /// When the certificate of that key ends: a client takes no list after it.
+    signer_ends: Timestamp,
     this_update: Timestamp,
     next_update: Option<Timestamp>,
     /// Big-endian, without leading zeros, so that a longer one is larger.
@@ -111,16 +136,20 @@ impl ListJudge {
     /// It is not good, or an early sign says that it will not be.
     pub(super) fn judge(&self, body: &[u8], now: Timestamp) -> Result<(), Bad> {
         let hash: [u8; 32] = digest(&SHA256, body).as_ref().try_into().unwrap_or_default();
-        let before = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let list = match &before {
-            Some(kept) if kept.hash == hash => kept.list.clone(),
-            _ => self.read(body)?,
+        let known = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let list = match known.values().find(|kept| kept.hash == hash) {
+            Some(kept) => kept.list.clone(),
+            None => self.read(body)?,
         };
-        if let Some(kept) = &before {
-            list.follows(&kept.list)?;
+        if let Some(before) = known.get(&list.signer) {
+            list.follows(&before.list)?;
         }
         let judged = self.dates(&list, now);
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept { hash, list });
+        // One that is wrong, such as one from the future, must not make the right one that comes after it look old.
+        if judged.as_ref().err().is_none_or(|bad| !bad.outcome.is_bad()) {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.insert(list.signer, Kept { hash, list });
+        }
         judged
     }
 
@@ -130,31 +159,34 @@ impl ListJudge {
             true => pem::decode_vec(body).map_err(|error| Bad::wrong(line(format_args!("PEM: {error}"))))?.1,
             false => body.to_vec(),
         };
-        let list = CertificateList::from_der(&der)
-            .map_err(|error| Bad::wrong(line(format_args!("not a list of revoked certificates: {error}"))))?;
+        // Before all of it is read: of somebody else's list not more than its frame is looked at.
+        let signer = self.signer(&der)?;
+        let list = CertificateList::from_der(&der).map_err(|error| not_a_list(&error))?;
         let inside = &list.tbs_cert_list;
         if list.signature_algorithm != inside.signature {
             return Err(Bad::wrong("two different algorithms in one list".to_owned()));
         }
-        self.is_signed(&list, signed_part(&der)?)?;
+        is_understood(inside.crl_extensions.iter().flatten())?;
         self.names_the_canary(&list)?;
         Ok(Seen {
+            signer: key_hash(signer),
+            signer_ends: ends(signer),
             this_update: timestamp(inside.this_update.to_unix_duration()),
             next_update: inside.next_update.map(|at| timestamp(at.to_unix_duration())),
             number: number(&list)?,
         })
     }
 
-    /// Whether one of the issuer's keys signed it.
-    fn is_signed(&self, list: &CertificateList, signed: &[u8]) -> Result<(), Bad> {
-        let name = &list.tbs_cert_list.issuer;
-        let other = || format!("issued by {}, which is not the issuer of the check", common_name(name));
-        let mut judged = Err(Bad::wrong(other()));
-        for issuer in self.issuer.named(name) {
+    /// The issuer whose key signed it.
+    fn signer(&self, der: &[u8]) -> Result<&Certificate, Bad> {
+        let frame = Frame::of(der).map_err(|error| not_a_list(&error))?;
+        let other = format!("issued by {}, which is not the issuer of the check", common_name(&frame.issuer));
+        let mut judged = Err(Bad::wrong(other));
+        for issuer in self.issuer.named(&frame.issuer) {
             let key = &issuer.tbs_certificate.subject_public_key_info;
-            judged = verify(key, &list.signature_algorithm, signed, list.signature.raw_bytes());
-            if judged.is_ok() {
-                break;
+            match verify(key, &frame.algorithm, frame.signed, frame.signature.raw_bytes()) {
+                Ok(()) => return Ok(issuer),
+                Err(bad) => judged = Err(bad),
             }
         }
         judged
@@ -173,6 +205,7 @@ impl ListJudge {
         if list.this_update.since(now) > SKEW {
             return Err(Bad::wrong(format!("is from the future: {}", date(list.this_update))));
         }
+        lasts("the certificate of who signed it", list.signer_ends, now, Duration::ZERO)?;
         let age = now.since(list.this_update);
         if let Some(max) = self.rules.max_age.filter(|max| age > *max) {
             let made = date(list.this_update);
@@ -199,12 +232,61 @@ impl Seen {
             (Some(now), Some(earlier)) if now < earlier => {
                 Err(Bad::wrong("its number went down: an older list".to_owned()))
             }
+            (Some(_), Some(_)) => Ok(()),
             _ if self.this_update < before.this_update => {
                 Err(Bad::wrong("it is older than the one before".to_owned()))
             }
             _ => Ok(()),
         }
     }
+}
+
+impl<'a> Frame<'a> {
+    fn of(der: &'a [u8]) -> der::Result<Self> {
+        let only = elements(der)?.into_iter().next().ok_or(ErrorKind::Failed)?;
+        let [signed, algorithm, signature] = *elements(only.content)? else {
+            return Err(ErrorKind::Failed.into());
+        };
+        // The version comes first, where it is said.
+        let parts = elements(signed.content)?;
+        let mut parts = parts.iter().skip_while(|part| part.tag == Tag::Integer);
+        let (_algorithm, issuer) = (parts.next(), parts.next().ok_or(ErrorKind::Failed)?);
+        Ok(Self {
+            signed: signed.whole,
+            issuer: Name::from_der(issuer.whole)?,
+            algorithm: AlgorithmIdentifierOwned::from_der(algorithm.whole)?,
+            signature: BitStringRef::from_der(signature.whole)?,
+        })
+    }
+}
+
+/// A list with a critical extension that is not known must not be used (RFC 5280 §5.2).
+fn is_understood<'e>(extensions: impl Iterator<Item = &'e Extension>) -> Result<(), Bad> {
+    /// The list holds only what changed since another one.
+    const DELTA: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
+    /// The list is one of several parts, which a canary of this part does not mind.
+    const ISSUING_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
+    for extension in extensions.filter(|extension| extension.critical) {
+        match extension.extn_id {
+            DELTA => return Err(Bad::wrong("a list of changes only (delta), and not the whole".to_owned())),
+            ISSUING_POINT => {}
+            other => {
+                return Err(Bad::unjudged(line(format_args!(
+                    "has the critical extension {other}, not known here"
+                ))));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn key_hash(signer: &Certificate) -> [u8; 32] {
+    let key = signer.tbs_certificate.subject_public_key_info.subject_public_key.raw_bytes();
+    digest(&SHA256, key).as_ref().try_into().unwrap_or_default()
+}
+
+fn not_a_list(error: &der::Error) -> Bad {
+    Bad::wrong(line(format_args!("not a list of revoked certificates: {error}")))
 }
 
 /// The number of a list (RFC 5280 §5.2.3).

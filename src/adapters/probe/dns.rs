@@ -115,9 +115,14 @@ async fn datagram(server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
     socket.connect(server).await?;
     socket.send(query).await?;
     let mut reply = vec![0; DATAGRAM_BYTES_MAX];
-    let length = socket.recv(&mut reply).await?;
-    reply.truncate(length);
-    Ok(reply)
+    loop {
+        let length = socket.recv(&mut reply).await?;
+        // Anybody can send something in the server's name. What does not have our number is not the answer (RFC 5452 §9.1).
+        if reply.get(..2) == query.get(..2) && length >= 2 {
+            reply.truncate(length);
+            return Ok(reply);
+        }
+    }
 }
 
 /// Reads a reply, if it is the one to this query.
@@ -212,7 +217,11 @@ fn normal(kind: RecordType, value: &str) -> Option<String> {
         RecordType::AAAA => value.parse::<Ipv6Addr>().ok().map(|address| address.to_string()),
         RecordType::TXT => Some(value.to_owned()),
         _ => {
-            let words = value.split_whitespace().map(|word| word.trim_end_matches('.').to_ascii_lowercase());
+            let words = value.split_whitespace().map(|word| word.trim_end_matches('.'));
+            // The library shows names in letters of all languages.
+            let words = words
+                .map(|word| Name::from_utf8(word).map_or_else(|_| word.to_owned(), |name| name.to_ascii()));
+            let words = words.map(|word| word.trim_end_matches('.').to_ascii_lowercase());
             Some(words.collect::<Vec<_>>().join(" "))
         }
     }

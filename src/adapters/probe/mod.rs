@@ -9,6 +9,8 @@ mod crl;
 mod dns;
 mod expect;
 mod grpc;
+#[cfg(test)]
+mod hostile;
 mod http;
 mod ldap;
 mod line;

@@ -9,11 +9,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::{Bad, NetworkProber, Phase, http::Carrier, line::line, pki::Authorities, sample};
-use crate::ports::{
-    CheckSpec, Clock, Endpoint, OcspCanary, OcspMethod, OcspSpec, Probe, ProbeError, Reading,
+use crate::{
+    domain::Outcome,
+    ports::{CheckSpec, Clock, Endpoint, OcspCanary, OcspMethod, OcspSpec, Probe, ProbeError, Reading},
 };
-use answer::Judge;
-use question::Question;
+pub(super) use answer::Judge;
+pub(super) use question::Question;
 
 /// Largest answer. 64 KiB: one answer with a chain of three certificates has some 5 KiB.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -38,11 +39,9 @@ impl OcspProbe {
         check: &CheckSpec,
         spec: &OcspSpec,
     ) -> Result<Self, ProbeError> {
-        let issuer = Authorities::from_pem(&spec.issuer).map_err(|cause| ProbeError::Field {
-            check: check.name.to_string(),
-            field: "issuer",
-            cause,
-        })?;
+        let wrong = |cause| ProbeError::Field { check: check.name.to_string(), field: "issuer", cause };
+        // Only the CA that issued the canaries may say who answers for it (RFC 6960 §4.2.2.2).
+        let issuer = Authorities::from_pem(&spec.issuer).map_err(wrong)?.first();
         Ok(Self {
             carrier: Carrier::new(prober, endpoint, check, &spec.tls, ANSWER_BYTES_MAX)?,
             timeout: check.timeout,
@@ -59,7 +58,9 @@ impl OcspProbe {
         for canary in &self.spec.canaries {
             for method in &self.spec.methods {
                 match self.ask(canary, *method, phase).await {
-                    // An early sign must not hide that another answer is wrong.
+                    // It must not hide that another answer is wrong. That one could not be judged weighs more than that
+                    // something runs out.
+                    Err(bad) if bad.outcome == Outcome::Unjudged => early = Err(bad),
                     Err(bad) if !bad.outcome.is_bad() => early = early.and(Err(bad)),
                     judged => judged?,
                 }

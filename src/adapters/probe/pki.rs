@@ -8,10 +8,15 @@ use std::time::Duration;
 use der::{Decode, Encode, Header, Reader, SliceReader, asn1::ObjectIdentifier};
 use rustls::{
     crypto::ring,
-    pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime},
+    pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime, pem::PemObject},
 };
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
-use x509_cert::{Certificate, name::Name, spki::AlgorithmIdentifierOwned, spki::SubjectPublicKeyInfoOwned};
+use x509_cert::{
+    Certificate,
+    ext::pkix::ExtendedKeyUsage,
+    name::Name,
+    spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned},
+};
 
 use super::{Bad, line::line};
 use crate::domain::Timestamp;
@@ -22,11 +27,49 @@ mod elements;
 pub(super) use algorithms::name as algorithm_name;
 pub(super) use elements::{Element, elements};
 
-/// Extended key usage of who answers for a CA (RFC 6960 §4.2.2.2), as the value of its object identifier.
-pub(super) const OCSP_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x09];
+/// What a certificate must be for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Purpose {
+    /// To answer for a CA (RFC 6960 §4.2.2.2).
+    OcspSigning,
+    /// To say what time it is. Nothing else may be its purpose, and nobody may overlook that (RFC 3161 §2.3).
+    TimeStamping,
+}
 
-/// Extended key usage of a timestamp authority (RFC 3161 §2.3).
-pub(super) const TIME_STAMPING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
+impl Purpose {
+    /// The value of its object identifier.
+    const fn oid(self) -> &'static [u8] {
+        match self {
+            Self::OcspSigning => &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x09],
+            Self::TimeStamping => &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08],
+        }
+    }
+
+    /// Whether the certificate itself says so; those above it need not.
+    fn is_of(self, certificate: &Certificate) -> bool {
+        let Ok(Some((critical, usage))) = certificate.tbs_certificate.get::<ExtendedKeyUsage>() else {
+            return false;
+        };
+        let named = usage.0.iter().any(|purpose| purpose.as_bytes() == self.oid());
+        named && (self == Self::OcspSigning || critical && usage.0.len() == 1)
+    }
+}
+
+/// A certificate as it was sent, whose signature is over these bytes, and what is in it.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    /// What is in it.
+    pub certificate: Certificate,
+    der: CertificateDer<'static>,
+}
+
+impl Shown {
+    /// `None`: it cannot be read.
+    pub(super) fn from_der(der: &[u8]) -> Option<Self> {
+        let certificate = Certificate::from_der(der).ok()?;
+        Some(Self { certificate, der: CertificateDer::from(der.to_vec()) })
+    }
+}
 
 /// Certificates of authorities that a check trusts, each in both forms.
 #[derive(Clone, Debug)]
@@ -41,12 +84,16 @@ impl Authorities {
     /// # Errors
     /// It holds no certificate, or one that cannot be read.
     pub(super) fn from_pem(pem: &str) -> Result<Self, String> {
-        let parsed = Certificate::load_pem_chain(pem.as_bytes())
-            .map_err(|error| line(format_args!("not certificates in PEM: {error}")))?;
-        if parsed.is_empty() {
-            return Err("holds no certificate".to_owned());
+        let found = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+        let der = found.map_err(|error| line(format_args!("not certificates in PEM: {error}")))?;
+        if der.is_empty() {
+            return Err("holds no certificate in PEM".to_owned());
         }
-        let der = parsed.iter().map(encoded).collect::<Result<_, _>>()?;
+        let parsed = der.iter().enumerate().map(|(index, der)| {
+            Certificate::from_der(der)
+                .map_err(|error| line(format_args!("certificate {}: {error}", index + 1)))
+        });
+        let parsed = parsed.collect::<Result<_, _>>()?;
         Ok(Self { parsed, der })
     }
 
@@ -60,48 +107,68 @@ impl Authorities {
         self.parsed.iter().filter(move |certificate| certificate.tbs_certificate.subject == *name)
     }
 
-    /// Whether a certificate was issued below one of these for a purpose, and all on the way are valid now.
+    /// The first alone.
+    pub(super) fn first(mut self) -> Self {
+        self.parsed.truncate(1);
+        self.der.truncate(1);
+        self
+    }
+
+    /// Whether a certificate was issued below one of these for a purpose, and it and those between are valid now.
     ///
     /// # Errors
     /// It was not, or it cannot be judged.
     pub(super) fn vouch_for(
         &self,
-        certificate: &Certificate,
-        others: &[Certificate],
-        purpose: &'static [u8],
+        shown: &Shown,
+        others: &[Shown],
+        purpose: Purpose,
         now: Timestamp,
     ) -> Result<(), Bad> {
-        let who = common_name(&certificate.tbs_certificate.subject);
-        let wrong = |cause: String| Bad::wrong(line(format_args!("certificate {who}{cause}")));
-        let der = encoded(certificate).map_err(|cause| wrong(format!(": {cause}")))?;
-        let others: Vec<_> = others.iter().filter_map(|other| encoded(other).ok()).collect();
+        let who = common_name(&shown.certificate.tbs_certificate.subject);
+        let about = |cause: &str| line(format_args!("certificate {who}{cause}"));
+        if !purpose.is_of(&shown.certificate) {
+            return Err(Bad::wrong(about(" is not for this purpose (extended key usage)")));
+        }
+        let others: Vec<_> = others.iter().map(|other| other.der.clone()).collect();
         let anchors: Vec<TrustAnchor<'_>> =
             self.der.iter().filter_map(|der| anchor_from_trusted_cert(der).ok()).collect();
-        let end = EndEntityCert::try_from(&der).map_err(|error| wrong(complaint(&error)))?;
         let seconds = u64::try_from(now.0 / 1_000).unwrap_or(0);
         let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        let usage = KeyUsage::required(purpose);
+        // Of the authorities between, only those that name purposes must name this one.
+        let usage = KeyUsage::required_if_present(purpose.oid());
         let provider = ring::default_provider().signature_verification_algorithms;
-        match end.verify_for_usage(provider.all, &anchors, &others, time, usage, None, None) {
-            Ok(_) => Ok(()),
-            Err(error) if is_unsupported(&error) => Err(unsupported(&certificate.signature_algorithm)),
-            Err(error) => Err(wrong(complaint(&error))),
+        let verified = EndEntityCert::try_from(&shown.der).and_then(|end| {
+            end.verify_for_usage(provider.all, &anchors, &others, time, usage, None, None).map(drop)
+        });
+        match verified {
+            Ok(()) => Ok(()),
+            Err(error) if is_unsupported(&error) => Err(unsupported(&shown.certificate.signature_algorithm)),
+            Err(error) => match complaint(&error) {
+                Some(cause) => Err(Bad::wrong(about(cause))),
+                None => Err(Bad::unjudged(about(&format!(": its path cannot be judged here: {error}")))),
+            },
         }
     }
 }
 
-/// What is wrong with a certificate, to be read behind its name.
-fn complaint(error: &webpki::Error) -> String {
+/// What is wrong with a certificate, to be read behind its name; `None`: the library cannot judge its path, for it meets something
+/// that it does not know, such as a critical extension for policies.
+const fn complaint(error: &webpki::Error) -> Option<&'static str> {
     use webpki::Error::{
-        CertExpired, CertNotValidYet, InvalidSignatureForPublicKey, RequiredEkuNotFoundContext, UnknownIssuer,
+        CaUsedAsEndEntity, CertExpired, CertNotValidYet, EndEntityUsedAsCa, InvalidSignatureForPublicKey,
+        NameConstraintViolation, PathLenConstraintViolated, RequiredEkuNotFoundContext, UnknownIssuer,
     };
     match error {
-        CertExpired { .. } => " has run out".to_owned(),
-        CertNotValidYet { .. } => " is not valid yet".to_owned(),
-        UnknownIssuer => " was issued by somebody else".to_owned(),
-        InvalidSignatureForPublicKey => ": the signature is not by the key of its issuer".to_owned(),
-        RequiredEkuNotFoundContext(_) => " is not for this purpose (extended key usage)".to_owned(),
-        other => format!(": {other}"),
+        CertExpired { .. } => Some(" or one above it has run out"),
+        CertNotValidYet { .. } => Some(" or one above it is not valid yet"),
+        UnknownIssuer => Some(" was issued by somebody else"),
+        InvalidSignatureForPublicKey => Some(": the signature is not by the key of its issuer"),
+        RequiredEkuNotFoundContext(_) => Some(": one above it is not for this purpose (extended key usage)"),
+        CaUsedAsEndEntity => Some(" is that of an authority"),
+        EndEntityUsedAsCa => Some(": one above it is not that of an authority"),
+        PathLenConstraintViolated | NameConstraintViolation => Some(": one above it may not have issued it"),
+        _ => None,
     }
 }
 
@@ -125,13 +192,28 @@ pub(super) fn verify(
 ) -> Result<(), Bad> {
     let (of_key, of_signature) = (content(&key.algorithm)?, content(algorithm)?);
     let provider = ring::default_provider().signature_verification_algorithms;
-    let fits = |known: &&&dyn SignatureVerificationAlgorithm| {
-        known.public_key_alg_id().as_ref() == of_key && known.signature_alg_id().as_ref() == of_signature
-    };
-    let known = provider.all.iter().find(fits).ok_or_else(|| unsupported(algorithm))?;
-    known
+    let mut known =
+        provider.all.iter().filter(|known| known.signature_alg_id().as_ref() == of_signature).peekable();
+    if known.peek().is_none() || is_short_rsa(key) {
+        return Err(unsupported(algorithm));
+    }
+    let fitting: Option<&&dyn SignatureVerificationAlgorithm> =
+        known.find(|known| known.public_key_alg_id().as_ref() == of_key);
+    let fitting =
+        fitting.ok_or_else(|| Bad::wrong("signed by another kind of key than who signed has".to_owned()))?;
+    fitting
         .verify_signature(key.subject_public_key.raw_bytes(), message, signature)
         .map_err(|_| Bad::wrong("the signature is not by the key of who signed".to_owned()))
+}
+
+/// An RSA key of less than 2,048 bits or more than 8,192, for which the library says the same as for a wrong signature.
+fn is_short_rsa(key: &SubjectPublicKeyInfoOwned) -> bool {
+    const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+    let numbers = elements(key.subject_public_key.raw_bytes()).ok();
+    let numbers = numbers.and_then(|outer| elements(outer.first()?.content).ok());
+    let modulus = numbers.and_then(|numbers| numbers.first().map(|modulus| modulus.content.len()));
+    // One more byte where the first would make it negative.
+    key.algorithm.oid == RSA && modulus.is_some_and(|bytes| !(256..=1025).contains(&bytes))
 }
 
 /// An answer that is signed in a way that this build cannot verify.
@@ -203,8 +285,4 @@ pub(super) fn lasts(what: &str, until: Timestamp, now: Timestamp, early: Duratio
 /// A moment as people write it, to the second.
 pub(super) fn date(at: Timestamp) -> String {
     jiff::Timestamp::from_second(at.0 / 1_000).map_or_else(|_| at.0.to_string(), |at| at.to_string())
-}
-
-fn encoded(certificate: &Certificate) -> Result<CertificateDer<'static>, String> {
-    certificate.to_der().map(CertificateDer::from).map_err(|error| line(format_args!("{error}")))
 }

@@ -13,7 +13,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::{Bad, NetworkProber, Phase, http::Carrier, line::line, pki::Authorities, sample};
 use crate::ports::{CheckSpec, Clock, Endpoint, Probe, ProbeError, Reading, TimestampSpec};
 use syntax::Request;
-use token::Judge;
+pub(super) use token::{Judge, Times};
 
 /// Largest answer. 64 KiB: a token with a chain of three certificates has some 6 KiB.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -67,9 +67,11 @@ impl TimestampProbe {
         let request = Request::new(&imprint, positive(nonce), self.judge.policy)
             .and_then(|request| request.to_der())
             .map_err(|error| Bad::unjudged(line(format_args!("the request cannot be made: {error}"))))?;
+        let asked = self.clock.wall();
         let answer = self.carrier.post(&self.path, QUERY, request, phase).await?;
         phase.enter("judgement");
-        self.judge.answer(&answer, &imprint, &positive(nonce), self.clock.wall())
+        let times = Times { asked, answered: self.clock.wall() };
+        self.judge.answer(&answer, &imprint, &positive(nonce), times)
     }
 }
 

@@ -92,7 +92,8 @@ pub enum NonceRule {
     /// An answer may leave it out; another number is wrong.
     Optional,
     /// None is sent.
-    Off,
+    // Not `Off`, which kubectl and Helm read as false (YAML 1.1).
+    None,
 }
 
 fn default_methods() -> Vec<OcspMethod> {

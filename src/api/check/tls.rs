@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{super::Duration, default_expires_within};
 
-/// A full TLS handshake with the member, also where its endpoint is not `https`. Every certificate that it shows is verified, and the one
-/// that runs out first is named. Finishes no transaction: use it beside another check.
+/// A full TLS handshake with the member, also where its endpoint is not `https`. The handshake verifies the way to a trusted authority; of all
+/// certificates that are shown, the one that runs out first is named. Finishes no transaction: use it beside another check.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TlsCheck {

@@ -214,6 +214,9 @@ impl State {
         let (Some(recent), Some(said)) = (self.recent.get_mut(check), self.beyond.get_mut(check)) else {
             return false;
         };
+        if reading.outcome == Outcome::Unjudged {
+            return false;
+        }
         if recent.len() >= RECENT_MAX {
             recent.pop_front();
         }

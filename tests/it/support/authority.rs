@@ -71,6 +71,15 @@ impl Authority {
         authority
     }
 
+    /// An authority that this one has certified, with these extensions.
+    pub fn below(&self, name: &str, extensions: &str) -> Self {
+        let below = Self::new(name);
+        let issued = self.issue(name, 100, extensions);
+        fs::copy(issued.certificate, below.path("ca.pem")).unwrap();
+        fs::copy(issued.key, below.path("ca.key")).unwrap();
+        below
+    }
+
     /// Its certificate in PEM.
     pub fn pem(&self) -> String {
         fs::read_to_string(self.path("ca.pem")).unwrap()

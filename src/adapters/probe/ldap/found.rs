@@ -16,7 +16,7 @@ use super::{
     messages::{first_reference, malformed},
 };
 use crate::{
-    domain::Timestamp,
+    domain::{Outcome, Timestamp},
     ports::{LdapSpec, LdapValue},
 };
 
@@ -171,14 +171,14 @@ impl Found {
     }
 }
 
-/// The judgement of the best value: a good one, else an early sign, else what is wrong with the first.
+/// The judgement of the best value: a good one, else an early sign, else one that cannot be judged, else what is wrong with the first.
 fn best(found: &Found, judge: impl Fn(&[u8]) -> Result<(), Bad>) -> Result<(), Bad> {
     let mut worse: Option<Bad> = None;
     for value in &found.values {
         match judge(value) {
             Ok(()) => return Ok(()),
             Err(bad) => match &worse {
-                Some(first) if !first.outcome.is_bad() || bad.outcome.is_bad() => {}
+                Some(first) if rank(first) <= rank(&bad) => {}
                 _ => worse = Some(bad),
             },
         }
@@ -190,6 +190,15 @@ fn best(found: &Found, judge: impl Fn(&[u8]) -> Result<(), Bad>) -> Result<(), B
         }
         Some(bad) => Err(bad),
         None => Ok(()),
+    }
+}
+
+/// How far from good: an early sign, what cannot be judged, what is wrong.
+const fn rank(bad: &Bad) -> u8 {
+    match bad.outcome {
+        outcome if outcome.is_bad() => 2,
+        Outcome::Unjudged => 1,
+        _ => 0,
     }
 }
 

@@ -12,7 +12,10 @@ use super::{
     super::{
         Bad,
         line::line,
-        pki::{Authorities, OCSP_SIGNING, common_name, date, ends, lasts, signed_part, timestamp, verify},
+        pki::{
+            Authorities, Purpose, Shown, common_name, date, elements, ends, lasts, signed_part, timestamp,
+            verify,
+        },
     },
     question::{NONCE, Question},
 };
@@ -25,7 +28,7 @@ use crate::{
 const BASIC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.1");
 
 /// What makes an answer good.
-pub(super) struct Judge<'a> {
+pub(in crate::adapters::probe) struct Judge<'a> {
     pub spec: &'a OcspSpec,
     pub issuer: &'a Authorities,
     pub now: Timestamp,
@@ -33,59 +36,66 @@ pub(super) struct Judge<'a> {
 
 impl Judge<'_> {
     /// Judges the body of an answer.
-    pub(super) fn answer(&self, body: &[u8], question: &Question, expected: Revocation) -> Result<(), Bad> {
+    pub(in crate::adapters::probe) fn answer(
+        &self,
+        body: &[u8],
+        question: &Question,
+        expected: Revocation,
+    ) -> Result<(), Bad> {
         let basic_der = basic(body)?;
         let basic = BasicOcspResponse::from_der(&basic_der).map_err(|error| not_ocsp(&error))?;
         let single = basic.tbs_response_data.responses.iter().find(|single| is_about(single, question));
         let single = single.ok_or_else(|| {
             Bad::wrong("the answer is about another certificate than was asked for".to_owned())
         })?;
-        let signer = self.signer(&basic)?;
+        let signer = self.signer(&basic, &basic_der)?;
         let key = &signer.tbs_certificate.subject_public_key_info;
         verify(key, &basic.signature_algorithm, signed_part(&basic_der)?, basic.signature.raw_bytes())?;
-        self.nonce(&basic, question)?;
-        self.dates(&basic, single)?;
+        let echoed = self.nonce(&basic, question)?;
+        self.dates(&basic, single, echoed)?;
         is_expected(&single.cert_status, expected)?;
+        let (now, early) = (self.now, self.spec.expires_within);
         let name = common_name(&signer.tbs_certificate.subject);
-        lasts(
-            &format!("the responder's certificate {name}"),
-            ends(signer),
-            self.now,
-            self.spec.expires_within,
-        )
+        lasts(&format!("the responder's certificate {name}"), ends(&signer), now, early)?;
+        self.issuer.all().iter().try_for_each(|ca| lasts("the certificate of the CA", ends(ca), now, early))
     }
 
     /// The CA itself, or whom it has allowed to sign for it.
-    fn signer<'b>(&'b self, basic: &'b BasicOcspResponse) -> Result<&'b Certificate, Bad> {
+    fn signer(&self, basic: &BasicOcspResponse, der: &[u8]) -> Result<Certificate, Bad> {
         let id = &basic.tbs_response_data.responder_id;
-        if let Some(ca) = self.issuer.all().first().filter(|ca| is_named(ca, id)) {
-            return Ok(ca);
+        let sent = shown(der)?;
+        let ca = self.issuer.all().first().filter(|ca| is_named(ca, id));
+        let delegate =
+            sent.iter().find(|sent| is_named(&sent.certificate, id) && ca != Some(&sent.certificate));
+        let Some(delegate) = delegate else {
+            let none = || Bad::wrong("signed by somebody whose certificate is not in the answer".to_owned());
+            return ca.cloned().ok_or_else(none);
+        };
+        match (self.issuer.vouch_for(delegate, &[], Purpose::OcspSigning, self.now), ca) {
+            (Ok(()), _) => Ok(delegate.certificate.clone()),
+            // Another certificate of the CA's name was sent along.
+            (Err(_), Some(ca)) => Ok(ca.clone()),
+            (Err(bad), None) => Err(bad),
         }
-        let sent = basic.certs.as_deref().unwrap_or_default();
-        let found = sent.iter().find(|certificate| is_named(certificate, id));
-        let signer = found.ok_or_else(|| {
-            Bad::wrong("signed by somebody whose certificate is not in the answer".to_owned())
-        })?;
-        self.issuer.vouch_for(signer, &[], OCSP_SIGNING, self.now)?;
-        Ok(signer)
     }
 
-    fn nonce(&self, basic: &BasicOcspResponse, question: &Question) -> Result<(), Bad> {
+    /// Whether the nonce came back.
+    fn nonce(&self, basic: &BasicOcspResponse, question: &Question) -> Result<bool, Bad> {
         let mut extensions = basic.tbs_response_data.response_extensions.iter().flatten();
         let echoed = extensions.find(|extension| extension.extn_id == NONCE).map(|found| &found.extn_value);
         match (&question.nonce, echoed) {
-            (Some(sent), Some(echoed)) if sent == echoed => Ok(()),
+            (Some(sent), Some(echoed)) if sent == echoed => Ok(true),
             (Some(_), Some(_)) => {
                 Err(Bad::wrong("another nonce than was sent: an answer to somebody else".to_owned()))
             }
             (Some(_), None) if self.spec.nonce == NonceRule::Required => {
                 Err(Bad::wrong("no nonce: it may be an old answer".to_owned()))
             }
-            _ => Ok(()),
+            _ => Ok(false),
         }
     }
 
-    fn dates(&self, basic: &BasicOcspResponse, single: &SingleResponse) -> Result<(), Bad> {
+    fn dates(&self, basic: &BasicOcspResponse, single: &SingleResponse, echoed: bool) -> Result<(), Bad> {
         let this_update = moment(&single.this_update);
         for (what, at) in
             [("thisUpdate", this_update), ("producedAt", moment(&basic.tbs_response_data.produced_at))]
@@ -99,6 +109,10 @@ impl Judge<'_> {
         {
             return Err(Bad::wrong(format!("stale: was good until {}", date(until))));
         }
+        // Without an end, only a number that was never used before shows that it is not old (RFC 6960 §3.2, §4.4.1).
+        if single.next_update.is_none() && !echoed && self.spec.max_age.is_none() {
+            return Err(Bad::wrong("does not say until when it is good: set maxAge".to_owned()));
+        }
         match self.spec.max_age.filter(|max| self.now.since(this_update) > *max) {
             Some(max) => {
                 let since = date(this_update);
@@ -107,6 +121,24 @@ impl Judge<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// The certificates that were sent along, as they were sent.
+fn shown(basic: &[u8]) -> Result<Vec<Shown>, Bad> {
+    let split = || -> der::Result<Vec<Shown>> {
+        let parts = elements(outermost(basic)?)?;
+        // Behind what is signed, the algorithm and the signature: [0] with a SEQUENCE in it.
+        let Some(certificates) = parts.get(3) else { return Ok(Vec::new()) };
+        let all = elements(outermost(certificates.content)?)?;
+        Ok(all.iter().filter_map(|one| Shown::from_der(one.whole)).collect())
+    };
+    split().map_err(|error| not_ocsp(&error))
+}
+
+/// What is in the first element.
+fn outermost(der: &[u8]) -> der::Result<&[u8]> {
+    let first = elements(der)?.into_iter().next();
+    first.map(|first| first.content).ok_or_else(|| der::ErrorKind::Failed.into())
 }
 
 /// The signed answer in the outer one.

@@ -26,7 +26,7 @@ pub(super) const NONCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1
 const NONCE_BYTES: usize = 32;
 
 /// One request.
-pub(super) struct Question {
+pub(in crate::adapters::probe) struct Question {
     /// The certificate that is asked for.
     pub id: CertId,
     /// The value of the nonce's extension, if one is sent.
@@ -36,10 +36,14 @@ pub(super) struct Question {
 
 impl Question {
     /// Asks for the status of one certificate of the first of these authorities.
-    pub(super) fn new(issuer: &Authorities, serial: &[u8], nonce: NonceRule) -> Result<Self, Bad> {
+    pub(in crate::adapters::probe) fn new(
+        issuer: &Authorities,
+        serial: &[u8],
+        nonce: NonceRule,
+    ) -> Result<Self, Bad> {
         let build = || -> der::Result<Self> {
             let id = id(issuer, serial)?;
-            let nonce = if nonce == NonceRule::Off { None } else { Some(fresh_nonce()?) };
+            let nonce = if nonce == NonceRule::None { None } else { Some(fresh_nonce()?) };
             let extension = |value: &OctetString| Extension {
                 extn_id: NONCE,
                 critical: false,

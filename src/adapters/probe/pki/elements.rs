@@ -1,4 +1,4 @@
-//! Elements of a DER structure, for structures that are taken apart and not rebuilt.
+//! Elements of structures in BER with definite, shortest lengths, which are taken apart and not rebuilt.
 //!
 //! The field's timestamp tokens name a certificate twice or have sets in another order than DER wants; a client takes them,
 //! and so does this. Lengths must be definite, and no element reaches beyond the one that it is in.

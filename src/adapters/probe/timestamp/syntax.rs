@@ -108,8 +108,8 @@ impl Accuracy {
     }
 }
 
-/// A `GeneralizedTime` as RFC 3161 §2.4.2 allows it: `YYYYMMDDhhmmss[.s...]Z`.
-pub(super) fn time(text: &[u8]) -> Option<Timestamp> {
+/// A `GeneralizedTime` as RFC 3161 §2.4.2 allows it, `YYYYMMDDhhmmss[.s...]Z`, and the unit that it is said in.
+pub(super) fn time(text: &[u8]) -> Option<(Timestamp, Duration)> {
     let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|letter| letter.is_ascii_digit());
@@ -129,7 +129,9 @@ pub(super) fn time(text: &[u8]) -> Option<Timestamp> {
     let moment = moment.ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
     // Beyond milliseconds nothing is compared.
     let millis: String = fraction.chars().chain("000".chars()).take(3).collect();
-    Some(Timestamp(moment.as_millisecond() + millis.parse::<i64>().ok()?))
+    let unit = [1_000, 100, 10].get(fraction.len()).copied().unwrap_or(1);
+    let time = Timestamp(moment.as_millisecond() + millis.parse::<i64>().ok()?);
+    Some((time, Duration::from_millis(unit)))
 }
 
 #[cfg(test)]
@@ -138,11 +140,11 @@ mod tests {
 
     #[test]
     fn times_have_seconds_and_any_fraction_of_them() {
-        for (text, millis) in [
-            ("20260101000000Z", Some(1_767_225_600_000)),
-            ("20260101000000.5Z", Some(1_767_225_600_500)),
-            ("20260101000000.123456789Z", Some(1_767_225_600_123)),
-            ("20260101000000.Z", Some(1_767_225_600_000)),
+        for (text, expected) in [
+            ("20260101000000Z", Some((1_767_225_600_000, 1_000))),
+            ("20260101000000.5Z", Some((1_767_225_600_500, 100))),
+            ("20260101000000.123456789Z", Some((1_767_225_600_123, 1))),
+            ("20260101000000.Z", Some((1_767_225_600_000, 1_000))),
             ("20260101000000", None),
             ("202601010000Z", None),
             ("20261301000000Z", None),
@@ -150,7 +152,8 @@ mod tests {
             ("+0260101000000Z", None),
             ("", None),
         ] {
-            assert_eq!(time(text.as_bytes()), millis.map(Timestamp), "{text}");
+            let expected = expected.map(|(at, unit)| (Timestamp(at), Duration::from_millis(unit)));
+            assert_eq!(time(text.as_bytes()), expected, "{text}");
         }
     }
 }

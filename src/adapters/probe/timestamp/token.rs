@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use der::{
-    AnyRef, Decode, Encode, Tag, TagNumber,
+    AnyRef, Decode, Encode, ErrorKind, Tag, TagNumber,
     asn1::{Null, ObjectIdentifier, OctetStringRef},
 };
 use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
@@ -13,7 +13,7 @@ use super::{
     super::{
         Bad,
         line::line,
-        pki::{Authorities, Element, TIME_STAMPING, common_name, date, elements, ends, lasts, verify},
+        pki::{Authorities, Element, Purpose, Shown, common_name, date, elements, ends, lasts, verify},
     },
     syntax::{self, Answer, Info},
 };
@@ -23,6 +23,8 @@ const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1135
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+const SIGNING_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.12");
+const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 /// Hashes, and RSA with each of them: CMS may name key and hash apart (RFC 8017 appendix A.2.4, RFC 5754 §3.2).
@@ -42,8 +44,20 @@ const STATUS: [&str; 6] = [
     "revocation notification",
 ];
 
+/// Largest accuracy that is believed. 1 min: who states more says nothing that could be judged.
+const ACCURACY_MAX: Duration = Duration::from_secs(60);
+
+/// Two moments by this host's clock.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::adapters::probe) struct Times {
+    /// Before the question was sent.
+    pub asked: Timestamp,
+    /// When the answer was there.
+    pub answered: Timestamp,
+}
+
 /// What makes an answer good.
-pub(super) struct Judge {
+pub(in crate::adapters::probe) struct Judge {
     pub authorities: Authorities,
     pub policy: Option<ObjectIdentifier>,
     pub max_difference: Duration,
@@ -52,12 +66,12 @@ pub(super) struct Judge {
 
 impl Judge {
     /// Judges the body of an answer.
-    pub(super) fn answer(
+    pub(in crate::adapters::probe) fn answer(
         &self,
         body: &[u8],
         imprint: &[u8],
         nonce: &[u8],
-        now: Timestamp,
+        times: Times,
     ) -> Result<(), Bad> {
         let answer = Answer::from_der(body).map_err(|error| not_a_token(&error))?;
         let signed = Signed::of(granted(&answer)?)?;
@@ -66,36 +80,41 @@ impl Judge {
         if self.policy.is_some_and(|policy| policy != info.policy) {
             return Err(Bad::wrong(line(format_args!("given under another policy: {}", info.policy))));
         }
+        let now = times.answered;
         let signer = self.signer(&signed, now)?;
-        self.time(&info, now)?;
+        self.time(&info, times)?;
         let name = common_name(&signer.tbs_certificate.subject);
         lasts(&format!("the authority's certificate {name}"), ends(&signer), now, self.expires_within)
     }
 
     /// Who signed, if the signature is good and they may.
     fn signer(&self, signed: &Signed<'_>, now: Timestamp) -> Result<Certificate, Bad> {
-        let is_meant = |certificate: &&Certificate| is_named(certificate, &signed.by.id);
-        let known = signed.certificates.iter().find(is_meant);
-        let signer = known.or_else(|| self.authorities.all().iter().find(is_meant));
-        let signer = signer
-            .ok_or_else(|| Bad::wrong("the certificate of who signed is not in the answer".to_owned()))?
-            .clone();
-        self.authorities.vouch_for(&signer, &signed.certificates, TIME_STAMPING, now)?;
+        let is_meant = |shown: &&Shown| is_named(&shown.certificate, &signed.by.id);
+        let signer = signed.certificates.iter().find(is_meant).ok_or_else(|| {
+            Bad::wrong("the certificate of who signed is not in the answer, or cannot be read".to_owned())
+        })?;
+        self.authorities.vouch_for(signer, &signed.certificates, Purpose::TimeStamping, now)?;
+        let signer = signer.certificate.clone();
         let message = signed.by.message(signed.content)?;
         let key = &signer.tbs_certificate.subject_public_key_info;
         verify(key, &signed.by.algorithm(), &message, signed.by.signature)?;
         Ok(signer)
     }
 
-    fn time(&self, info: &Info<'_>, now: Timestamp) -> Result<(), Bad> {
-        let time = syntax::time(info.time.value())
+    /// The authority read its clock at some moment between question and answer, and what it says lies anywhere in the unit that it
+    /// says it in.
+    fn time(&self, info: &Info<'_>, times: Times) -> Result<(), Bad> {
+        let (time, unit) = syntax::time(info.time.value())
             .ok_or_else(|| Bad::wrong("the time in it cannot be read".to_owned()))?;
-        let allowed = self.max_difference + info.accuracy.map(|accuracy| accuracy.span()).unwrap_or_default();
-        match time.distance(now) > allowed {
+        let accuracy = info.accuracy.map(syntax::Accuracy::span).unwrap_or_default().min(ACCURACY_MAX);
+        let allowed = self.max_difference + accuracy;
+        let ahead = time.since(times.answered);
+        let behind = times.asked.since(time).saturating_sub(unit);
+        match ahead.max(behind) > allowed {
             true => Err(Bad::wrong(line(format_args!(
                 "says that it is {}, {} ms from this clock, allowed are {allowed:?}",
                 date(time),
-                time.distance(now).as_millis()
+                ahead.max(behind).as_millis()
             )))),
             false => Ok(()),
         }
@@ -136,7 +155,7 @@ fn asked_for(info: &Info<'_>, imprint: &[u8], nonce: &[u8]) -> Result<(), Bad> {
 /// `SignedData` (RFC 5652 §5.1), as far as a timestamp uses it.
 struct Signed<'a> {
     content: &'a [u8],
-    certificates: Vec<Certificate>,
+    certificates: Vec<Shown>,
     by: Signer<'a>,
 }
 
@@ -166,7 +185,7 @@ impl<'a> Signed<'a> {
         };
         let certificates = more.iter().find(|part| is_context(part, TagNumber::N0));
         let certificates = certificates.map(|set| split(set.content)).transpose()?.unwrap_or_default();
-        let parsed = certificates.iter().filter_map(|one| Certificate::from_der(one.whole).ok());
+        let parsed = certificates.iter().filter_map(|one| Shown::from_der(one.whole));
         // RFC 3161 §2.4.2: no signature but that of the authority.
         let signers = split(signers.content)?;
         let [signer] = signers.as_slice() else { return Err(wrong("not signed by exactly one")) };
@@ -218,6 +237,10 @@ impl<'a> Signer<'a> {
                 self.digest
             ))));
         };
+        // Which certificate signed is signed as well (RFC 3161 §2.4.2, RFC 5816 §2.2).
+        if self.value(SIGNING_CERTIFICATE)?.is_none() && self.value(SIGNING_CERTIFICATE_V2)?.is_none() {
+            return Err(wrong("the signed attributes do not name the certificate of who signed"));
+        }
         let said = self.value(MESSAGE_DIGEST)?.map(|value| value.content);
         if said != Some(digest(hash, content).as_ref()) {
             return Err(wrong("the hash that was signed is not that of the content"));
@@ -287,5 +310,11 @@ fn is_context(element: &Element<'_>, number: TagNumber) -> bool {
 }
 
 fn not_a_token(error: &der::Error) -> Bad {
-    Bad::wrong(line(format_args!("not a timestamp: {error}")))
+    match error.kind() {
+        // Allowed in CMS (RFC 5652 §5.1), and not read here.
+        ErrorKind::IndefiniteLength | ErrorKind::Overlength => {
+            Bad::unjudged(line(format_args!("a timestamp in BER, which is not read here: {error}")))
+        }
+        _ => Bad::wrong(line(format_args!("not a timestamp: {error}"))),
+    }
 }

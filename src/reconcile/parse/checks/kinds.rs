@@ -156,7 +156,7 @@ fn ocsp_spec(ocsp: &api::OcspCheck) -> Result<OcspSpec, Wrong> {
         nonce: match ocsp.nonce {
             api::NonceRule::Required => NonceRule::Required,
             api::NonceRule::Optional => NonceRule::Optional,
-            api::NonceRule::Off => NonceRule::Off,
+            api::NonceRule::None => NonceRule::None,
         },
         max_age: ocsp.max_age.map(Duration::from),
         clock_skew: ocsp.clock_skew.into(),
@@ -257,6 +257,9 @@ fn serial(text: &str) -> Result<Serial, String> {
     let byte = |pair: &[u32]| u8::try_from(pair.iter().fold(0, |sum, digit| sum * 16 + digit)).unwrap_or(0);
     let bytes = digits.chunks(2).map(byte).skip_while(|byte| *byte == 0);
     let bytes: Vec<u8> = bytes.collect();
+    if bytes.len() > 20 {
+        return Err("a serial number has at most 20 bytes (RFC 5280 §4.1.2.2)".to_owned());
+    }
     if bytes.is_empty() {
         Err("a serial number is not zero (RFC 5280 §4.1.2.2)".to_owned())
     } else {
