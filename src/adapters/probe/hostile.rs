@@ -25,14 +25,18 @@ const STAMP_NONCE: [u8; 8] = 0x175D_2CFA_E040_A129_u64.to_be_bytes();
 /// Broken answers for each judge. 4,000 take a second, and find in the first hundred what a changed judge lets through.
 const ROUNDS: u64 = 4_000;
 
+fn authorities() -> Authorities {
+    Authorities::from_pem(AUTHORITY).unwrap()
+}
+
 fn list(body: &[u8]) -> Result<(), Bad> {
     let revoked: Option<Arc<[u8]>> = Some(Arc::from([0x20, 0x02]));
     let rules = CrlRules { issuer: AUTHORITY.into(), revoked, max_age: None, lifetime_left_percent: 25 };
-    ListJudge::new(&rules).unwrap().judge(body, MADE)
+    ListJudge::new(&rules).map_err(Bad::wrong)?.judge(body, MADE)
 }
 
 fn ocsp(body: &[u8]) -> Result<(), Bad> {
-    let issuer = Authorities::from_pem(AUTHORITY).unwrap();
+    let issuer = authorities();
     let spec = OcspSpec {
         path: "/".into(),
         methods: Vec::new(),
@@ -50,7 +54,7 @@ fn ocsp(body: &[u8]) -> Result<(), Bad> {
 
 fn stamp(body: &[u8]) -> Result<(), Bad> {
     let judge = TimestampJudge {
-        authorities: Authorities::from_pem(AUTHORITY).unwrap(),
+        authorities: authorities(),
         policy: None,
         max_difference: Duration::from_secs(60),
         expires_within: Duration::ZERO,
