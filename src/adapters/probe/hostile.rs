@@ -107,9 +107,21 @@ fn no_broken_timestamp_is_taken() {
     judge_all(STAMP, stamp, |body| content_of(body) == signed);
 }
 
-/// The TSTInfo in an answer: from its kind on, as long as that of the good one.
+#[test]
+fn no_bit_of_what_a_timestamp_signs_may_differ() {
+    let signed = content_of(STAMP).unwrap();
+    let begins = STAMP.windows(signed.len()).position(|bytes| bytes == signed).unwrap();
+    for bit in 0..signed.len() * 8 {
+        let mut body = STAMP.to_vec();
+        body[begins + bit / 8] ^= 1 << (bit % 8);
+        assert!(stamp(&body).is_err(), "bit {bit}");
+    }
+}
+
+/// What is signed of an answer: its kind, and an element whose length is in one byte.
 fn content_of(body: &[u8]) -> Option<&[u8]> {
     let kind = b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x04";
     let begins = body.windows(kind.len()).position(|bytes| bytes == kind)?;
-    body.get(begins..begins + 120)
+    let head = begins + kind.len() + 2;
+    body.get(begins..head + usize::from(*body.get(head - 1)?))
 }

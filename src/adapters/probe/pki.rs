@@ -23,6 +23,8 @@ use crate::domain::Timestamp;
 
 mod algorithms;
 mod elements;
+#[cfg(test)]
+mod tests;
 
 pub(super) use algorithms::name as algorithm_name;
 pub(super) use elements::{Element, elements};

@@ -200,6 +200,10 @@ fn content<'a>(inside: &Element<'a>) -> Result<&'a [u8], Bad> {
     if oid(kind)? != TST_INFO {
         return Err(Bad::wrong("the token is about something else than time".to_owned()));
     }
+    // [0], which holds one more element.
+    if content.whole.first() != Some(&0xa0) {
+        return Err(Bad::wrong("not a timestamp: no content".to_owned()));
+    }
     let content = OctetStringRef::from_der(content.content).map_err(|error| not_a_token(&error))?;
     Ok(content.as_bytes())
 }
