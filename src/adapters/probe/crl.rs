@@ -27,7 +27,7 @@ use super::{
     Bad, NetworkProber, Phase,
     http::Carrier,
     line::line,
-    pki::{Authorities, common_name, date, elements, ends, lasts, timestamp, verify},
+    pki::{Authorities, common_name, date, elements, ends, inside, lasts, timestamp, verify},
     sample,
 };
 use crate::{
@@ -243,8 +243,7 @@ impl Seen {
 
 impl<'a> Frame<'a> {
     fn of(der: &'a [u8]) -> der::Result<Self> {
-        let only = elements(der)?.into_iter().next().ok_or(ErrorKind::Failed)?;
-        let [signed, algorithm, signature] = *elements(only.content)? else {
+        let [signed, algorithm, signature] = *elements(inside(der)?)? else {
             return Err(ErrorKind::Failed.into());
         };
         // The version comes first, where it is said.

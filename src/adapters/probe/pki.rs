@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use der::{Decode, Encode, Header, Reader, SliceReader, asn1::ObjectIdentifier};
+use der::{Decode, Encode, ErrorKind, asn1::ObjectIdentifier};
 use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime, pem::PemObject},
@@ -27,7 +27,7 @@ mod elements;
 mod tests;
 
 pub(super) use algorithms::name as algorithm_name;
-pub(super) use elements::{Element, elements};
+pub(super) use elements::{Element, elements, inside};
 
 /// What a certificate must be for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -211,8 +211,7 @@ pub(super) fn verify(
 /// An RSA key of less than 2,048 bits or more than 8,192, for which the library says the same as for a wrong signature.
 fn is_short_rsa(key: &SubjectPublicKeyInfoOwned) -> bool {
     const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-    let numbers = elements(key.subject_public_key.raw_bytes()).ok();
-    let numbers = numbers.and_then(|outer| elements(outer.first()?.content).ok());
+    let numbers = inside(key.subject_public_key.raw_bytes()).and_then(elements).ok();
     let modulus = numbers.and_then(|numbers| numbers.first().map(|modulus| modulus.content.len()));
     // One more byte where the first would make it negative.
     key.algorithm.oid == RSA && modulus.is_some_and(|bytes| !(256..=1025).contains(&bytes))
@@ -226,13 +225,7 @@ fn unsupported(algorithm: &AlgorithmIdentifierOwned) -> Bad {
 
 /// What is inside of an algorithm's SEQUENCE: the form in which libraries name it.
 fn content(algorithm: &AlgorithmIdentifierOwned) -> Result<Vec<u8>, Bad> {
-    let encode = || -> der::Result<Vec<u8>> {
-        let der = algorithm.to_der()?;
-        let mut reader = SliceReader::new(&der)?;
-        Header::decode(&mut reader)?;
-        let rest = reader.remaining_len();
-        Ok(reader.read_slice(rest)?.to_vec())
-    };
+    let encode = || -> der::Result<Vec<u8>> { Ok(inside(&algorithm.to_der()?)?.to_vec()) };
     encode().map_err(|error| Bad::wrong(line(format_args!("algorithm: {error}"))))
 }
 
@@ -242,9 +235,7 @@ fn content(algorithm: &AlgorithmIdentifierOwned) -> Result<Vec<u8>, Bad> {
 /// It is not a SEQUENCE that begins with an element.
 pub(super) fn signed_part(der: &[u8]) -> Result<&[u8], Bad> {
     let cut = || -> der::Result<&[u8]> {
-        let mut reader = SliceReader::new(der)?;
-        Header::decode(&mut reader)?;
-        reader.tlv_bytes()
+        elements(inside(der)?)?.first().map(|first| first.whole).ok_or_else(|| ErrorKind::Failed.into())
     };
     cut().map_err(|error| Bad::wrong(line(format_args!("not DER: {error}"))))
 }

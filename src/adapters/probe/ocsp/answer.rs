@@ -13,8 +13,8 @@ use super::{
         Bad,
         line::line,
         pki::{
-            Authorities, Purpose, Shown, common_name, date, elements, ends, lasts, signed_part, timestamp,
-            verify,
+            Authorities, Purpose, Shown, common_name, date, elements, ends, inside, lasts, signed_part,
+            timestamp, verify,
         },
     },
     question::{NONCE, Question},
@@ -126,19 +126,13 @@ impl Judge<'_> {
 /// The certificates that were sent along, as they were sent.
 fn shown(basic: &[u8]) -> Result<Vec<Shown>, Bad> {
     let split = || -> der::Result<Vec<Shown>> {
-        let parts = elements(outermost(basic)?)?;
+        let parts = elements(inside(basic)?)?;
         // Behind what is signed, the algorithm and the signature: [0] with a SEQUENCE in it.
         let Some(certificates) = parts.get(3) else { return Ok(Vec::new()) };
-        let all = elements(outermost(certificates.content)?)?;
+        let all = elements(inside(certificates.content)?)?;
         Ok(all.iter().filter_map(|one| Shown::from_der(one.whole)).collect())
     };
     split().map_err(|error| not_ocsp(&error))
-}
-
-/// What is in the first element.
-fn outermost(der: &[u8]) -> der::Result<&[u8]> {
-    let first = elements(der)?.into_iter().next();
-    first.map(|first| first.content).ok_or_else(|| der::ErrorKind::Failed.into())
 }
 
 /// The signed answer in the outer one.

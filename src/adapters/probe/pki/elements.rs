@@ -3,7 +3,7 @@
 //! The field's timestamp tokens name a certificate twice or have sets in another order than DER wants; a client takes them,
 //! and so does this. Lengths must be definite, and no element reaches beyond the one that it is in.
 
-use der::{Decode, Header, Reader, SliceReader, Tag};
+use der::{Decode, ErrorKind, Header, Reader, SliceReader, Tag};
 
 /// One element.
 #[derive(Clone, Copy, Debug)]
@@ -27,4 +27,9 @@ pub(in crate::adapters::probe) fn elements(bytes: &[u8]) -> der::Result<Vec<Elem
         found.push(Element { tag, content: inside.read_slice(rest)?, whole });
     }
     Ok(found)
+}
+
+/// What is in the first element.
+pub(in crate::adapters::probe) fn inside(bytes: &[u8]) -> der::Result<&[u8]> {
+    elements(bytes)?.first().map(|first| first.content).ok_or_else(|| ErrorKind::Failed.into())
 }
