@@ -28,9 +28,9 @@ pub use approval::{Approval, ApprovalSpec, ApprovalStatus};
 pub use calendar::{BlockedSpan, Calendar, CalendarSpec, CalendarStatus, Repeats};
 pub use check::{
     Check, CheckScheme, CrlCheck, DnsCheck, DnsRecordType, DnsTransport, GeneratedBody, GrpcCheck, Header,
-    HttpCheck, HttpMethod, LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch,
-    NonceRule, OcspCanary, OcspCheck, OcspMethod, PayloadCheck, Revocation, TcpCheck, TimestampCheck,
-    TlsCheck, TlsOptions,
+    HttpCheck, HttpMethod, LdapBind, LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope,
+    LdapSearch, NonceRule, OcspCanary, OcspCheck, OcspMethod, PayloadCheck, Revocation, SecretRef, TcpCheck,
+    TimestampCheck, TlsCheck, TlsOptions,
 };
 pub use conditions::{ConditionType, condition, merge_conditions};
 pub use drill_run::{
@@ -49,9 +49,9 @@ pub use region::{
     Budget, EvacuationBudget, GlobalStop, Maintenance, Region, RegionRole, RegionSpec, RegionStatus,
 };
 pub use shared_service::{
-    Failback, FailbackMode, FailoverPolicy, Fence, FenceStatus, Gate, Member, MemberStatus, Mode, NextMove,
-    Objectives, PassedDrill, ServiceRef, SharedService, SharedServiceSpec, SharedServiceStatus, Topology,
-    VantageStatus, Workload, WorkloadKind,
+    Failback, FailbackMode, FailoverPolicy, Fence, FenceStatus, Gate, Member, MemberDiagnosis, MemberStatus,
+    Mode, NextMove, Objectives, PassedDrill, ServiceRef, SharedService, SharedServiceSpec,
+    SharedServiceStatus, Topology, VantageStatus, Workload, WorkloadKind,
 };
 pub use switchover_drill::{
     ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, NextRun, RampStep,
