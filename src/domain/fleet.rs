@@ -1,15 +1,17 @@
 //! What can only be seen across all services: which vantage is the suspect itself, and which region is lost.
 
 mod storm;
+mod verdict;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use super::{MemberHealth, RegionName, Report, VantageView, judge};
+use super::{MemberHealth, RegionName, Report, VantageView, Verdict, judge};
 use crate::planted::planted;
 use storm::{Standing, standing};
+pub use verdict::RegionVerdict;
 
 /// All verdicts of one service.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +40,8 @@ pub struct Fleet {
 pub struct RegionState {
     /// Members judged `Down` by the vantages outside the region.
     pub down: u32,
+    /// Those of them that the region's own vantage sees work.
+    pub well_inside: u32,
     /// Members judged at all.
     pub judged: u32,
     /// Its loss is confirmed.
@@ -100,6 +104,11 @@ fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceRepor
     let outside: Vec<VantageView> =
         vantages.iter().map(|v| VantageView { alive: alive_outside(v), ..v.clone() }).collect();
     let available = outside.iter().filter(|v| v.trusted()).count();
+    let own = vantages.iter().position(|v| v.region == *region && v.alive);
+    let works_inside = |reports: &[Report]| {
+        let report = own.and_then(|own| reports.get(own));
+        report.is_some_and(|report| matches!(report.verdict, Verdict::Healthy | Verdict::Degraded))
+    };
     let mut state = RegionState::default();
     for service in services {
         let Some(reports) = service.members.get(region) else { continue };
@@ -112,6 +121,7 @@ fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceRepor
             MemberHealth::Down => {
                 state.judged += 1;
                 state.down += 1;
+                state.well_inside += u32::from(works_inside(reports));
             }
             MemberHealth::Healthy | MemberHealth::Degraded => state.judged += 1,
         }
@@ -124,7 +134,7 @@ fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceRepor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Timestamp, Verdict};
+    use crate::domain::Timestamp;
 
     const SECOND: i64 = 1_000;
 

@@ -39,7 +39,7 @@ pub use drill::{
     DrilledState, LastPassed, Measured, MoveSight, Order, Passed, PreCheck, RampStep, SampleLimits,
     ServiceSight, Stop, StopCause, Words, Yes, is_fresh,
 };
-pub use fleet::{Fleet, RegionState, ServiceReports, survey};
+pub use fleet::{Fleet, RegionState, RegionVerdict, ServiceReports, survey};
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};
 pub use ids::{Epoch, Identity, RegionName, RouteName, RunId, ServiceKey};
 pub use lease::{LeaseMark, LeaseWatch, Tenure, Term, writer_lease};

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::conditions::specs;
 use crate::{
     api::{self, ConditionType, GradePolicy, GradePolicyStatus, Region, RegionStatus, condition},
-    domain::{Agreement, Fleet, Identity, RegionName},
+    domain::{Agreement, Fleet, Identity, RegionName, RegionVerdict},
     ports::{Event, EventKind, StatusUpdate},
     reconcile::{agent::Agent, catalog::Catalog, identity::rival_text},
 };
@@ -116,7 +116,11 @@ fn region_status(
     let lost = fleet.lost(&RegionName::new(name));
     let state = fleet.regions.get(&RegionName::new(name)).copied().unwrap_or_default();
     let shares = shares_fate(region, name, catalog);
-    let judged = format!("{} of {} judged members are down", state.down, state.judged);
+    let verdict = fleet.verdict_on(&RegionName::new(name));
+    let judged = match verdict {
+        RegionVerdict::NotLost => format!("{} of {} judged members are down", state.down, state.judged),
+        other => format!("{} of {} judged members are down: {other}", state.down, state.judged),
+    };
     let (agent, agent_text) = match alive {
         Some(true) => ("LeaseRenewed", "its Bongsu renews its lease"),
         Some(false) => ("LeaseExpired", "its Bongsu does not renew its lease: look at the pods there"),
@@ -124,6 +128,9 @@ fn region_status(
     };
     let (ready, reason, text) = match (lost, alive, shares) {
         (true, ..) => (Some(false), "Lost", judged.clone()),
+        (false, Some(true), _) if verdict == RegionVerdict::SeesBadly => {
+            (Some(false), verdict.as_str(), verdict.to_string())
+        }
         (false, Some(true), None) => (Some(true), "Watching", "watches and votes".to_owned()),
         (false, Some(true), Some(text)) => (Some(true), "SharedFailureDomain", text),
         (false, Some(false), _) => (Some(false), agent, agent_text.to_owned()),
@@ -138,7 +145,7 @@ fn region_status(
         condition(NameUnique, Some(unique), named, named_text, generation, now),
         condition(kind, same, sync, sync_text, generation, now),
         condition(AgentAlive, alive, agent, agent_text, generation, now),
-        condition(Lost, Some(lost), if lost { "MembersDown" } else { "NotLost" }, judged, generation, now),
+        condition(Lost, Some(lost), verdict.as_str(), judged, generation, now),
         condition(Ready, ready, reason, text, generation, now),
     ];
     let before = region.status.clone().unwrap_or_default();
