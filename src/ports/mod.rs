@@ -13,9 +13,10 @@ mod workloads;
 
 pub use agents::{AgentError, Agents, Promising, Seat, promisers};
 pub use checks::{
-    CrlRules, CrlSpec, DnsRecord, DnsSpec, DnsTransport, GrpcSpec, HttpSpec, LdapEncryption, LdapScope,
-    LdapSpec, LdapValue, NonceRule, OcspCanary, OcspMethod, OcspSpec, PayloadSpec, Revocation, Serial,
-    TimestampSpec, TlsCheckSpec, TlsSpec,
+    ChainRpc, CrlRules, CrlSpec, DidHead, DidResolve, DidSpec, DidStatus, DnsRecord, DnsSpec, DnsTransport,
+    GrpcSpec, HttpSpec, LdapEncryption, LdapScope, LdapSpec, LdapValue, NonceRule, OcspCanary, OcspMethod,
+    OcspSpec, PayloadSpec, Revocation, Serial, StepBody, StepSpec, TimestampSpec, TlsCheckSpec, TlsSpec,
+    VerifierSpec, VerifierStep,
 };
 pub use clock::Clock;
 pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned};

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::checks::{
-    CrlSpec, DnsSpec, GrpcSpec, HttpSpec, LdapSpec, OcspSpec, PayloadSpec, TimestampSpec, TlsCheckSpec,
+    CrlSpec, DidSpec, DnsSpec, GrpcSpec, HttpSpec, LdapSpec, OcspSpec, PayloadSpec, TimestampSpec,
+    TlsCheckSpec, VerifierSpec,
 };
 use crate::domain::Outcome;
 
@@ -83,6 +84,10 @@ pub enum CheckKind {
     Grpc(GrpcSpec),
     /// A question to a name server.
     Dns(DnsSpec),
+    /// Questions to a ledger of identities.
+    Did(DidSpec),
+    /// A presentation of an identity, message by message.
+    Verifier(VerifierSpec),
 }
 
 impl CheckKind {
@@ -108,7 +113,9 @@ impl CheckKind {
             | Self::Timestamp(_)
             | Self::Ldap(_)
             | Self::Grpc(_)
-            | Self::Dns(_) => 0,
+            | Self::Dns(_)
+            | Self::Did(_) => 0,
+            Self::Verifier(verifier) => verifier.largest_body(),
         }
     }
 
@@ -126,6 +133,8 @@ impl CheckKind {
             Self::Payload(_) => "payload",
             Self::Grpc(_) => "grpc",
             Self::Dns(_) => "dns",
+            Self::Did(_) => "did",
+            Self::Verifier(_) => "verifier",
         }
     }
 

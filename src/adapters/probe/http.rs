@@ -23,6 +23,7 @@ use super::{
     Bad, NetworkProber, Phase,
     connect::Target,
     expect::Expect,
+    json,
     line::line,
     sample,
     tls::{Protocol, Tls},
@@ -181,11 +182,7 @@ impl Judge {
         if !self.has_body {
             return Ok(serde_json::Value::Null);
         }
-        let text =
-            std::str::from_utf8(bytes).map_err(|error| Bad::wrong(line(format_args!("body: {error}"))))?;
-        // serde_json refuses more than 128 levels: the judgement, which recurses too, sees no deeper value.
-        serde_json::from_str(text)
-            .map_err(|error| Bad::wrong(line(format_args!("body is not JSON: {error}"))))
+        json::parse(bytes)
     }
 }
 
@@ -213,14 +210,14 @@ pub(super) async fn stream(
     })
 }
 
-/// One request on a connection of its own: status and body of the answer. The caller limits the time.
+/// One request on a connection of its own, and its answer. The caller limits the time.
 pub(super) async fn fetch(
     target: &Target,
     tls: Option<&Tls>,
     request: Request<Full<Bytes>>,
     max_body_bytes: usize,
     phase: &Phase,
-) -> Result<(u16, Vec<u8>), Bad> {
+) -> Result<Response<Vec<u8>>, Bad> {
     let (mut sender, connection) = open(target, tls, phase).await?;
     let exchange = async {
         phase.enter("request");
@@ -228,7 +225,7 @@ pub(super) async fn fetch(
         let answer = sender.send_request(request).await.map_err(|error| http_bad(&error))?;
         phase.enter("body");
         let (head, body) = answer.into_parts();
-        Ok((head.status.as_u16(), read(body, max_body_bytes, true).await?))
+        Ok(Response::from_parts(head, read(body, max_body_bytes, true).await?))
     };
     match select(pin!(exchange), pin!(connection)).await {
         Either::Left((fetched, _)) => fetched,
@@ -281,6 +278,18 @@ impl Carrier {
         self.call(Method::POST, path, Some((media_type, body.into())), phase).await
     }
 
+    /// Sends a request, with the headers that say who asks, and takes any status.
+    pub(super) async fn send(
+        &self,
+        request: Request<Bytes>,
+        phase: &Phase,
+    ) -> Result<Response<Vec<u8>>, Bad> {
+        let (mut head, body) = request.into_parts();
+        head.headers.extend(self.headers.clone());
+        let request = Request::from_parts(head, Full::new(body));
+        fetch(&self.target, self.tls.as_ref(), request, self.max_body_bytes, phase).await
+    }
+
     async fn call(
         &self,
         method: Method,
@@ -289,19 +298,17 @@ impl Carrier {
         phase: &Phase,
     ) -> Result<Vec<u8>, Bad> {
         let path: Uri = path.parse().map_err(|error| Bad::wrong(line(format_args!("path: {error}"))))?;
-        let mut headers = self.headers.clone();
-        let mut bytes = Bytes::new();
-        if let Some((media_type, body)) = body {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-            bytes = body;
-        }
-        let mut request = Request::new(Full::new(bytes));
+        let mut request = Request::new(Bytes::new());
         *request.method_mut() = method;
         *request.uri_mut() = path;
-        *request.headers_mut() = headers;
-        match fetch(&self.target, self.tls.as_ref(), request, self.max_body_bytes, phase).await? {
-            (200, body) => Ok(body),
-            (status, _) => Err(Bad::wrong(format!("status {status}, expected 200"))),
+        if let Some((media_type, body)) = body {
+            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+            *request.body_mut() = body;
+        }
+        let answer = self.send(request, phase).await?;
+        match answer.status().as_u16() {
+            200 => Ok(answer.into_body()),
+            status => Err(Bad::wrong(format!("status {status}, expected 200"))),
         }
     }
 }
@@ -414,12 +421,18 @@ pub(super) fn own_headers(
     Ok(())
 }
 
-fn user_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+/// A header that users may set.
+pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {
     let parsed =
         HeaderName::from_bytes(name.as_bytes()).map_err(|error| line(format_args!("{name}: {error}")))?;
     if RESERVED.contains(&parsed) {
         return Err(line(format_args!("{parsed} is set by the probe")));
     }
+    Ok(parsed)
+}
+
+fn user_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed = header_name(name)?;
     // The value may be a secret: the error does not repeat it.
     let value =
         HeaderValue::from_str(value).map_err(|_| line(format_args!("{parsed}: not a header value")))?;

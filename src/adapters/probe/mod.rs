@@ -6,22 +6,27 @@
 mod chain;
 mod connect;
 mod crl;
+mod did;
 mod dns;
 mod expect;
 mod grpc;
 #[cfg(test)]
 mod hostile;
 mod http;
+mod json;
 mod ldap;
 mod line;
 mod ocsp;
 mod payload;
 mod pki;
 mod promql;
+mod random;
 mod shared;
 mod tcp;
 mod timestamp;
 mod tls;
+mod transaction;
+mod verifier;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -69,6 +74,8 @@ impl Prober for NetworkProber {
             CheckKind::Payload(spec) => Arc::new(payload::PayloadProbe::new(self, endpoint, check, spec)?),
             CheckKind::Grpc(spec) => Arc::new(grpc::GrpcProbe::new(self, endpoint, check, spec)?),
             CheckKind::Dns(spec) => Arc::new(dns::DnsProbe::new(endpoint, check, spec)?),
+            CheckKind::Did(spec) => Arc::new(did::DidProbe::new(self, endpoint, check, spec)?),
+            CheckKind::Verifier(spec) => Arc::new(verifier::VerifierProbe::new(self, endpoint, check, spec)?),
         })
     }
 }
@@ -102,24 +109,45 @@ impl Bad {
     fn unreachable(detail: String) -> Self {
         Self { outcome: Outcome::Unreachable, detail, transport: true }
     }
+
+    /// The same, said of a step of several.
+    fn in_step(self, step: &str) -> Self {
+        Self { detail: line(format_args!("step {step}: {}", self.detail)), ..self }
+    }
 }
 
 /// How far a sample has come: what a timeout is blamed on.
-struct Phase(Mutex<&'static str>);
+struct Phase(Mutex<Place>);
+
+/// The step, of a sample that has several, and what is done in it.
+struct Place {
+    step: Option<Arc<str>>,
+    doing: &'static str,
+}
 
 impl Default for Phase {
     fn default() -> Self {
-        Self(Mutex::new("start"))
+        Self(Mutex::new(Place { step: None, doing: "start" }))
     }
 }
 
 impl Phase {
-    fn enter(&self, phase: &'static str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    /// A step of several begins.
+    fn begin(&self, step: &Arc<str>) {
+        let place = Place { step: Some(step.clone()), doing: "start" };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
     }
 
-    fn name(&self) -> &'static str {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn enter(&self, phase: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).doing = phase;
+    }
+
+    fn name(&self) -> String {
+        let place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &place.step {
+            Some(step) => format!("step {step}: {}", place.doing),
+            None => place.doing.to_owned(),
+        }
     }
 }
 

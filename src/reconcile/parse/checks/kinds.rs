@@ -1,5 +1,8 @@
 //! What each kind of check asks and expects.
 
+mod did;
+mod verifier;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -30,6 +33,8 @@ pub(super) fn kind(check: &api::Check) -> Result<CheckKind, Wrong> {
         check.payload.as_ref().map(|payload| Ok(CheckKind::Payload(payload_spec(payload)))),
         check.grpc.as_ref().map(|grpc| Ok(CheckKind::Grpc(grpc_spec(grpc)))),
         check.dns.as_ref().map(|dns| Ok(CheckKind::Dns(dns_spec(dns)))),
+        check.did.as_ref().map(|did| Ok(CheckKind::Did(did::did_spec(did)))),
+        check.verifier.as_ref().map(|verifier| verifier::verifier_spec(verifier).map(CheckKind::Verifier)),
     ];
     let mut set = set.into_iter().flatten();
     match (set.next(), set.next()) {
