@@ -46,6 +46,7 @@ mod metrics;
 mod probe_crl;
 mod probe_did;
 mod probe_dns;
+mod probe_examples;
 mod probe_grpc;
 mod probe_http;
 mod probe_ldap;
