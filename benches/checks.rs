@@ -18,7 +18,7 @@ use axum::{Router, body::Bytes, routing::post};
 use bongsu::{
     adapters::{clock::SystemClock, probe::NetworkProber},
     domain::{HealthPolicy, Outcome, Recovery, RegionName, ServiceKey, Tick, Timestamp, Verdict, Window},
-    ports::{CheckKind, CheckSpec, Clock, Endpoint, HttpSpec, Scheme, TlsSpec},
+    ports::{CheckKind, CheckSpec, Clock, Endpoint, HttpSpec, Reading, Scheme, TlsSpec},
     reconcile::vantage::{Skipped, Vantage, VantageObserver, Watched},
 };
 
@@ -65,8 +65,8 @@ struct Counts {
 }
 
 impl VantageObserver for Counts {
-    fn sample(&self, _: &ServiceKey, _: &RegionName, _: &str, outcome: Outcome, _: Duration) {
-        let count = if outcome == Outcome::Ok { &self.good } else { &self.bad };
+    fn sample(&self, _: &ServiceKey, _: &RegionName, _: &str, reading: &Reading) {
+        let count = if reading.outcome == Outcome::Ok { &self.good } else { &self.bad };
         count.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -165,6 +165,7 @@ fn check() -> CheckSpec {
             method: "POST",
             path: "/verify".into(),
             headers: Vec::new(),
+            secret_headers: Vec::new(),
             body: Bytes::from_static(&[b'x'; 4096]),
             expected_status: vec![200],
             expect: Some("body.result == 'good' && body.size == 4096".into()),

@@ -379,7 +379,7 @@ impl Prober for ScriptedProber {
 impl Probe for ScriptedProbe {
     async fn run(&self) -> Reading {
         let outcome = self.number.map_or(Outcome::Ok, |number| self.script.answer(number, self.vantage));
-        Reading { outcome, latency: Duration::from_millis(1), detail: String::new() }
+        Reading { outcome, latency: Duration::from_millis(1), ..Reading::default() }
     }
 }
 

@@ -22,7 +22,7 @@ pub use did::{ChainRpc, DidCheck, DidHead, DidResolve, DidStatus};
 pub use dns::{DnsCheck, DnsRecordType, DnsTransport};
 pub use grpc::GrpcCheck;
 pub use http::{GeneratedBody, Header, HttpCheck, HttpMethod};
-pub use ldap::{LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch};
+pub use ldap::{LdapBind, LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch};
 pub use ocsp::{NonceRule, OcspCanary, OcspCheck, OcspMethod, Revocation};
 pub use payload::PayloadCheck;
 pub use timestamp::TimestampCheck;
@@ -124,6 +124,26 @@ pub struct TlsOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65_536))]
     pub ca_bundle: Option<String>,
+
+    /// A Secret of type `kubernetes.io/tls` in the namespace of the service, with the certificate by which the probe says who it is
+    /// (`tls.crt`, `tls.key`), for members that ask for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_ref: Option<SecretRef>,
+
+    /// Keys of which one must be that of a certificate which the member shows (RFC 7469 §2.4): `sha256/` and the base64 of the SHA-256 of
+    /// its SubjectPublicKeyInfo. Comes on top of the chain, the name and the dates. Name the next key before it is used. At most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 51), regex(pattern = "^sha256/[A-Za-z0-9+/]{43}=$")))]
+    pub pins: Vec<String>,
+}
+
+/// A Secret in the namespace of the object that refers to it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretRef {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
 }
 
 /// A TCP connection, opened and closed.

@@ -27,11 +27,7 @@ mod traffic;
 pub use approval::{Approval, ApprovalSpec, ApprovalStatus};
 pub use calendar::{BlockedSpan, Calendar, CalendarSpec, CalendarStatus, Repeats};
 pub use check::{
-    Capture, ChainRpc, Check, CheckScheme, CrlCheck, DidCheck, DidHead, DidResolve, DidStatus, DnsCheck,
-    DnsRecordType, DnsTransport, GeneratedBody, GrpcCheck, Header, HttpCheck, HttpMethod, LdapCertificate,
-    LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch, NonceRule, OcspCanary, OcspCheck, OcspMethod,
-    PayloadCheck, Revocation, StepMethod, TcpCheck, TimestampCheck, TlsCheck, TlsOptions, VerifierCheck,
-    VerifierStep,
+    Capture, ChainRpc, Check, CheckScheme, CrlCheck, DidCheck, DidHead, DidResolve, DidStatus, DnsCheck, DnsRecordType, DnsTransport, GeneratedBody, GrpcCheck, Header, HttpCheck, HttpMethod, LdapBind, LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch, NonceRule, OcspCanary, OcspCheck, OcspMethod, PayloadCheck, Revocation, SecretRef, StepMethod, TcpCheck, TimestampCheck, TlsCheck, TlsOptions, VerifierCheck, VerifierStep,
 };
 pub use conditions::{ConditionType, condition, merge_conditions};
 pub use drill_run::{
@@ -50,9 +46,9 @@ pub use region::{
     Budget, EvacuationBudget, GlobalStop, Maintenance, Region, RegionRole, RegionSpec, RegionStatus,
 };
 pub use shared_service::{
-    Failback, FailbackMode, FailoverPolicy, Fence, FenceStatus, Gate, Member, MemberStatus, Mode, NextMove,
-    Objectives, PassedDrill, ServiceRef, SharedService, SharedServiceSpec, SharedServiceStatus, Topology,
-    VantageStatus, Workload, WorkloadKind,
+    Failback, FailbackMode, FailoverPolicy, Fence, FenceStatus, Gate, Member, MemberDiagnosis, MemberStatus,
+    Mode, NextMove, Objectives, PassedDrill, ServiceRef, SharedService, SharedServiceSpec,
+    SharedServiceStatus, Topology, VantageStatus, Workload, WorkloadKind,
 };
 pub use switchover_drill::{
     ConcurrencyPolicy, DrillDirection, DrillKind, DrillSchedule, DrillWindow, NextRun, RampStep,

@@ -409,10 +409,28 @@ pub struct MemberStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 
+    /// Where it breaks, by all vantages together; unset while none sees a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<MemberDiagnosis>,
+
     /// What each vantage says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["vantage".into()]))]
     pub vantages: Vec<VantageStatus>,
+}
+
+/// What all vantages together see of a member's fault.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberDiagnosis {
+    /// `OneVantage`, `LargeMessages`, `Slow`, `Stale`, `All` (every member of the service shows a fault) or `OneRegion` (this one alone).
+    pub pattern: String,
+
+    /// How far samples come: `Resolve`, `Connect`, `TLS`, `Answer`, `Body` or `Judgement`; where they are slow, what takes the most time.
+    pub stage: String,
+
+    /// In words, with how many vantages see it.
+    pub message: String,
 }
 
 /// What one vantage says of one member.

@@ -14,7 +14,7 @@ use crate::{
         kube::{KubeResources, KubeWorkloads, connect, wait_until_ready},
         ledger::{EtcdConfig, EtcdLedger, KubeLedger, MemoryLedger, MeteredLedger},
         manifests::ManifestResources,
-        probe::NetworkProber,
+        probe::{DeniedRanges, NetworkProber},
         reports::DirectoryReports,
         traffic::{TrafficRouter, dns::DnsTraffic, served::NameServer, served::ServedTraffic},
     },
@@ -74,6 +74,8 @@ pub(super) struct Instance {
     pub http_address: SocketAddr,
     /// Where names are served; `None`: not at all.
     pub dns_address: Option<SocketAddr>,
+    /// Where no check reaches.
+    pub denied: DeniedRanges,
     /// Directory for the reports of drills; `None`: they stay in the ledger.
     pub reports: Option<PathBuf>,
     /// How they are sealed and written.
@@ -233,7 +235,13 @@ impl Instance {
             .map(|directory| Arc::new(DirectoryReports::new(directory)) as Arc<dyn Reports>);
         let agents = self.agents.as_ref().map(|place| agents(&place.credentials));
         let seat = self.agents.as_ref().and_then(|place| place.seat.clone());
-        Ok(Ports { reports, agents, seat, workloads, ..ports(clock, resources, ledger, metrics) })
+        Ok(Ports {
+            reports,
+            agents,
+            seat,
+            workloads,
+            ..ports(clock, resources, ledger, metrics, self.denied.clone())
+        })
     }
 }
 
@@ -243,11 +251,13 @@ pub(super) fn ports(
     resources: Arc<dyn Resources>,
     ledger: Arc<dyn Ledger>,
     metrics: Arc<Metrics>,
+    denied: DeniedRanges,
 ) -> Ports {
     let ledger: Arc<dyn Ledger> = Arc::new(MeteredLedger::new(ledger, clock.clone(), metrics.clone()));
     let traffic =
         TrafficRouter::new(DnsTraffic::new(clock.clone()), ServedTraffic::new(ledger.clone(), clock.clone()));
-    let prober = Arc::new(NetworkProber::new(clock.clone()));
+    let prober =
+        Arc::new(NetworkProber::new(clock.clone()).with_secrets_of(resources.clone()).without(denied));
     Ports {
         clock,
         resources,

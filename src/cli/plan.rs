@@ -12,6 +12,7 @@ use crate::{
         kube::{KubeResources, connect, readiness},
         ledger::{KubeLedger, MemoryLedger},
         manifests::ManifestResources,
+        probe::DeniedRanges,
     },
     domain::{Identity, RegionName, ServiceKey},
     observability::{Build, Metrics},
@@ -168,7 +169,7 @@ fn agent(
         claim: Claim::default(),
         agent_url: None,
     };
-    Ok(Agent::new(settings, ports(clock, resources, ledger, metrics)))
+    Ok(Agent::new(settings, ports(clock, resources, ledger, metrics, DeniedRanges::default())))
 }
 
 fn text(previews: &[Preview]) -> anyhow::Result<String> {

@@ -21,7 +21,7 @@ use super::{
     report::Language,
 };
 use crate::{
-    adapters::clock::SystemClock,
+    adapters::{clock::SystemClock, probe::DeniedRanges},
     api,
     domain::{Identity, RegionName},
     observability::{self, LogFormat},
@@ -96,6 +96,10 @@ pub(super) struct Args {
     /// Address on which names of `served` traffic are answered, by UDP and TCP [default: none]
     #[arg(long)]
     dns_address: Option<SocketAddr>,
+
+    /// Ranges of addresses that no check may reach, with commas between them, or `none`
+    #[arg(long, value_name = "RANGES", default_value_t)]
+    probe_denied: DeniedRanges,
 
     /// Directory into which the reports of drills are written; it must exist [default: they stay in the ledger]
     #[arg(long, value_name = "DIR")]
@@ -187,6 +191,7 @@ fn instance(args: Args, clock: Arc<dyn Clock>) -> anyhow::Result<Instance> {
         lease_ttl,
         http_address,
         dns_address,
+        probe_denied,
         report_dir,
         report_key,
         report_language,
@@ -227,6 +232,7 @@ fn instance(args: Args, clock: Arc<dyn Clock>) -> anyhow::Result<Instance> {
         ledger,
         http_address,
         dns_address,
+        denied: probe_denied,
         reports: report_dir,
         sealing,
         agents,

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{Tick, Timestamp};
 
 /// What one run of a check saw.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum Outcome {
     /// The right answer in time.
+    #[default]
     Ok,
     /// The right answer, later than the latency limit: an early sign.
     Slow,

@@ -27,6 +27,7 @@ mod record;
 mod rules;
 mod run;
 mod service;
+mod symptom;
 mod time;
 mod workload;
 
@@ -53,5 +54,6 @@ pub use record::Record;
 pub use rules::{Evaluation, Rule, RuleOutcome, Why};
 pub use run::{Intervention, Next, Run, RunState, StepRecord, StepResult, StepState, Times};
 pub use service::{FailoverPolicy, Fence, GatePolicy, Member, Mode, Service, Topology};
+pub use symptom::{Diagnosis, Pattern, Sighting, Sign, Stage, Symptom, diagnose};
 pub use time::{Tick, Timestamp};
 pub use workload::{Wish, Workload, WorkloadKind, WorkloadSeen, WorkloadWord};

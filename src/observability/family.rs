@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
     core::{Collector, MetricVec, MetricVecBuilder},
 };
 
@@ -39,6 +39,14 @@ impl Vector for IntGaugeVec {
 
 impl Vector for GaugeVec {
     const KIND: &str = "gauge";
+
+    fn create(description: &Description) -> Result<Self, prometheus::Error> {
+        Self::new(Opts::new(description.name, description.help), description.labels)
+    }
+}
+
+impl Vector for CounterVec {
+    const KIND: &str = "counter";
 
     fn create(description: &Description) -> Result<Self, prometheus::Error> {
         Self::new(Opts::new(description.name, description.help), description.labels)

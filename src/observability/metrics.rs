@@ -12,7 +12,7 @@ use super::{
     CallResult, DecisionOutcome, Exposition, LedgerOperation, NextMoveOutcome, PassOutcome, Phase,
     SkipReason, StepResult, family::families, http::encode,
 };
-use crate::domain::{DrillVerdict, Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Verdict};
+use crate::domain::{DrillVerdict, Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Stage, Verdict};
 
 /// Within a data center a good answer takes 1 to 20 ms, between data centers 5 to 60 ms; latency limits and timeouts
 /// are mostly 0.5, 1 or 2 s. Eight bounds, because there are three histograms for each service with three members.
@@ -21,6 +21,9 @@ const PROBE_SECONDS: &[f64] = &[0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0];
 /// An update of one record takes 2 to 30 ms with the store's quorum in one city and up to 100 ms across the country;
 /// a renewal that needs more than 5 s of a 15 s lease is as good as lost.
 const LEDGER_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// A timer is late by a millisecond; a sample that begins half an interval late is none, and the shortest interval is 500 ms.
+const LAG_SECONDS: &[f64] = &[0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0];
 
 /// A pass over one service is some map look-ups when nothing changed, and some ledger calls when something did.
 const PASS_SECONDS: &[f64] = &[0.000_1, 0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0];
@@ -37,8 +40,12 @@ families! {
         samples: IntCounterVec = "bongsu_samples_total" [namespace, service, member, check, outcome];
         /// Samples that do not count, because this vantage was late or busy.
         samples_skipped: IntCounterVec = "bongsu_samples_skipped_total" [reason];
+        /// Time by which samples began later than they were due: what this vantage cannot keep up with.
+        probe_lag: HistogramVec = "bongsu_probe_lag_seconds" [] in LAG_SECONDS;
         /// Time from the first packet of a sample to its judgement.
         probe_duration: HistogramVec = "bongsu_probe_duration_seconds" [namespace, service, member] in PROBE_SECONDS;
+        /// Time that samples of this vantage spent in each stage of their way, all services of a region together.
+        stage_time: CounterVec = "bongsu_probe_stage_seconds_total" [member, stage];
         /// 1 for the health of what serves now, by the quorum of vantages, 0 for the other words.
         service_health: IntGaugeVec = "bongsu_service_health" [namespace, service, health];
         /// 1 if clients are led to the member, 0 if not.
@@ -148,6 +155,16 @@ impl Metrics {
         let (namespace, name, member) = (&*service.namespace, &*service.name, member.as_str());
         self.samples.with([namespace, name, member, check, outcome.as_str()]).inc();
         self.probe_duration.with([namespace, name, member]).observe(latency.as_secs_f64());
+    }
+
+    /// A sample began later than it was due.
+    pub fn observe_probe_lag(&self, lag: Duration) {
+        self.probe_lag.with([]).observe(lag.as_secs_f64());
+    }
+
+    /// A sample of a member spent time in a stage.
+    pub fn add_stage_time(&self, member: &RegionName, stage: Stage, time: Duration) {
+        self.stage_time.with([member.as_str(), stage.as_str()]).inc_by(time.as_secs_f64());
     }
 
     /// One sample does not count.

@@ -17,6 +17,8 @@ pub struct HttpSpec {
     pub path: Arc<str>,
     /// Headers besides `Host`, `User-Agent` and `Content-Length`.
     pub headers: Vec<(String, String)>,
+    /// Headers whose values are in Secrets.
+    pub secret_headers: Vec<(String, SecretRef)>,
     /// Body; empty for none.
     pub body: bytes::Bytes,
     /// Good status codes.
@@ -38,6 +40,33 @@ pub struct TlsSpec {
     pub server_name: Option<Arc<str>>,
     /// PEM certificates of the authorities; `None`: the system's.
     pub ca_bundle: Option<Arc<str>>,
+    /// Who the probe says it is; `None`: nobody.
+    pub client: Option<ClientCertificate>,
+    /// One certificate that the member shows must be for one of these keys; empty: any.
+    pub pins: Vec<Pin>,
+}
+
+/// SHA-256 of a public key as it stands in a certificate (RFC 7469 §2.4).
+pub type Pin = [u8; 32];
+
+/// Where a client's certificate is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientCertificate {
+    /// Its certificates in PEM, its own first.
+    pub certificates: SecretRef,
+    /// Its private key in PEM.
+    pub key: SecretRef,
+}
+
+/// One key of a Secret.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct SecretRef {
+    /// Namespace of the Secret.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The key in it.
+    pub key: Arc<str>,
 }
 
 /// What is expected of the certificates of a TLS server.
@@ -160,6 +189,8 @@ pub struct LdapSpec {
     pub encryption: LdapEncryption,
     /// How the server's certificate is verified, over TLS.
     pub tls: TlsSpec,
+    /// Who binds; `None`: nobody, an anonymous bind.
+    pub bind: Option<LdapBind>,
     /// Name of the entry where the search begins.
     pub base: Arc<str>,
     /// How far it goes.
@@ -174,6 +205,15 @@ pub struct LdapSpec {
     pub value: LdapValue,
     /// A server that sends more in one sample is wrong.
     pub max_bytes: usize,
+}
+
+/// Who binds to a directory, by a password (RFC 4513 §5.1.3).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LdapBind {
+    /// Distinguished name.
+    pub name: Arc<str>,
+    /// The password.
+    pub password: SecretRef,
 }
 
 /// How a connection to a directory is kept from others.

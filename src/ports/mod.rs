@@ -13,15 +13,12 @@ mod workloads;
 
 pub use agents::{AgentError, Agents, Promising, Seat, promisers};
 pub use checks::{
-    ChainRpc, CrlRules, CrlSpec, DidHead, DidResolve, DidSpec, DidStatus, DnsRecord, DnsSpec, DnsTransport,
-    GrpcSpec, HttpSpec, LdapEncryption, LdapScope, LdapSpec, LdapValue, NonceRule, OcspCanary, OcspMethod,
-    OcspSpec, PayloadSpec, Revocation, Serial, StepBody, StepSpec, TimestampSpec, TlsCheckSpec, TlsSpec,
-    VerifierSpec, VerifierStep,
+    ChainRpc, ClientCertificate, CrlRules, CrlSpec, DidHead, DidResolve, DidSpec, DidStatus, DnsRecord, DnsSpec, DnsTransport, GrpcSpec, HttpSpec, LdapBind, LdapEncryption, LdapScope, LdapSpec, LdapValue, NonceRule, OcspCanary, OcspMethod, OcspSpec, PayloadSpec, Pin, Revocation, SecretRef, Serial, StepBody, StepSpec, TimestampSpec, TlsCheckSpec, TlsSpec, VerifierSpec, VerifierStep,
 };
 pub use clock::Clock;
 pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned};
 pub use metering::{Meter, Metering, MeteringError};
-pub use prober::{CheckKind, CheckSpec, Endpoint, Probe, ProbeError, Prober, Reading, Scheme};
+pub use prober::{CheckKind, CheckSpec, Endpoint, Probe, ProbeError, Prober, Reading, Scheme, StageTimes};
 pub use reports::{Reports, ReportsError};
 pub use resources::{
     Event, EventKind, InvalidObject, NewObject, ObjectRef, Resources, ResourcesError, Snapshot, StatusUpdate,

@@ -1,14 +1,13 @@
 //! Probes: one sample of one check of one member.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use super::checks::{
-    CrlSpec, DidSpec, DnsSpec, GrpcSpec, HttpSpec, LdapSpec, OcspSpec, PayloadSpec, TimestampSpec,
-    TlsCheckSpec, VerifierSpec,
+    CrlSpec, DidSpec, DnsSpec, GrpcSpec, HttpSpec, LdapSpec, OcspSpec, PayloadSpec, SecretRef, TimestampSpec, TlsCheckSpec, TlsSpec, VerifierSpec,
 };
-use crate::domain::Outcome;
+use crate::domain::{Outcome, Stage, Symptom};
 
 /// Where a member is reached.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -100,6 +99,41 @@ impl CheckKind {
         }
     }
 
+    /// What it needs of Secrets.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&SecretRef> {
+        let client = self.tls().and_then(|tls| tls.client.as_ref());
+        let client = client.into_iter().flat_map(|client| [&client.certificates, &client.key]);
+        let own: Vec<&SecretRef> = match self {
+            Self::Http(http) => http.secret_headers.iter().map(|(_, secret)| secret).collect(),
+            Self::Verifier(verifier) => {
+                let steps = verifier.steps.iter();
+                steps.flat_map(|step| &step.request.secret_headers).map(|(_, secret)| secret).collect()
+            }
+            Self::Ldap(ldap) => ldap.bind.iter().map(|bind| &bind.password).collect(),
+            _ => Vec::new(),
+        };
+        client.chain(own).collect()
+    }
+
+    /// How it verifies a certificate, if it can meet one.
+    #[must_use]
+    pub const fn tls(&self) -> Option<&TlsSpec> {
+        Some(match self {
+            Self::Http(spec) => &spec.tls,
+            Self::Tls(spec) => &spec.tls,
+            Self::Ocsp(spec) => &spec.tls,
+            Self::Crl(spec) => &spec.tls,
+            Self::Timestamp(spec) => &spec.tls,
+            Self::Ldap(spec) => &spec.tls,
+            Self::Payload(spec) => &spec.tls,
+            Self::Grpc(spec) => &spec.tls,
+            Self::Did(spec) => &spec.tls,
+            Self::Verifier(spec) => &spec.tls,
+            Self::Tcp | Self::Dns(_) => return None,
+        })
+    }
+
     /// Bytes of the largest request's body, as far as they are known beforehand.
     #[must_use]
     pub fn request_bytes(&self) -> usize {
@@ -146,7 +180,7 @@ impl CheckKind {
 }
 
 /// What one sample saw.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Reading {
     /// The judgement.
     pub outcome: Outcome,
@@ -154,6 +188,45 @@ pub struct Reading {
     pub latency: Duration,
     /// Why, in one short line; empty when all is well. At most 256 bytes, whatever the member sent.
     pub detail: String,
+    /// How long each stage took.
+    pub stages: StageTimes,
+    /// Where it broke, and how; `None` if all is well.
+    pub symptom: Option<Symptom>,
+}
+
+/// How long each stage of a sample took; zero for one that was not reached, or that a kept connection did not need.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct StageTimes([Duration; Stage::ALL.len()]);
+
+impl StageTimes {
+    /// Adds time that a stage took.
+    pub fn add(&mut self, stage: Stage, time: Duration) {
+        let both = Stage::ALL.into_iter().zip(&mut self.0);
+        both.filter(|(each, _)| *each == stage).for_each(|(_, took)| *took += time);
+    }
+
+    /// The stages that took time, in the order of the way.
+    pub fn iter(&self) -> impl Iterator<Item = (Stage, Duration)> + '_ {
+        Stage::ALL.into_iter().zip(self.0).filter(|(_, took)| !took.is_zero())
+    }
+
+    /// The stage that took the most time.
+    #[must_use]
+    pub fn longest(&self) -> Stage {
+        self.iter().max_by_key(|(_, took)| *took).map(|(stage, _)| stage).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for StageTimes {
+    /// As `Connect 2 ms, Answer 790 ms`, without what took less than a millisecond.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noted = self.iter().filter(|(_, took)| took.as_millis() > 0);
+        for (index, (stage, took)) in noted.enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{} {} ms", stage.as_str(), took.as_millis())?;
+        }
+        Ok(())
+    }
 }
 
 /// Why a check cannot be run at all. It then counts as unknown.

@@ -4,20 +4,19 @@ use std::time::Duration;
 
 use super::vantage::{Skipped, VantageObserver};
 use crate::{
-    domain::{Action, Outcome, RegionName, ServiceKey, StepResult, Verdict},
+    domain::{Action, RegionName, ServiceKey, StepResult, Verdict},
     observability::{self, DecisionOutcome, Metrics, SkipReason},
+    ports::Reading,
 };
 
 impl VantageObserver for Metrics {
-    fn sample(
-        &self,
-        service: &ServiceKey,
-        region: &RegionName,
-        check: &str,
-        outcome: Outcome,
-        latency: Duration,
-    ) {
-        self.count_sample(service, region, check, outcome, latency);
+    fn sample(&self, service: &ServiceKey, region: &RegionName, check: &str, reading: &Reading) {
+        self.count_sample(service, region, check, reading.outcome, reading.latency);
+        reading.stages.iter().for_each(|(stage, took)| self.add_stage_time(region, stage, took));
+    }
+
+    fn lag(&self, lag: Duration) {
+        self.observe_probe_lag(lag);
     }
 
     fn skipped(&self, reason: Skipped) {

@@ -82,7 +82,7 @@ pub fn parse(object: &SharedService, policies: &Policies) -> Result<Parsed, Vec<
     let routes = routes::routes(&spec.traffic, &key, &mut wrong);
     let moved: Vec<&str> = routes.values().map(RouteSpec::domain_name).collect();
     checks::moved_names(&spec.members, &moved, &mut wrong);
-    let checks = checks::checks(&spec.health, &mut wrong);
+    let checks = checks::checks(&key.namespace, &spec.health, &mut wrong);
     if !wrong.is_empty() {
         return Err(wrong);
     }

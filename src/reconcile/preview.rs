@@ -133,6 +133,7 @@ impl Agent {
                 onset: None,
                 since: self.ports.clock.wall(),
                 reason: String::new(),
+                symptom: None,
                 beyond: None,
             };
             let members: BTreeMap<RegionName, MemberVerdict> =

@@ -292,6 +292,7 @@ async fn a_word_does_not_count_before_the_survey_that_shows_whose_it_is() {
         onset,
         since: Timestamp(2_000),
         reason: String::new(),
+        symptom: None,
         beyond: None,
     };
     let members = ["daejeon", "gwangju"].map(|region| (region.into(), failed.clone())).into();

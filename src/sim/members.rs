@@ -169,7 +169,7 @@ impl Probe for SimProbe {
             Sleep { world: &self.world, life: self.life, until, registered: false }.await;
         }
         let detail = if outcome == Outcome::Ok { String::new() } else { "simulated".to_owned() };
-        Reading { outcome, latency, detail }
+        Reading { outcome, latency, detail, ..Reading::default() }
     }
 }
 

@@ -52,6 +52,7 @@ mod probe_http;
 mod probe_ldap;
 mod probe_ocsp;
 mod probe_payload;
+mod probe_secrets;
 mod probe_tcp;
 mod probe_timestamp;
 mod probe_tls;

@@ -9,7 +9,10 @@ use std::{
 use axum::{Router, body::Bytes, routing::get};
 use bongsu::{
     adapters::probe::NetworkProber,
-    domain::Outcome::{Expiring, Ok as Good, Unjudged, Wrong},
+    domain::{
+        Outcome::{Expiring, Ok as Good, Unjudged, Wrong},
+        Sign,
+    },
     ports::{CheckKind, Clock, CrlRules, CrlSpec, Probe, Prober, Reading, Scheme, TlsSpec},
 };
 
@@ -92,7 +95,9 @@ async fn a_list_is_an_early_sign_before_it_is_stale() {
     expect_reading(&at(11).await, Wrong, "the list of revoked certificates ran out at");
     expect_reading(&at(-1).await, Wrong, "is from the future");
     let aged = with(&authority, |rules| rules.max_age = Some(Duration::from_secs(86_400)));
-    expect_reading(&probe(list.clone(), aged, 2 * DAY).await, Wrong, "is stale");
+    let stale = probe(list.clone(), aged, 2 * DAY).await;
+    expect_reading(&stale, Wrong, "is stale");
+    assert_eq!(stale.symptom.map(|symptom| symptom.sign), Some(Sign::Stale));
 }
 
 #[tokio::test]

@@ -80,7 +80,11 @@ async fn a_server_over_tls_is_verified() {
     let identity = Identity::from_pem(made.cert.pem(), made.signing_key.serialize_pem());
     let (address, _server) = health(&[], Some(ServerTlsConfig::new().identity(identity))).await;
     let over_tls = |name: &str| {
-        let tls = TlsSpec { server_name: Some(name.into()), ca_bundle: Some(made.cert.pem().into()) };
+        let tls = TlsSpec {
+            server_name: Some(name.into()),
+            ca_bundle: Some(made.cert.pem().into()),
+            ..TlsSpec::default()
+        };
         check(PATIENT, CheckKind::Grpc(GrpcSpec { service: "".into(), tls }))
     };
     expect(Scheme::Https, address, over_tls("member.example"), Good, "").await;

@@ -13,8 +13,11 @@ use axum::{
     routing::{get as on_get, post as on_post},
 };
 use bongsu::{
-    domain::Outcome::{Ok as Good, Refused, Slow, Unreachable, Wrong},
-    ports::{CheckKind, CheckSpec, HttpSpec, ProbeError, Prober, Scheme},
+    domain::{
+        Outcome::{Ok as Good, Refused, Slow, Unreachable, Wrong},
+        Sign, Stage,
+    },
+    ports::{CheckKind, CheckSpec, Endpoint, HttpSpec, ProbeError, Prober, Reading, Scheme},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
@@ -197,6 +200,60 @@ async fn bodies_that_are_not_json_are_wrong() {
         let server = Server::answering(answer("200 OK", &body)).await;
         expect_reading(&probe(server.address, PATIENT, get()).await, Wrong, detail);
     }
+}
+
+/// Where a sample broke, and what kind of fault it is.
+#[track_caller]
+fn check_symptom(reading: &Reading, stage: Stage, sign: Sign) {
+    let symptom = reading.symptom.map(|symptom| (symptom.stage, symptom.sign));
+    assert_eq!(symptom, Some((stage, sign)), "{reading:?}");
+}
+
+#[tokio::test]
+async fn a_sample_says_at_which_stage_of_its_way_it_broke() {
+    let nowhere = Endpoint { host: "nowhere.example".into(), ..endpoint(Scheme::Http, closed_port().await) };
+    let reading = prepare(&nowhere, PATIENT, get()).unwrap().run().await;
+    check_symptom(&reading, Stage::Resolve, Sign::Plain);
+
+    check_symptom(&probe(closed_port().await, PATIENT, get()).await, Stage::Connect, Sign::Plain);
+
+    let silent = Server::by_hand(|stream, _| async move {
+        let _open = stream;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    check_symptom(&probe(silent.address, SHORT, get()).await, Stage::Answer, Sign::Plain);
+    let over_tls = prepare(&endpoint(Scheme::Https, silent.address), SHORT, get()).unwrap().run().await;
+    check_symptom(&over_tls, Stage::Tls, Sign::Plain);
+
+    let dripping = Server::by_hand(|mut stream, _| async move {
+        read_head(&mut stream).await;
+        let _gone = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{").await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let reading = probe(dripping.address, SHORT, get()).await;
+    check_symptom(&reading, Stage::Body, Sign::Plain);
+    assert_eq!(reading.stages.longest(), Stage::Body, "{reading:?}");
+
+    let wrong =
+        Server::axum(Router::new().route("/", on_get(|| async { r#"{"result":"bad"}"# })), None).await;
+    check_symptom(&probe(wrong.address, PATIENT, get()).await, Stage::Judgement, Sign::Plain);
+}
+
+#[tokio::test]
+async fn a_slow_sample_says_what_took_the_time() {
+    let answer = || async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        GOOD
+    };
+    let server = Server::axum(Router::new().route("/", on_get(answer)), None).await;
+    let check =
+        CheckSpec { max_latency: Some(Duration::from_millis(100)), ..check(PATIENT, CheckKind::Http(get())) };
+    let endpoint = endpoint(Scheme::Http, server.address);
+    let reading = network_prober().prepare(&endpoint, &check).unwrap().run().await;
+    check_symptom(&reading, Stage::Answer, Sign::Slow);
+    expect_reading(&reading, Slow, "limit 100ms (");
 }
 
 #[tokio::test]

@@ -81,6 +81,7 @@ fn spec() -> LdapSpec {
     LdapSpec {
         encryption: LdapEncryption::None,
         tls: TlsSpec::default(),
+        bind: None,
         base: BASE.into(),
         scope: LdapScope::Base,
         filter: "(objectClass=*)".into(),
@@ -104,7 +105,11 @@ fn list_spec(name: &str, authority: &Authority, revoked: u8) -> LdapSpec {
 }
 
 fn secured(encryption: LdapEncryption, authority: &Authority, name: &str) -> LdapSpec {
-    let tls = TlsSpec { server_name: Some(name.into()), ca_bundle: Some(authority.pem().into()) };
+    let tls = TlsSpec {
+        server_name: Some(name.into()),
+        ca_bundle: Some(authority.pem().into()),
+        ..TlsSpec::default()
+    };
     LdapSpec { encryption, tls, ..spec() }
 }
 

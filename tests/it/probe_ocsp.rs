@@ -5,7 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{Router, body::Bytes, routing::any};
 use bongsu::{
     adapters::probe::NetworkProber,
-    domain::Outcome::{Expiring, Ok as Good, Unjudged, Unreachable, Wrong},
+    domain::{
+        Outcome::{Expiring, Ok as Good, Unjudged, Unreachable, Wrong},
+        Sign,
+    },
     ports::{
         CheckKind, Clock, NonceRule, OcspCanary, OcspMethod, OcspSpec, Prober, Reading, Revocation, Scheme,
         TlsSpec,
@@ -139,7 +142,9 @@ async fn dates_are_judged_by_the_clock() {
     let good = || only(canary(GOOD, Revocation::Good), NonceRule::None, &authority);
     expect_reading(&probe(old.address, good()).await, Good, "");
     let at = async |ahead| probe_at(old.address, good(), ahead, PATIENT).await;
-    expect_reading(&at(2 * DAY).await, Wrong, "stale: was good until");
+    let stale = at(2 * DAY).await;
+    expect_reading(&stale, Wrong, "stale: was good until");
+    assert_eq!(stale.symptom.map(|symptom| symptom.sign), Some(Sign::Stale));
     expect_reading(&at(-DAY).await, Wrong, "thisUpdate is in the future");
     let aged = OcspSpec { max_age: Some(Duration::from_secs(3_600)), ..good() };
     expect_reading(&probe_at(old.address, aged, DAY / 2, PATIENT).await, Wrong, "older than 3600s");

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Bytes, http::StatusCode, routing::post};
 use bongsu::{
-    domain::Outcome::{Ok as Good, Refused, Slow, Unreachable, Wrong},
+    domain::{
+        Outcome::{Ok as Good, Refused, Slow, Unreachable, Wrong},
+        Sign,
+    },
     ports::{CheckKind, CheckSpec, PayloadSpec, Prober, Reading, Scheme, TlsSpec},
 };
 
@@ -55,6 +58,8 @@ async fn the_size_from_which_on_messages_are_lost_is_named() {
     let server = server_that_loses(|size| size >= 1500).await;
     let reading = sample(server.address, &payload(HELD_BACK, true)).await;
     expect_reading(&reading, Unreachable, "messages of 1500 bytes and more are lost (64 to 1400 pass)");
+    let symptom = reading.symptom.unwrap();
+    assert_eq!((symptom.sign, symptom.from_bytes), (Sign::LargeMessages, Some(1500)), "{reading:?}");
     // All were sent at the same time, and judged before the sample was over.
     assert!(reading.latency < HELD_BACK, "{reading:?}");
 }
@@ -64,6 +69,8 @@ async fn sizes_that_are_lost_in_between_are_listed() {
     let server = server_that_loses(|size| size == 512 || size == 4096).await;
     let reading = sample(server.address, &payload(HELD_BACK, true)).await;
     expect_reading(&reading, Unreachable, "messages of 512, 4096 bytes are lost (64, 1400, 1500, 8192 pass)");
+    let symptom = reading.symptom.unwrap();
+    assert_eq!((symptom.sign, symptom.from_bytes), (Sign::LargeMessages, None), "{reading:?}");
 }
 
 #[tokio::test]

@@ -56,7 +56,11 @@ async fn server(authority: &CertifiedIssuer<'static, KeyPair>, params: Certifica
 }
 
 fn spec(authority: &CertifiedIssuer<'static, KeyPair>, name: &str) -> HttpSpec {
-    let tls = TlsSpec { server_name: Some(name.into()), ca_bundle: Some(authority.pem().into()) };
+    let tls = TlsSpec {
+        server_name: Some(name.into()),
+        ca_bundle: Some(authority.pem().into()),
+        ..TlsSpec::default()
+    };
     HttpSpec { tls, ..get() }
 }
 
@@ -90,7 +94,7 @@ async fn a_certificate_for_another_name_is_refused() {
     let server = server(&authority, good_certificate()).await;
     expect(&server, spec(&authority, "other.example"), Refused, "tls: name mismatch").await;
     // Without a name in the check, the endpoint's address is what the certificate must carry.
-    let tls = TlsSpec { server_name: None, ca_bundle: Some(authority.pem().into()) };
+    let tls = TlsSpec { ca_bundle: Some(authority.pem().into()), ..TlsSpec::default() };
     expect(&server, HttpSpec { tls, ..get() }, Refused, "tls: name mismatch").await;
 }
 
@@ -152,7 +156,8 @@ async fn a_bundle_that_holds_no_certificate_is_said_before_any_sample() {
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "member.example", "tls.caBundle"),
         ("x", "not a name", "tls.serverName: not a name"),
     ] {
-        let tls = TlsSpec { server_name: Some(name.into()), ca_bundle: Some(bundle.into()) };
+        let tls =
+            TlsSpec { server_name: Some(name.into()), ca_bundle: Some(bundle.into()), ..TlsSpec::default() };
         let spec = check(PATIENT, CheckKind::Http(HttpSpec { tls, ..get() }));
         let error = prober.prepare(&endpoint(Scheme::Https, server.address), &spec).err().unwrap();
         assert!(error.to_string().contains(expected), "{error}");
@@ -170,7 +175,11 @@ async fn certificates_on(
 
 /// The same with these authorities.
 async fn certificates_by(server: &Server, authorities: &str, day: i64) -> Reading {
-    let tls = TlsSpec { server_name: Some("member.example".into()), ca_bundle: Some(authorities.into()) };
+    let tls = TlsSpec {
+        server_name: Some("member.example".into()),
+        ca_bundle: Some(authorities.into()),
+        ..TlsSpec::default()
+    };
     let spec = TlsCheckSpec { tls, expires_within: Duration::from_secs(7 * 86_400) };
     // The endpoint may be of any kind: a directory over TLS is one of TCP.
     let endpoint = endpoint(Scheme::Tcp, server.address);

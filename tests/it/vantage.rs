@@ -10,7 +10,7 @@ use axum::{Router, routing::get as on_get};
 use bongsu::{
     adapters::clock::SystemClock,
     domain::{HealthPolicy, Outcome, Recovery, RegionName, ServiceKey, Verdict, Window},
-    ports::{CheckKind, Scheme},
+    ports::{CheckKind, Reading, Scheme},
     reconcile::vantage::{MemberVerdict, Skipped, Vantage, VantageObserver, Watched},
 };
 
@@ -25,8 +25,8 @@ const INTERVAL: Duration = Duration::from_millis(200);
 struct Seen(Mutex<Vec<Outcome>>);
 
 impl VantageObserver for Seen {
-    fn sample(&self, _: &ServiceKey, _: &RegionName, _: &str, outcome: Outcome, _: Duration) {
-        self.0.lock().unwrap().push(outcome);
+    fn sample(&self, _: &ServiceKey, _: &RegionName, _: &str, reading: &Reading) {
+        self.0.lock().unwrap().push(reading.outcome);
     }
 
     fn skipped(&self, _: Skipped) {}

@@ -48,6 +48,13 @@ async fn large_packets_lost(sites: &mut Sites) {
     })
     .await;
     println!("    {said}");
+    let diagnosis = until("all vantages together say where it breaks", SOON, async || {
+        let of = "jsonpath={.status.members[?(@.region=='daejeon')].diagnosis.message}";
+        let message = sites.all[DAEGU].kubectl(&["get", "ss", &seeing.name, "-o", of]).ok()?;
+        message.contains("are lost on the path to daejeon, seen from 2 of 3 vantages").then_some(message)
+    })
+    .await;
+    println!("    {diagnosis}");
     seeing.moves_once(sites, &[DAEJEON, GWANGJU, DAEGU], "gwangju", lossy).await;
     pause(A_WHILE).await;
     blind.has_not_moved(sites, "daejeon", lossy);

@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use x509_cert::{Certificate, ext::pkix::KeyUsage};
 
 use super::{
-    Bad, NetworkProber, Phase,
+    Bad, Means, Phase,
     connect::Target,
     line::line,
     pki::{Authorities, common_name, ends, lasts},
@@ -34,7 +34,7 @@ pub(super) struct TlsProbe {
 
 impl TlsProbe {
     pub(super) fn new(
-        prober: &NetworkProber,
+        means: &Means,
         endpoint: &Endpoint,
         check: &CheckSpec,
         spec: &TlsCheckSpec,
@@ -42,12 +42,18 @@ impl TlsProbe {
         let field = |cause| ProbeError::Field { check: check.name.to_string(), field: "caBundle", cause };
         let authorities = spec.tls.ca_bundle.as_deref().map(Authorities::from_pem).transpose();
         Ok(Self {
-            target: Target::new(endpoint, check),
-            tls: prober.tls.prepare(&check.name, &endpoint.host, &spec.tls, Protocol::Other)?,
+            target: Target::new(means, endpoint, check),
+            tls: means.tls.prepare(
+                &check.name,
+                &endpoint.host,
+                &spec.tls,
+                Protocol::Other,
+                &means.secrets,
+            )?,
             authorities: authorities.map_err(field)?,
             expires_within: spec.expires_within,
             max_latency: check.max_latency,
-            clock: prober.clock.clone(),
+            clock: means.clock.clone(),
         })
     }
 

@@ -7,7 +7,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Bad, Phase, line::line, tls::tls_bad};
+use super::{Bad, DeniedRanges, Means, Phase, line::line, tls::tls_bad};
+use crate::domain::Stage;
 use crate::ports::{CheckSpec, Endpoint};
 
 /// Addresses tried for one name. 4: two of each family; each gets its share of the timeout, and a smaller share would
@@ -21,17 +22,20 @@ pub(super) struct Target {
     pub(super) port: u16,
     /// Time of the whole sample.
     pub(super) limit: Duration,
+    /// Where it never connects.
+    pub(super) denied: Arc<DeniedRanges>,
 }
 
 impl Target {
     /// Where a check reaches a member, and for how long it tries.
-    pub(super) fn new(endpoint: &Endpoint, check: &CheckSpec) -> Self {
-        Self { host: endpoint.host.clone(), port: endpoint.port, limit: check.timeout }
+    pub(super) fn new(means: &Means, endpoint: &Endpoint, check: &CheckSpec) -> Self {
+        let (host, denied) = (endpoint.host.clone(), means.denied.clone());
+        Self { host, port: endpoint.port, limit: check.timeout, denied }
     }
 
     /// Opens a connection to the first address that answers.
     pub(super) async fn connect(&self, phase: &Phase) -> Result<TcpStream, Bad> {
-        let stream = self.first("connect", phase, TcpStream::connect).await?;
+        let stream = self.first((Stage::Connect, "connect"), phase, TcpStream::connect).await?;
         // A request is one or two writes; waiting for the peer's acknowledgement would show as its latency.
         let _unchanged = stream.set_nodelay(true);
         Ok(stream)
@@ -40,7 +44,7 @@ impl Target {
     /// Does something with one address after the other until it succeeds.
     pub(super) async fn first<T, W>(
         &self,
-        doing: &'static str,
+        (stage, doing): (Stage, &'static str),
         phase: &Phase,
         attempt: impl Fn(SocketAddr) -> W,
     ) -> Result<T, Bad>
@@ -48,7 +52,7 @@ impl Target {
         W: Future<Output = io::Result<T>>,
     {
         let addresses = self.addresses(phase).await?;
-        phase.enter(doing);
+        phase.enter(stage, doing);
         // One black hole among several addresses must not use up the time of the others.
         let share = self.limit / u32::try_from(addresses.len()).unwrap_or(1);
         let mut last = Bad::unreachable(line(format_args!("name look-up of {}: no address", self.host)));
@@ -63,12 +67,19 @@ impl Target {
     }
 
     async fn addresses(&self, phase: &Phase) -> Result<Vec<SocketAddr>, Bad> {
-        phase.enter("name look-up");
+        phase.enter(Stage::Resolve, "name look-up");
         let found = lookup_host((&*self.host, self.port)).await;
         let found = found.map_err(|error| {
             Bad::unreachable(line(format_args!("name look-up of {}: {error}", self.host)))
         })?;
-        Ok(found.take(ADDRESSES_MAX).collect())
+        let found: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
+        // All of them count: a name with one good address must not lead to another one's.
+        match found.iter().find_map(|address| Some((address.ip(), self.denied.range_of(address.ip())?))) {
+            None => Ok(found),
+            Some((address, range)) => Err(Bad::unjudged(line(format_args!(
+                "{address} is not probed: it is in {range}, see --probe-denied of bongsu run"
+            )))),
+        }
     }
 }
 

@@ -24,14 +24,14 @@ use x509_cert::{
 };
 
 use super::{
-    Bad, NetworkProber, Phase,
+    Bad, Means, Phase,
     http::Carrier,
     line::line,
     pki::{Authorities, common_name, date, elements, ends, inside, lasts, timestamp, verify},
     sample,
 };
 use crate::{
-    domain::Timestamp,
+    domain::{Outcome, Stage, Timestamp},
     ports::{CheckSpec, Clock, CrlRules, CrlSpec, Endpoint, Probe, ProbeError, Reading},
 };
 
@@ -88,7 +88,7 @@ struct Seen {
 
 impl CrlProbe {
     pub(super) fn new(
-        prober: &NetworkProber,
+        means: &Means,
         endpoint: &Endpoint,
         check: &CheckSpec,
         spec: &CrlSpec,
@@ -99,18 +99,18 @@ impl CrlProbe {
             cause,
         })?;
         Ok(Self {
-            carrier: Carrier::new(prober, endpoint, check, &spec.tls, spec.max_bytes)?,
+            carrier: Carrier::new(means, endpoint, check, &spec.tls, spec.max_bytes)?,
             timeout: check.timeout,
             max_latency: check.max_latency,
             path: spec.path.clone(),
             judge,
-            clock: prober.clock.clone(),
+            clock: means.clock.clone(),
         })
     }
 
     async fn once(&self, phase: &Phase) -> Result<(), Bad> {
         let body = self.carrier.get(&self.path, phase).await?;
-        phase.enter("judgement");
+        phase.enter(Stage::Judgement, "judgement");
         self.judge.judge(&body, self.clock.wall())
     }
 }
@@ -209,13 +209,18 @@ impl ListJudge {
         let age = now.since(list.this_update);
         if let Some(max) = self.rules.max_age.filter(|max| age > *max) {
             let made = date(list.this_update);
-            return Err(Bad::wrong(line(format_args!("is stale: from {made}, older than {max:?}"))));
+            return Err(Bad::stale(line(format_args!("is stale: from {made}, older than {max:?}"))));
         }
         match list.next_update {
             Some(until) => {
                 let lifetime = until.since(list.this_update);
                 let early = lifetime * u32::from(self.rules.lifetime_left_percent) / 100;
-                lasts("the list of revoked certificates", until, now, early)
+                lasts("the list of revoked certificates", until, now, early).map_err(|bad| {
+                    match bad.outcome {
+                        Outcome::Wrong => Bad::stale(bad.detail),
+                        _ => bad,
+                    }
+                })
             }
             None if self.rules.max_age.is_some() => Ok(()),
             // RFC 5280 §5.1.2.5 requires it; without it nobody can say that the list is fresh.
@@ -230,11 +235,11 @@ impl Seen {
         let order = |number: &Option<Vec<u8>>| number.as_ref().map(|bytes| (bytes.len(), bytes.clone()));
         match (order(&self.number), order(&before.number)) {
             (Some(now), Some(earlier)) if now < earlier => {
-                Err(Bad::wrong("its number went down: an older list".to_owned()))
+                Err(Bad::stale("its number went down: an older list".to_owned()))
             }
             (Some(_), Some(_)) => Ok(()),
             _ if self.this_update < before.this_update => {
-                Err(Bad::wrong("it is older than the one before".to_owned()))
+                Err(Bad::stale("it is older than the one before".to_owned()))
             }
             _ => Ok(()),
         }

@@ -10,12 +10,13 @@ use bytes::Bytes;
 use http::{Request, Uri};
 
 use super::{
-    Bad, NetworkProber, Phase,
+    Bad, Means, Phase,
     http::Carrier,
     json::{find, parse, text},
     line::line,
     sample,
 };
+use crate::domain::Stage;
 use crate::ports::{CheckSpec, Clock, DidResolve, DidSpec, DidStatus, Endpoint, Probe, ProbeError, Reading};
 use head::Head;
 
@@ -35,7 +36,7 @@ pub(super) struct DidProbe {
 
 impl DidProbe {
     pub(super) fn new(
-        prober: &NetworkProber,
+        means: &Means,
         endpoint: &Endpoint,
         check: &CheckSpec,
         spec: &DidSpec,
@@ -50,13 +51,13 @@ impl DidProbe {
             })?;
         }
         Ok(Self {
-            carrier: Carrier::new(prober, endpoint, check, tls, ANSWER_BYTES_MAX)?,
+            carrier: Carrier::new(means, endpoint, check, tls, ANSWER_BYTES_MAX)?,
             timeout: check.timeout,
             max_latency: check.max_latency,
             resolve: resolve.clone(),
             statuses: statuses.clone(),
             head: head.clone().map(Head::new),
-            clock: prober.clock.clone(),
+            clock: means.clock.clone(),
         })
     }
 
@@ -81,7 +82,7 @@ impl DidProbe {
 
     async fn document(&self, resolve: &DidResolve, phase: &Phase) -> Result<(), Bad> {
         let body = self.carrier.get(&resolve.path, phase).await?;
-        phase.enter("judgement");
+        phase.enter(Stage::Judgement, "judgement");
         document::judge(&parse(&body)?, resolve)
     }
 
@@ -90,7 +91,7 @@ impl DidProbe {
         *request.uri_mut() =
             status.path.parse().map_err(|error| Bad::wrong(line(format_args!("path: {error}"))))?;
         let answer = self.carrier.send(request, phase).await?;
-        phase.enter("judgement");
+        phase.enter(Stage::Judgement, "judgement");
         let judged = judge_status(status, answer.status().as_u16(), answer.body());
         judged.map_err(|said| Bad::wrong(line(format_args!("{said} ({})", status.path))))
     }
@@ -100,7 +101,7 @@ impl DidProbe {
             Some(question) => self.carrier.post(head.path(), "application/json", question, phase).await?,
             None => self.carrier.get(head.path(), phase).await?,
         };
-        phase.enter("judgement");
+        phase.enter(Stage::Judgement, "judgement");
         head.judge(&parse(&body)?, self.clock.tick(), self.clock.wall())
     }
 }

@@ -21,11 +21,12 @@ use tokio::{
 };
 
 use super::{
-    Bad, Phase,
+    Bad, Means, Phase,
     connect::{Target, io_bad},
     line::line,
     sample,
 };
+use crate::domain::Stage;
 use crate::ports::{CheckSpec, DnsRecord, DnsSpec, DnsTransport, Endpoint, Probe, ProbeError, Reading};
 
 /// Bytes of a datagram that are read. A server sends at most 512 to who does not say otherwise (RFC 1035 §4.2.1);
@@ -55,10 +56,15 @@ enum Reply {
 }
 
 impl DnsProbe {
-    pub(super) fn new(endpoint: &Endpoint, check: &CheckSpec, spec: &DnsSpec) -> Result<Self, ProbeError> {
+    pub(super) fn new(
+        means: &Means,
+        endpoint: &Endpoint,
+        check: &CheckSpec,
+        spec: &DnsSpec,
+    ) -> Result<Self, ProbeError> {
         let wrong = |field, cause| ProbeError::Field { check: check.name.to_string(), field, cause };
         Ok(Self {
-            target: Target::new(endpoint, check),
+            target: Target::new(means, endpoint, check),
             transport: spec.transport,
             judge: Judge::new(spec).map_err(|(field, cause)| wrong(field, cause))?,
             max_latency: check.max_latency,
@@ -80,12 +86,12 @@ impl DnsProbe {
     }
 
     async fn by_udp(&self, query: &[u8], phase: &Phase) -> Result<Vec<u8>, Bad> {
-        self.target.first("udp", phase, |server| datagram(server, query)).await
+        self.target.first((Stage::Answer, "udp"), phase, |server| datagram(server, query)).await
     }
 
     async fn by_tcp(&self, query: &[u8], phase: &Phase) -> Result<Vec<u8>, Bad> {
         let mut stream = self.target.connect(phase).await?;
-        phase.enter("tcp");
+        phase.enter(Stage::Answer, "tcp");
         let exchange = async {
             let length = u16::try_from(query.len()).map_err(io::Error::other)?;
             stream.write_all(&[&length.to_be_bytes(), query].concat()).await?;

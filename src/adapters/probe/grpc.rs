@@ -26,13 +26,14 @@ use prost::Message;
 use tokio::task::JoinSet;
 
 use super::{
-    Bad, NetworkProber, Phase,
+    Bad, Means, Phase,
     connect::Target,
     http::{HEAD_BYTES_MAX, authority, http_bad, own_headers, stream, tls_of},
     line::line,
     sample,
     tls::{Protocol, Tls},
 };
+use crate::domain::Stage;
 use crate::ports::{CheckSpec, Endpoint, GrpcSpec, Probe, ProbeError, Reading, Scheme};
 
 /// The method that is called.
@@ -74,15 +75,15 @@ pub(super) struct GrpcProbe {
 
 impl GrpcProbe {
     pub(super) fn new(
-        prober: &NetworkProber,
+        means: &Means,
         endpoint: &Endpoint,
         check: &CheckSpec,
         spec: &GrpcSpec,
     ) -> Result<Self, ProbeError> {
         let wrong = |cause| ProbeError::Field { check: check.name.to_string(), field: "endpoint", cause };
         Ok(Self {
-            target: Target::new(endpoint, check),
-            tls: tls_of(prober, endpoint, check, &spec.tls, Protocol::H2)?,
+            target: Target::new(means, endpoint, check),
+            tls: tls_of(means, endpoint, check, &spec.tls, Protocol::H2)?,
             request: request(endpoint, check, &spec.service).map_err(wrong)?,
             max_latency: check.max_latency,
         })
@@ -90,7 +91,7 @@ impl GrpcProbe {
 
     async fn once(&self, phase: &Phase) -> Result<(), Bad> {
         let stream = stream(&self.target, self.tls.as_ref(), phase).await?;
-        phase.enter("http/2 handshake");
+        phase.enter(Stage::Connect, "http/2 handshake");
         // What hyper does beside our own work ends with the sample, whatever the peer leaves undone.
         let tasks = Arc::new(Mutex::new(JoinSet::new()));
         let mut builder = Builder::new(Tasks(Arc::downgrade(&tasks)));
@@ -105,10 +106,10 @@ impl GrpcProbe {
     }
 
     async fn exchange(&self, mut sender: SendRequest<Full<Bytes>>, phase: &Phase) -> Result<(), Bad> {
-        phase.enter("request");
+        phase.enter(Stage::Answer, "request");
         sender.ready().await.map_err(|error| bad(&error))?;
         let answer = sender.send_request(self.request.clone()).await.map_err(|error| bad(&error))?;
-        phase.enter("answer");
+        phase.enter(Stage::Body, "answer");
         answered(answer).await
     }
 }

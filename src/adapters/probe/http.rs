@@ -20,17 +20,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Bad, NetworkProber, Phase,
+    Bad, Means, Phase,
     connect::Target,
     expect::Expect,
     json,
     line::line,
     sample,
+    secrets::SecretValues,
     tls::{Protocol, Tls},
 };
 use crate::{
-    domain::Outcome,
-    ports::{CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Reading, Scheme, TlsSpec},
+    domain::Stage,
+    ports::{CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Reading, Scheme, SecretRef, TlsSpec},
 };
 
 /// Bytes of an answer's head, and of what is read from the connection at once. 64 KiB: servers refuse requests with
@@ -89,18 +90,18 @@ type Connection = http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
 
 impl HttpProbe {
     pub(super) fn new(
-        prober: &NetworkProber,
+        means: &Means,
         endpoint: &Endpoint,
         check: &CheckSpec,
         spec: &HttpSpec,
     ) -> Result<Self, ProbeError> {
-        let tls = tls_of(prober, endpoint, check, &spec.tls, Protocol::Http1)?;
-        let expect = spec.expect.as_ref().map(|source| prober.expressions.compile(source)).transpose();
+        let tls = tls_of(means, endpoint, check, &spec.tls, Protocol::Http1)?;
+        let expect = spec.expect.as_ref().map(|source| means.expressions.compile(source)).transpose();
         let expect = expect.map_err(|cause| ProbeError::Expect { check: check.name.to_string(), cause })?;
         Ok(Self {
-            target: Target::new(endpoint, check),
+            target: Target::new(means, endpoint, check),
             tls,
-            request: request(endpoint, check, spec)?,
+            request: request(&means.secrets, endpoint, check, spec)?,
             judge: Judge {
                 expected_status: spec.expected_status.clone(),
                 expect,
@@ -146,10 +147,10 @@ impl HttpProbe {
     }
 
     async fn exchange(&self, sender: &mut SendRequest<Full<Bytes>>, phase: &Phase) -> Result<(), Bad> {
-        phase.enter("request");
+        phase.enter(Stage::Answer, "request");
         sender.ready().await.map_err(|error| http_bad(&error))?;
         let answer = sender.send_request(self.request.clone()).await.map_err(|error| http_bad(&error))?;
-        phase.enter("body");
+        phase.enter(Stage::Body, "body");
         self.judge.answer(answer).await
     }
 }
@@ -220,10 +221,10 @@ pub(super) async fn fetch(
 ) -> Result<Response<Vec<u8>>, Bad> {
     let (mut sender, connection) = open(target, tls, phase).await?;
     let exchange = async {
-        phase.enter("request");
+        phase.enter(Stage::Answer, "request");
         sender.ready().await.map_err(|error| http_bad(&error))?;
         let answer = sender.send_request(request).await.map_err(|error| http_bad(&error))?;
-        phase.enter("body");
+        phase.enter(Stage::Body, "body");
         let (head, body) = answer.into_parts();
         Ok(Response::from_parts(head, read(body, max_body_bytes, true).await?))
     };
@@ -245,7 +246,7 @@ impl Carrier {
     /// # Errors
     /// The endpoint or its TLS options cannot be used.
     pub(super) fn new(
-        prober: &NetworkProber,
+        means: &Means,
         endpoint: &Endpoint,
         check: &CheckSpec,
         tls: &TlsSpec,
@@ -258,8 +259,8 @@ impl Carrier {
             cause,
         })?;
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        let tls = tls_of(prober, endpoint, check, tls, Protocol::Http1)?;
-        Ok(Self { target: Target::new(endpoint, check), tls, headers, max_body_bytes })
+        let tls = tls_of(means, endpoint, check, tls, Protocol::Http1)?;
+        Ok(Self { target: Target::new(means, endpoint, check), tls, headers, max_body_bytes })
     }
 
     /// Gets what is at a path.
@@ -315,14 +316,17 @@ impl Carrier {
 
 /// What a check over HTTP needs for TLS, if it is made over TLS.
 pub(super) fn tls_of(
-    prober: &NetworkProber,
+    means: &Means,
     endpoint: &Endpoint,
     check: &CheckSpec,
     spec: &TlsSpec,
     protocol: Protocol,
 ) -> Result<Option<Tls>, ProbeError> {
     match endpoint.scheme {
-        Scheme::Https => prober.tls.prepare(&check.name, &endpoint.host, spec, protocol).map(Some),
+        Scheme::Https => {
+            let tls = means.tls.prepare(&check.name, &endpoint.host, spec, protocol, &means.secrets);
+            tls.map(Some)
+        }
         Scheme::Http | Scheme::Tcp => Ok(None),
     }
 }
@@ -356,7 +360,7 @@ pub(super) fn http_bad(error: &hyper::Error) -> Bad {
     if error.is_parse() {
         let detail = line(format_args!("not an HTTP answer: {error}"));
         // Also what a server sends into an idle connection before it closes it.
-        return Bad { outcome: Outcome::Wrong, detail, transport: true };
+        return Bad { transport: true, ..Bad::wrong(detail) };
     }
     let cause = std::error::Error::source(error);
     match cause.and_then(|cause| cause.downcast_ref::<std::io::Error>()) {
@@ -369,6 +373,7 @@ pub(super) fn http_bad(error: &hyper::Error) -> Bad {
 }
 
 fn request(
+    secrets: &SecretValues,
     endpoint: &Endpoint,
     check: &CheckSpec,
     spec: &HttpSpec,
@@ -393,6 +398,8 @@ fn request(
         let (name, value) = user_header(name, value).map_err(|cause| wrong("headers", cause))?;
         headers.append(name, value);
     }
+    let secret = secret_headers(secrets, &spec.secret_headers).map_err(|cause| wrong("headers", cause))?;
+    headers.extend(secret);
     Ok(request)
 }
 
@@ -419,6 +426,22 @@ pub(super) fn own_headers(
     headers.insert(header::USER_AGENT, value(concat!("bongsu/", env!("CARGO_PKG_VERSION")))?);
     headers.insert(MARK, value(&check.name)?);
     Ok(())
+}
+
+/// Headers whose values are in Secrets, as far as those were read; they are in no log.
+pub(super) fn secret_headers(
+    secrets: &SecretValues,
+    headers: &[(String, SecretRef)],
+) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let known = headers.iter().filter_map(|(name, secret)| Some((name, secrets.get(secret)?)));
+    let header = |(name, value): (&String, &Arc<[u8]>)| {
+        // What is no text is no header value either.
+        let value = std::str::from_utf8(value).unwrap_or("\0").trim_end_matches('\n');
+        let (name, mut value) = user_header(name, value)?;
+        value.set_sensitive(true);
+        Ok((name, value))
+    };
+    known.map(header).collect()
 }
 
 /// A header that users may set.

@@ -16,31 +16,41 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    Bad, NetworkProber, Phase,
+    Bad, Means, Phase,
     connect::Target,
     line::line,
     sample,
     tls::{Protocol, Tls},
 };
-use crate::ports::{CheckSpec, Clock, Endpoint, LdapEncryption, LdapSpec, Probe, ProbeError, Reading};
+use crate::domain::Stage;
+use crate::ports::{
+    CheckSpec, Clock, Endpoint, LdapBind, LdapEncryption, LdapSpec, Probe, ProbeError, Reading,
+};
 use ber::Malformed;
 use conversation::Conversation;
 use found::{ENTRIES_MAX, Found, Judge};
 use messages::{
-    BIND_RESPONSE, INTERMEDIATE_RESPONSE, SEARCH_DONE, SEARCH_ENTRY, SEARCH_REFERENCE, Search, bind,
-    malformed, succeeded,
+    BIND_RESPONSE, INTERMEDIATE_RESPONSE, INVALID_CREDENTIALS, SEARCH_DONE, SEARCH_ENTRY, SEARCH_REFERENCE,
+    Search, bind, malformed, succeeded,
 };
 
 /// The `ldap` check of one member.
 pub(super) struct LdapProbe {
     target: Target,
     encryption: Encryption,
+    bind: Bind,
     /// The request.
     search: Vec<u8>,
     judge: Judge,
     bytes_max: usize,
     max_latency: Option<Duration>,
     clock: Arc<dyn Clock>,
+}
+
+/// The request to bind. Has no `Debug`, so that it gets into no log.
+struct Bind {
+    request: Vec<u8>,
+    by_password: bool,
 }
 
 enum Encryption {
@@ -51,7 +61,7 @@ enum Encryption {
 
 impl LdapProbe {
     pub(super) fn new(
-        prober: &NetworkProber,
+        means: &Means,
         endpoint: &Endpoint,
         check: &CheckSpec,
         spec: &LdapSpec,
@@ -68,19 +78,21 @@ impl LdapProbe {
             // The server need not work on when the sample has ended.
             seconds_max: u32::try_from(check.timeout.as_secs()).unwrap_or(u32::MAX).saturating_add(1),
         };
-        let tls = || prober.tls.prepare(&check.name, &endpoint.host, &spec.tls, Protocol::Other);
+        let tls =
+            || means.tls.prepare(&check.name, &endpoint.host, &spec.tls, Protocol::Other, &means.secrets);
         Ok(Self {
-            target: Target::new(endpoint, check),
+            target: Target::new(means, endpoint, check),
             encryption: match spec.encryption {
                 LdapEncryption::None => Encryption::None,
                 LdapEncryption::StartTls => Encryption::StartTls(tls()?),
                 LdapEncryption::Ldaps => Encryption::Ldaps(tls()?),
             },
+            bind: Bind::new(spec.bind.as_ref(), means),
             search: search.encode(),
             judge: Judge::new(spec).map_err(wrong)?,
             bytes_max: spec.max_bytes,
             max_latency: check.max_latency,
-            clock: prober.clock.clone(),
+            clock: means.clock.clone(),
         })
     }
 
@@ -97,7 +109,7 @@ impl LdapProbe {
                 self.look(Conversation::new(stream, self.bytes_max), phase).await?
             }
         };
-        phase.enter("judgement");
+        phase.enter(Stage::Judgement, "judgement");
         self.judge.judge(&found, self.clock.wall())
     }
 
@@ -106,10 +118,10 @@ impl LdapProbe {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        phase.enter("bind");
-        conversation.send(&bind()).await?;
-        conversation.success("bind", BIND_RESPONSE).await?;
-        phase.enter("search");
+        phase.enter(Stage::Answer, "bind");
+        conversation.send(&self.bind.request).await?;
+        conversation.success("bind", BIND_RESPONSE).await.map_err(|bad| self.bind.refused(bad))?;
+        phase.enter(Stage::Answer, "search");
         conversation.send(&self.search).await?;
         let mut found = Found::default();
         loop {
@@ -127,6 +139,23 @@ impl LdapProbe {
         }
         conversation.end().await;
         Ok(found)
+    }
+}
+
+impl Bind {
+    fn new(spec: Option<&LdapBind>, means: &Means) -> Self {
+        let known = spec.and_then(|spec| Some((&*spec.name, &**means.secrets.get(&spec.password)?)));
+        let (name, password) = known.unwrap_or(("", b""));
+        Self { request: bind(name, password), by_password: spec.is_some() }
+    }
+
+    /// A password that is not taken may be wrong here as well as there: while it is changed in one place after the other, no member may
+    /// be called failed because of it.
+    fn refused(&self, bad: Bad) -> Bad {
+        match self.by_password && bad.detail.contains(INVALID_CREDENTIALS) {
+            true => Bad::unjudged(line(format_args!("{}: correct the Secret, or the directory", bad.detail))),
+            false => bad,
+        }
     }
 }
 

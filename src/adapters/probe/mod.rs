@@ -6,6 +6,7 @@
 mod chain;
 mod connect;
 mod crl;
+mod denied;
 mod did;
 mod dns;
 mod expect;
@@ -18,9 +19,11 @@ mod ldap;
 mod line;
 mod ocsp;
 mod payload;
+mod phase;
 mod pki;
 mod promql;
 mod random;
+mod secrets;
 mod shared;
 mod tcp;
 mod timestamp;
@@ -28,56 +31,88 @@ mod tls;
 mod transaction;
 mod verifier;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    domain::Outcome,
-    ports::{CheckKind, CheckSpec, Clock, Endpoint, Probe, ProbeError, Prober, Reading},
+    domain::{Outcome, Sign, Stage, Symptom},
+    ports::{CheckKind, CheckSpec, Clock, Endpoint, Probe, ProbeError, Prober, Reading, Resources},
 };
+pub use denied::DeniedRanges;
 use expect::Expressions;
 use line::line;
+use phase::Phase;
+use secrets::{SecretProbe, SecretValues};
 use tls::TlsConfigs;
 
 /// Makes probes that use this host's network. Keep one for the whole process: probes share what is equal among them.
 pub struct NetworkProber {
+    means: Means,
+    resources: Option<Arc<dyn Resources>>,
+}
+
+/// What probes are made with.
+#[derive(Clone)]
+struct Means {
     clock: Arc<dyn Clock>,
-    tls: TlsConfigs,
-    expressions: Expressions,
+    tls: Arc<TlsConfigs>,
+    expressions: Arc<Expressions>,
+    secrets: SecretValues,
+    denied: Arc<DeniedRanges>,
 }
 
 impl NetworkProber {
-    /// A prober that judges dates by this clock.
+    /// A prober that judges dates by this clock. It has no Secrets: a check that needs one runs without it. It probes nothing in the
+    /// usual [`DeniedRanges`].
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, tls: TlsConfigs::default(), expressions: Expressions::default() }
+        let secrets = SecretValues::default();
+        let (tls, expressions, denied) = (Arc::default(), Arc::default(), Arc::default());
+        let means = Means { clock, tls, expressions, secrets, denied };
+        Self { means, resources: None }
+    }
+
+    /// Probes nothing in these ranges.
+    #[must_use]
+    pub fn without(self, denied: DeniedRanges) -> Self {
+        Self { means: Means { denied: Arc::new(denied), ..self.means }, ..self }
+    }
+
+    /// Reads Secrets here.
+    #[must_use]
+    pub fn with_secrets_of(self, resources: Arc<dyn Resources>) -> Self {
+        Self { resources: Some(resources), ..self }
     }
 }
 
 impl Prober for NetworkProber {
     fn prepare(&self, endpoint: &Endpoint, check: &CheckSpec) -> Result<Arc<dyn Probe>, ProbeError> {
         let endpoint = &check.at(endpoint);
-        Ok(match &check.kind {
-            CheckKind::Http(spec) => Arc::new(http::HttpProbe::new(self, endpoint, check, spec)?),
-            CheckKind::Tcp => Arc::new(tcp::TcpProbe::new(endpoint, check)),
-            CheckKind::Tls(spec) => Arc::new(chain::TlsProbe::new(self, endpoint, check, spec)?),
-            CheckKind::Ocsp(spec) => Arc::new(ocsp::OcspProbe::new(self, endpoint, check, spec)?),
-            CheckKind::Crl(spec) => Arc::new(crl::CrlProbe::new(self, endpoint, check, spec)?),
-            CheckKind::Timestamp(spec) => {
-                Arc::new(timestamp::TimestampProbe::new(self, endpoint, check, spec)?)
+        match &self.resources {
+            Some(resources) if !check.kind.secrets().is_empty() => {
+                Ok(Arc::new(SecretProbe::new(&self.means, resources.clone(), endpoint, check)?))
             }
-            CheckKind::Ldap(spec) => Arc::new(ldap::LdapProbe::new(self, endpoint, check, spec)?),
-            CheckKind::Payload(spec) => Arc::new(payload::PayloadProbe::new(self, endpoint, check, spec)?),
-            CheckKind::Grpc(spec) => Arc::new(grpc::GrpcProbe::new(self, endpoint, check, spec)?),
-            CheckKind::Dns(spec) => Arc::new(dns::DnsProbe::new(endpoint, check, spec)?),
-            CheckKind::Did(spec) => Arc::new(did::DidProbe::new(self, endpoint, check, spec)?),
-            CheckKind::Verifier(spec) => Arc::new(verifier::VerifierProbe::new(self, endpoint, check, spec)?),
-        })
+            _ => prepare(&self.means, endpoint, check),
+        }
     }
+}
+
+fn prepare(means: &Means, endpoint: &Endpoint, check: &CheckSpec) -> Result<Arc<dyn Probe>, ProbeError> {
+    Ok(match &check.kind {
+        CheckKind::Http(spec) => Arc::new(http::HttpProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Tcp => Arc::new(tcp::TcpProbe::new(means, endpoint, check)),
+        CheckKind::Tls(spec) => Arc::new(chain::TlsProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Ocsp(spec) => Arc::new(ocsp::OcspProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Crl(spec) => Arc::new(crl::CrlProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Timestamp(spec) => Arc::new(timestamp::TimestampProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Ldap(spec) => Arc::new(ldap::LdapProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Payload(spec) => Arc::new(payload::PayloadProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Grpc(spec) => Arc::new(grpc::GrpcProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Dns(spec) => Arc::new(dns::DnsProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Did(spec) => Arc::new(did::DidProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Verifier(spec) => Arc::new(verifier::VerifierProbe::new(means, endpoint, check, spec)?),
+    })
 }
 
 /// A sample that is not good.
@@ -87,67 +122,51 @@ struct Bad {
     detail: String,
     /// The connection failed, not the answer: on a connection that was kept, this says nothing about the member.
     transport: bool,
+    /// What kind of fault it is.
+    sign: Sign,
+    /// Bytes of the smallest message that is lost.
+    from_bytes: Option<u32>,
 }
 
 impl Bad {
-    fn wrong(detail: String) -> Self {
-        Self { outcome: Outcome::Wrong, detail, transport: false }
+    const fn new(outcome: Outcome, detail: String) -> Self {
+        let transport = matches!(outcome, Outcome::Refused | Outcome::Unreachable);
+        let sign = match outcome {
+            Outcome::Slow => Sign::Slow,
+            Outcome::Expiring => Sign::Expiring,
+            _ => Sign::Plain,
+        };
+        Self { outcome, detail, transport, sign, from_bytes: None }
     }
 
-    fn expiring(detail: String) -> Self {
-        Self { outcome: Outcome::Expiring, detail, transport: false }
+    const fn wrong(detail: String) -> Self {
+        Self::new(Outcome::Wrong, detail)
     }
 
-    fn unjudged(detail: String) -> Self {
-        Self { outcome: Outcome::Unjudged, detail, transport: false }
+    /// Right in itself, and old.
+    fn stale(detail: String) -> Self {
+        Self { sign: Sign::Stale, ..Self::new(Outcome::Wrong, detail) }
     }
 
-    fn refused(detail: String) -> Self {
-        Self { outcome: Outcome::Refused, detail, transport: true }
+    const fn expiring(detail: String) -> Self {
+        Self::new(Outcome::Expiring, detail)
     }
 
-    fn unreachable(detail: String) -> Self {
-        Self { outcome: Outcome::Unreachable, detail, transport: true }
+    const fn unjudged(detail: String) -> Self {
+        Self::new(Outcome::Unjudged, detail)
+    }
+
+    const fn refused(detail: String) -> Self {
+        Self::new(Outcome::Refused, detail)
+    }
+
+    const fn unreachable(detail: String) -> Self {
+        Self::new(Outcome::Unreachable, detail)
     }
 
     /// The same, said of a step of several.
     fn in_step(self, step: &str) -> Self {
         Self { detail: line(format_args!("step {step}: {}", self.detail)), ..self }
-    }
-}
-
-/// How far a sample has come: what a timeout is blamed on.
-struct Phase(Mutex<Place>);
-
-/// The step, of a sample that has several, and what is done in it.
-struct Place {
-    step: Option<Arc<str>>,
-    doing: &'static str,
-}
-
-impl Default for Phase {
-    fn default() -> Self {
-        Self(Mutex::new(Place { step: None, doing: "start" }))
-    }
-}
-
-impl Phase {
-    /// A step of several begins.
-    fn begin(&self, step: &Arc<str>) {
-        let place = Place { step: Some(step.clone()), doing: "start" };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
-    }
-
-    fn enter(&self, phase: &'static str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).doing = phase;
-    }
-
-    fn name(&self) -> String {
-        let place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &place.step {
-            Some(step) => format!("step {step}: {}", place.doing),
-            None => place.doing.to_owned(),
-        }
     }
 }
 
@@ -164,15 +183,26 @@ where
     let start = Instant::now();
     let ended = timeout(limit, work(Arc::clone(&phase))).await;
     let latency = start.elapsed();
-    let (outcome, detail) = match ended {
-        Err(_) => (Outcome::Unreachable, line(format_args!("no answer within {limit:?} ({})", phase.name()))),
-        Ok(Err(bad)) => (bad.outcome, bad.detail),
-        Ok(Ok(())) => match max_latency.filter(|max| latency > *max) {
-            Some(max) => {
-                (Outcome::Slow, line(format_args!("took {} ms, limit {max:?}", latency.as_millis())))
-            }
-            None => (Outcome::Ok, String::new()),
-        },
+    let stages = phase.ends();
+    let bad = match ended {
+        Err(_) => {
+            Some(Bad::unreachable(line(format_args!("no answer within {limit:?} ({})", phase.doing()))))
+        }
+        Ok(Err(bad)) => Some(bad),
+        Ok(Ok(())) => max_latency.filter(|max| latency > *max).map(|max| {
+            let took = latency.as_millis();
+            Bad::new(Outcome::Slow, line(format_args!("took {took} ms, limit {max:?} ({stages})")))
+        }),
     };
-    Reading { outcome, latency, detail }
+    let symptom = bad.as_ref().map(|bad| Symptom {
+        stage: match bad.outcome {
+            Outcome::Slow => stages.longest(),
+            Outcome::Refused | Outcome::Unreachable => phase.stage(),
+            _ => Stage::Judgement,
+        },
+        sign: bad.sign,
+        from_bytes: bad.from_bytes,
+    });
+    let (outcome, detail) = bad.map_or_else(Default::default, |bad| (bad.outcome, bad.detail));
+    Reading { outcome, latency, detail, stages, symptom }
 }

@@ -8,9 +8,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{Bad, NetworkProber, Phase, http::Carrier, line::line, pki::Authorities, sample};
+use super::{Bad, Means, Phase, http::Carrier, line::line, pki::Authorities, sample};
 use crate::{
-    domain::Outcome,
+    domain::{Outcome, Stage},
     ports::{CheckSpec, Clock, Endpoint, OcspCanary, OcspMethod, OcspSpec, Probe, ProbeError, Reading},
 };
 pub(super) use answer::Judge;
@@ -34,7 +34,7 @@ pub(super) struct OcspProbe {
 
 impl OcspProbe {
     pub(super) fn new(
-        prober: &NetworkProber,
+        means: &Means,
         endpoint: &Endpoint,
         check: &CheckSpec,
         spec: &OcspSpec,
@@ -43,12 +43,12 @@ impl OcspProbe {
         // Only the CA that issued the canaries may say who answers for it (RFC 6960 §4.2.2.2).
         let issuer = Authorities::from_pem(&spec.issuer).map_err(wrong)?.first();
         Ok(Self {
-            carrier: Carrier::new(prober, endpoint, check, &spec.tls, ANSWER_BYTES_MAX)?,
+            carrier: Carrier::new(means, endpoint, check, &spec.tls, ANSWER_BYTES_MAX)?,
             timeout: check.timeout,
             max_latency: check.max_latency,
             spec: spec.clone(),
             issuer,
-            clock: prober.clock.clone(),
+            clock: means.clock.clone(),
         })
     }
 
@@ -77,7 +77,7 @@ impl OcspProbe {
                 self.carrier.post(&self.spec.path, REQUEST, question.der().to_vec(), phase).await
             }
         };
-        phase.enter("judgement");
+        phase.enter(Stage::Judgement, "judgement");
         let judge = Judge { spec: &self.spec, issuer: &self.issuer, now: self.clock.wall() };
         let judged = answer.and_then(|body| judge.answer(&body, &question, canary.expected));
         judged.map_err(|bad| Bad { detail: about(&bad.detail, canary, method), ..bad })

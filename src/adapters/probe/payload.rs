@@ -8,9 +8,9 @@ use bytes::Bytes;
 use futures::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use super::{Bad, NetworkProber, Phase, http::Carrier, line::line, sample};
+use super::{Bad, Means, Phase, http::Carrier, line::line, sample};
 use crate::{
-    domain::Outcome,
+    domain::{Outcome, Sign, Stage},
     ports::{CheckSpec, Endpoint, PayloadSpec, Probe, ProbeError, Reading},
 };
 
@@ -36,14 +36,14 @@ type Sent = (usize, Result<Duration, Bad>);
 
 impl PayloadProbe {
     pub(super) fn new(
-        prober: &NetworkProber,
+        means: &Means,
         endpoint: &Endpoint,
         check: &CheckSpec,
         spec: &PayloadSpec,
     ) -> Result<Self, ProbeError> {
         let largest = spec.messages.last().map_or(0, Bytes::len);
         Ok(Self {
-            carrier: Carrier::new(prober, endpoint, check, &spec.tls, largest.max(ANSWER_BYTES))?,
+            carrier: Carrier::new(means, endpoint, check, &spec.tls, largest.max(ANSWER_BYTES))?,
             path: spec.path.clone(),
             messages: spec.messages.clone(),
             echo: spec.echo,
@@ -53,7 +53,7 @@ impl PayloadProbe {
     }
 
     async fn once(&self, phase: &Phase) -> Result<(), Bad> {
-        phase.enter("messages");
+        phase.enter(Stage::Answer, "messages");
         let sent = self.messages.iter().map(async |message| (message.len(), self.send(message).await));
         judge(join_all(sent).await, self.max_latency)
     }
@@ -64,7 +64,7 @@ impl PayloadProbe {
         let answer =
             timeout(limit, self.carrier.post(&self.path, "text/plain", message.clone(), &phase)).await;
         let answer = answer.map_err(|_| {
-            Bad::unreachable(line(format_args!("no answer within {limit:?} ({})", phase.name())))
+            Bad::unreachable(line(format_args!("no answer within {limit:?} ({})", phase.doing())))
         })??;
         match !self.echo || answer == *message {
             true => Ok(start.elapsed()),
@@ -89,7 +89,9 @@ fn judge(sent: Vec<Sent>, max_latency: Option<Duration>) -> Result<(), Bad> {
     let passed = of(|result| result.is_ok());
     let lost = of(is_lost);
     if !passed.is_empty() && !lost.is_empty() {
-        return Err(Bad::unreachable(describe(&passed, &lost, sent.len())));
+        let from_bytes = begin_to_be_lost(&passed, &lost).and_then(|size| u32::try_from(size).ok());
+        let lost = Bad::unreachable(describe(&passed, &lost, sent.len()));
+        return Err(Bad { sign: Sign::LargeMessages, from_bytes, ..lost });
     }
     let mut slow = None;
     for (size, result) in sent {
@@ -109,7 +111,7 @@ fn judge(sent: Vec<Sent>, max_latency: Option<Duration>) -> Result<(), Bad> {
     match slow {
         Some((size, took, max)) => {
             let detail = format!("message of {size} bytes: took {} ms, limit {max:?}", took.as_millis());
-            Err(Bad { outcome: Outcome::Slow, detail, transport: false })
+            Err(Bad::new(Outcome::Slow, detail))
         }
         None => Ok(()),
     }
@@ -120,15 +122,20 @@ fn is_lost(result: &Result<Duration, Bad>) -> bool {
     result.as_ref().is_err_and(|bad| bad.outcome == Outcome::Unreachable)
 }
 
+/// Size from which on all are lost, where all smaller ones pass or are not known to be lost.
+fn begin_to_be_lost(passed: &[usize], lost: &[usize]) -> Option<usize> {
+    let (first, largest) = (lost.first()?, passed.last()?);
+    (largest < first).then_some(*first)
+}
+
 /// Which messages are lost and which pass, of so many in all.
 fn describe(passed: &[usize], lost: &[usize], all: usize) -> String {
-    if let ([first, ..], [.., largest]) = (lost, passed)
-        && largest < first
+    if let Some(first) = begin_to_be_lost(passed, lost)
         && passed.len() + lost.len() == all
     {
         let pass = match passed {
             [only] => format!("{only} passes"),
-            [smallest, ..] => format!("{smallest} to {largest} pass"),
+            [smallest, .., largest] => format!("{smallest} to {largest} pass"),
             [] => String::new(),
         };
         return format!("messages of {first} bytes and more are lost ({pass})");

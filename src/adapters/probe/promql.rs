@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use url::{Host, Url, form_urlencoded};
 
-use super::{NetworkProber, Phase, connect::Target, http::fetch, line::line, tls::Protocol};
+use super::{DeniedRanges, NetworkProber, Phase, connect::Target, http::fetch, line::line, tls::Protocol};
 use crate::ports::{Meter, Metering, MeteringError, TlsSpec};
 
 /// Time for one answer, all of it. 5 s: a query over an hour of some hundred series takes milliseconds, and a run must
@@ -27,11 +27,13 @@ const NAME: &str = "prometheus";
 #[async_trait]
 impl Metering for NetworkProber {
     async fn ask(&self, meter: &Meter, query: &str) -> Result<Vec<f64>, MeteringError> {
-        let (target, request, secure) = prepared(meter, query).map_err(MeteringError::Unusable)?;
+        let (target, request, secure) =
+            prepared(meter, query, self.means.denied.clone()).map_err(MeteringError::Unusable)?;
         let tls = match secure {
             true => {
-                let spec = TlsSpec { server_name: None, ca_bundle: meter.ca_bundle.clone() };
-                let tls = self.tls.prepare(NAME, &target.host, &spec, Protocol::Http1);
+                let spec = TlsSpec { ca_bundle: meter.ca_bundle.clone(), ..TlsSpec::default() };
+                let tls =
+                    self.means.tls.prepare(NAME, &target.host, &spec, Protocol::Http1, &self.means.secrets);
                 Some(tls.map_err(|error| MeteringError::Unusable(error.to_string()))?)
             }
             false => None,
@@ -43,7 +45,7 @@ impl Metering for NetworkProber {
             Ok(Ok(answer)) => (answer.status().as_u16(), answer.into_body()),
             Ok(Err(bad)) => return Err(MeteringError::Unavailable { url, cause: bad.detail }),
             Err(_) => {
-                let cause = format!("no answer within {LIMIT:?} ({})", phase.name());
+                let cause = format!("no answer within {LIMIT:?} ({})", phase.doing());
                 return Err(MeteringError::Unavailable { url, cause });
             }
         };
@@ -54,7 +56,11 @@ impl Metering for NetworkProber {
     }
 }
 
-fn prepared(meter: &Meter, query: &str) -> Result<(Target, Request<Full<Bytes>>, bool), String> {
+fn prepared(
+    meter: &Meter,
+    query: &str,
+    denied: Arc<DeniedRanges>,
+) -> Result<(Target, Request<Full<Bytes>>, bool), String> {
     let url = Url::parse(&meter.url).map_err(|error| line(format_args!("{}: {error}", meter.url)))?;
     let secure = match url.scheme() {
         "https" => true,
@@ -85,7 +91,7 @@ fn prepared(meter: &Meter, query: &str) -> Result<(Target, Request<Full<Bytes>>,
         bearer.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, bearer);
     }
-    Ok((Target { host, port, limit: LIMIT }, request, secure))
+    Ok((Target { host, port, limit: LIMIT, denied }, request, secure))
 }
 
 /// The format that Prometheus documents as its HTTP API, version 1.
@@ -153,12 +159,12 @@ mod tests {
             token: Some("secret".into()),
             ca_bundle: None,
         };
-        let (target, request, secure) = prepared(&meter, "a{b=\"c\"} > 1").unwrap();
+        let (target, request, secure) = prepared(&meter, "a{b=\"c\"} > 1", Arc::default()).unwrap();
         assert_eq!((&*target.host, target.port, secure), ("metrics.example", 443, true));
         assert_eq!(request.uri(), "/prom/api/v1/query");
         assert!(request.headers()[header::AUTHORIZATION].is_sensitive());
         assert!(!format!("{meter:?}").contains("secret"));
         let scheme = Meter { url: "ftp://metrics.example".into(), ..meter };
-        assert!(prepared(&scheme, "up").unwrap_err().contains("write http or https"));
+        assert!(prepared(&scheme, "up", Arc::default()).unwrap_err().contains("write http or https"));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{connect::Target, sample};
+use super::{Means, connect::Target, sample};
 use crate::ports::{CheckSpec, Endpoint, Probe, Reading};
 
 /// The `tcp` check of one member.
@@ -14,8 +14,8 @@ pub(super) struct TcpProbe {
 }
 
 impl TcpProbe {
-    pub(super) fn new(endpoint: &Endpoint, check: &CheckSpec) -> Self {
-        Self { target: Target::new(endpoint, check), max_latency: check.max_latency }
+    pub(super) fn new(means: &Means, endpoint: &Endpoint, check: &CheckSpec) -> Self {
+        Self { target: Target::new(means, endpoint, check), max_latency: check.max_latency }
     }
 }
 

@@ -9,7 +9,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use der::{Encode, asn1::ObjectIdentifier};
 
-use super::{Bad, NetworkProber, Phase, http::Carrier, line::line, pki::Authorities, random::random, sample};
+use super::{Bad, Means, Phase, http::Carrier, line::line, pki::Authorities, random::random, sample};
+use crate::domain::Stage;
 use crate::ports::{CheckSpec, Clock, Endpoint, Probe, ProbeError, Reading, TimestampSpec};
 use syntax::Request;
 pub(super) use token::{Judge, Times};
@@ -38,7 +39,7 @@ pub(super) struct TimestampProbe {
 
 impl TimestampProbe {
     pub(super) fn new(
-        prober: &NetworkProber,
+        means: &Means,
         endpoint: &Endpoint,
         check: &CheckSpec,
         spec: &TimestampSpec,
@@ -46,7 +47,7 @@ impl TimestampProbe {
         let wrong = |field, cause| ProbeError::Field { check: check.name.to_string(), field, cause };
         let policy = spec.policy.as_deref().map(ObjectIdentifier::new).transpose();
         Ok(Self {
-            carrier: Carrier::new(prober, endpoint, check, &spec.tls, ANSWER_BYTES_MAX)?,
+            carrier: Carrier::new(means, endpoint, check, &spec.tls, ANSWER_BYTES_MAX)?,
             timeout: check.timeout,
             max_latency: check.max_latency,
             path: spec.path.clone(),
@@ -57,7 +58,7 @@ impl TimestampProbe {
                 max_difference: spec.max_difference,
                 expires_within: spec.expires_within,
             },
-            clock: prober.clock.clone(),
+            clock: means.clock.clone(),
         })
     }
 
@@ -68,7 +69,7 @@ impl TimestampProbe {
             .map_err(|error| Bad::unjudged(line(format_args!("the request cannot be made: {error}"))))?;
         let asked = self.clock.wall();
         let answer = self.carrier.post(&self.path, QUERY, request, phase).await?;
-        phase.enter("judgement");
+        phase.enter(Stage::Judgement, "judgement");
         let times = Times { asked, answered: self.clock.wall() };
         self.judge.answer(&answer, &imprint, &positive(nonce), times)
     }

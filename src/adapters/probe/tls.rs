@@ -2,21 +2,35 @@
 
 use std::{io, sync::Arc};
 
+use ::ring::digest::{SHA256, digest};
+use der::{Decode, Encode};
 use rustls::{
     CertificateError, ClientConfig, Error, RootCertStore,
     client::Resumption,
     crypto::ring,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use x509_cert::Certificate;
 
-use super::{Bad, Phase, connect::io_bad, line::line, shared::Shared};
-use crate::ports::{ProbeError, TlsSpec};
+use super::{Bad, Phase, connect::io_bad, line::line, secrets::SecretValues, shared::Shared};
+use crate::domain::Stage;
+use crate::ports::{Pin, ProbeError, TlsSpec};
 
 /// The TLS configurations in use, one for each set of trusted authorities and each protocol.
 #[derive(Default)]
-pub(super) struct TlsConfigs(Shared<(Protocol, Option<Arc<str>>), ClientConfig>);
+pub(super) struct TlsConfigs(Shared<Kind, ClientConfig>);
+
+/// What makes a configuration another one.
+type Kind = (Protocol, Option<Arc<str>>, Option<ClientIdentity>);
+
+/// Who the probe says it is, in PEM. Has no `Debug`, so that it gets into no log.
+#[derive(Clone, Eq, Ord, PartialEq, PartialOrd)]
+struct ClientIdentity {
+    certificates: Arc<[u8]>,
+    key: Arc<[u8]>,
+}
 
 /// What is spoken over TLS; the handshake says so (RFC 7301).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -43,6 +57,7 @@ impl Protocol {
 pub(super) struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
+    pins: Vec<Pin>,
 }
 
 impl TlsConfigs {
@@ -53,15 +68,20 @@ impl TlsConfigs {
         host: &str,
         spec: &TlsSpec,
         protocol: Protocol,
+        secrets: &SecretValues,
     ) -> Result<Tls, ProbeError> {
         let wrong = |field, cause| ProbeError::Field { check: check.to_owned(), field, cause };
         let name = spec.server_name.as_deref().unwrap_or(host);
         let name = ServerName::try_from(name.to_owned())
             .map_err(|error| wrong("tls.serverName", line(format_args!("{name}: {error}"))))?;
-        let key = (protocol, spec.ca_bundle.clone());
-        let config = self.0.get_or_make(&key, || config(spec.ca_bundle.as_deref(), protocol));
-        let config = config.map_err(|cause| wrong("tls.caBundle", cause))?;
-        Ok(Tls { connector: TlsConnector::from(config), name })
+        let identity = spec.client.as_ref().and_then(|client| {
+            let (certificates, key) = (secrets.get(&client.certificates)?, secrets.get(&client.key)?);
+            Some(ClientIdentity { certificates: certificates.clone(), key: key.clone() })
+        });
+        let kind = (protocol, spec.ca_bundle.clone(), identity);
+        let config = self.0.get_or_make(&kind, || config(&kind));
+        let config = config.map_err(|(field, cause)| wrong(field, cause))?;
+        Ok(Tls { connector: TlsConnector::from(config), name, pins: spec.pins.clone() })
     }
 }
 
@@ -72,27 +92,67 @@ impl Tls {
         stream: TcpStream,
         phase: &Phase,
     ) -> Result<TlsStream<TcpStream>, Bad> {
-        phase.enter("tls handshake");
-        self.connector
-            .connect(self.name.clone(), stream)
-            .await
-            .map_err(|error| io_bad("tls handshake", &error))
+        phase.enter(Stage::Tls, "tls handshake");
+        let stream = self.connector.connect(self.name.clone(), stream).await;
+        let stream = stream.map_err(|error| io_bad("tls handshake", &error))?;
+        self.pinned(stream.get_ref().1.peer_certificates().unwrap_or_default())?;
+        Ok(stream)
+    }
+
+    /// Whether one of the keys is expected, if any is.
+    fn pinned(&self, shown: &[CertificateDer<'_>]) -> Result<(), Bad> {
+        let known = |certificate| pin_of(certificate).is_some_and(|pin| self.pins.contains(&pin));
+        match self.pins.is_empty() || shown.iter().any(known) {
+            true => Ok(()),
+            false => {
+                Err(Bad::refused("tls: no certificate that the member shows has a pinned key".to_owned()))
+            }
+        }
     }
 }
 
-fn config(bundle: Option<&str>, protocol: Protocol) -> Result<ClientConfig, String> {
+/// SHA-256 of the key that a certificate is for (RFC 7469 §2.4).
+fn pin_of(certificate: &CertificateDer<'_>) -> Option<Pin> {
+    let read = Certificate::from_der(certificate).ok()?;
+    let key = read.tbs_certificate.subject_public_key_info.to_der().ok()?;
+    digest(&SHA256, &key).as_ref().try_into().ok()
+}
+
+fn config((protocol, bundle, identity): &Kind) -> Result<ClientConfig, (&'static str, String)> {
     let roots = match bundle {
-        Some(pem) => bundle_roots(pem)?,
-        None => system_roots()?,
+        Some(pem) => bundle_roots(pem),
+        None => system_roots(),
     };
+    let roots = roots.map_err(|cause| ("tls.caBundle", cause))?;
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| line(format_args!("{error}")))?;
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        .map_err(|error| ("tls", line(format_args!("{error}"))))?
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = client(identity).map_err(|cause| ("tls.clientSecretRef", cause))?;
+            let config = builder.with_client_auth_cert(chain, key);
+            config.map_err(|error| ("tls.clientSecretRef", line(format_args!("{error}"))))?
+        }
+    };
     config.alpn_protocols = protocol.offered();
     // A resumed session shows no certificate: one that expired in between would stay green.
     config.resumption = Resumption::disabled();
     Ok(config)
+}
+
+/// Certificates and key of a client. The errors repeat nothing of what the Secret holds.
+fn client(
+    identity: &ClientIdentity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&identity.certificates).collect();
+    let chain = chain.map_err(|_| "tls.crt is not PEM".to_owned())?;
+    if chain.is_empty() {
+        return Err("tls.crt holds no certificate".to_owned());
+    }
+    let key = PrivateKeyDer::from_pem_slice(&identity.key);
+    Ok((chain, key.map_err(|_| "tls.key holds no private key in PEM".to_owned())?))
 }
 
 fn bundle_roots(pem: &str) -> Result<RootCertStore, String> {

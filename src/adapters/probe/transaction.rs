@@ -15,12 +15,13 @@ use serde_json::{Value, json};
 
 use super::{
     Bad, Phase,
-    http::{Carrier, header_name},
+    http::{Carrier, header_name, secret_headers},
     json::{find, parse, to_base64},
     line::line,
     random::random,
+    secrets::SecretValues,
 };
-use crate::ports::{StepBody, StepSpec};
+use crate::{domain::Stage, ports::{StepBody, StepSpec}};
 use template::{Template, in_header, in_json, in_path};
 
 /// What each sample draws anew.
@@ -31,6 +32,7 @@ pub(super) struct Step {
     method: Method,
     path: Template,
     headers: Vec<(HeaderName, Template)>,
+    secret_headers: Vec<(HeaderName, HeaderValue)>,
     body: Body,
     captures: Vec<(Arc<str>, Arc<str>)>,
 }
@@ -67,13 +69,14 @@ impl Step {
     ///
     /// # Errors
     /// It uses a name that no step before it captures, or a header that cannot be sent.
-    pub(super) fn new(spec: &StepSpec, names: &mut Names) -> Result<Self, String> {
+    pub(super) fn new(spec: &StepSpec, names: &mut Names, secrets: &SecretValues) -> Result<Self, String> {
         let template = |text: &str| Template::parse(text, &names.0);
         let header = |(name, value): &(String, String)| Ok((header_name(name)?, template(value)?));
         let step = Self {
             method: Method::from_bytes(spec.method.as_bytes()).map_err(|error| error.to_string())?,
             path: template(&spec.path)?,
             headers: spec.headers.iter().map(header).collect::<Result<_, String>>()?,
+            secret_headers: secret_headers(secrets, &spec.secret_headers)?,
             body: match &spec.body {
                 StepBody::None => Body::None,
                 StepBody::Json(text) => Body::Json(template(text)?),
@@ -93,7 +96,7 @@ impl Step {
         phase: &Phase,
     ) -> Result<Answer, Bad> {
         let (head, bytes) = carrier.send(self.request(values)?, phase).await?.into_parts();
-        phase.enter("judgement");
+        phase.enter(Stage::Judgement, "judgement");
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, bytes })
     }
 
@@ -119,6 +122,7 @@ impl Step {
                 .map_err(|_| Bad::wrong(line(format_args!("{name}: not a header value"))))?;
             headers.insert(name, value);
         }
+        headers.extend(self.secret_headers.iter().cloned());
         Ok(request)
     }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{
-    Bad, NetworkProber, Phase,
+    Bad, Means, Phase,
     expect::Expect,
     http::Carrier,
     json::{find, text, unwrapped},
@@ -51,14 +51,14 @@ struct Judge {
 
 impl VerifierProbe {
     pub(super) fn new(
-        prober: &NetworkProber,
+        means: &Means,
         endpoint: &Endpoint,
         check: &CheckSpec,
         spec: &VerifierSpec,
     ) -> Result<Self, ProbeError> {
         let mut names = Names::default();
         let message = |step: &VerifierStep| {
-            let message = Message::new(prober, step, &mut names);
+            let message = Message::new(means, step, &mut names);
             message.map_err(|cause| ProbeError::Field {
                 check: check.name.to_string(),
                 field: "steps",
@@ -67,7 +67,7 @@ impl VerifierProbe {
         };
         Ok(Self {
             messages: spec.steps.iter().map(message).collect::<Result<_, _>>()?,
-            carrier: Carrier::new(prober, endpoint, check, &spec.tls, ANSWER_BYTES_MAX)?,
+            carrier: Carrier::new(means, endpoint, check, &spec.tls, ANSWER_BYTES_MAX)?,
             timeout: check.timeout,
             max_latency: check.max_latency,
         })
@@ -92,12 +92,12 @@ impl Probe for VerifierProbe {
 }
 
 impl Message {
-    fn new(prober: &NetworkProber, spec: &VerifierStep, names: &mut Names) -> Result<Self, String> {
+    fn new(means: &Means, spec: &VerifierStep, names: &mut Names) -> Result<Self, String> {
         let compiled =
-            |source| prober.expressions.compile(source).map_err(|cause| format!("expect: {cause}"));
+            |source| means.expressions.compile(source).map_err(|cause| format!("expect: {cause}"));
         Ok(Self {
             name: spec.request.name.clone(),
-            step: Step::new(&spec.request, names)?,
+            step: Step::new(&spec.request, names, &means.secrets)?,
             judge: Judge {
                 http_status: spec.http_status,
                 result: spec.result.clone(),

@@ -4,9 +4,14 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{super::Duration, TlsOptions, crl::default_lifetime_left, default_expires_within};
+use super::{
+    super::{Duration, SecretKeyRef},
+    TlsOptions,
+    crl::default_lifetime_left,
+    default_expires_within,
+};
 
-/// An anonymous bind to a directory (LDAP version 3, RFC 4511), a search, and a judgement of what was found. Referrals and aliases are not
+/// A bind to a directory (LDAP version 3, RFC 4511), a search, and a judgement of what was found. Referrals and aliases are not
 /// followed: where they lead is another check. An answer with any result code but `success` is `wrong`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -19,6 +24,10 @@ pub struct LdapCheck {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsOptions>,
 
+    /// Who binds, for directories that answer nobody else. Unset: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bind: Option<LdapBind>,
+
     /// What is looked for, and what must be found.
     pub search: LdapSearch,
 
@@ -26,6 +35,18 @@ pub struct LdapCheck {
     #[serde(default = "default_max_bytes")]
     #[schemars(range(min = 1024, max = 16_777_216))]
     pub max_bytes: i32,
+}
+
+/// A bind by name and password (RFC 4513 §5.1.3). The password passes in the clear unless the connection is encrypted.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LdapBind {
+    /// Distinguished name, such as `cn=probe,o=gpki.example`. Give it the right to read what the search asks for, and nothing else.
+    #[schemars(length(min = 1, max = 1024))]
+    pub name: String,
+
+    /// Where its password is. One that is refused makes the member `Unknown` and not `Failed`: it may be wrong here.
+    pub password_secret_ref: SecretKeyRef,
 }
 
 /// How the connection to a directory is encrypted.

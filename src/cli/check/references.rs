@@ -6,6 +6,7 @@ use crate::{
     adapters::manifests::{Entry, Finding, closest},
     api::{Failover, RegionRole, SharedService},
     domain::ServiceKey,
+    ports::{CheckSpec, SecretRef},
 };
 
 use super::set::{Set, at};
@@ -71,22 +72,40 @@ fn keys(set: &Set<'_>, service: &ServiceKey, entry: &Entry, shared: &SharedServi
         let Some(dns) = &traffic.dns else { continue };
         let (name, key) = (dns.tsig.secret_ref.name.as_str(), dns.tsig.secret_ref.key.as_str());
         let path = format!("spec.traffic[{index}].dns.tsig.secretRef");
-        match set.secrets.get(&(service.namespace.as_ref(), name)) {
-            None => {
-                let message = format!(
-                    "Secret {}/{name} is not among the files: it must be in the cluster",
-                    service.namespace
-                );
-                found.push(at(entry, &format!("{path}.name"), message).as_note());
-            }
-            Some(secret) if secret.value(key).is_none() => {
-                let message = format!("Secret {}/{name} has no key {key}", service.namespace);
-                found.push(at(entry, &format!("{path}.key"), message));
-            }
-            Some(_) => {}
+        match missing(set, &service.namespace, name, key) {
+            Some((message, false)) => found.push(at(entry, &format!("{path}.name"), message).as_note()),
+            Some((message, true)) => found.push(at(entry, &format!("{path}.key"), message)),
+            None => {}
         }
     }
     found
+}
+
+/// What a check needs of Secrets and is not there.
+pub(super) fn of_check(set: &Set<'_>, entry: &Entry, path: &str, check: &CheckSpec) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for SecretRef { namespace, name, key } in check.kind.secrets() {
+        let Some((message, there)) = missing(set, namespace, name, key) else { continue };
+        let finding = at(entry, path, message);
+        found.push(if there { finding } else { finding.as_note() });
+    }
+    found.dedup_by(|one, other| one.message == other.message);
+    found
+}
+
+/// What is wrong with a key of a Secret, and whether at least the Secret is there.
+fn missing(set: &Set<'_>, namespace: &str, name: &str, key: &str) -> Option<(String, bool)> {
+    match set.secrets.get(&(namespace, name)) {
+        None => {
+            let message =
+                format!("Secret {namespace}/{name} is not among the files: it must be in the cluster");
+            Some((message, false))
+        }
+        Some(secret) if secret.value(key).is_none() => {
+            Some((format!("Secret {namespace}/{name} has no key {key}"), true))
+        }
+        Some(_) => None,
+    }
 }
 
 fn of_failover(set: &Set<'_>, entry: &Entry, failover: &Failover) -> Vec<Finding> {

@@ -14,7 +14,10 @@ use crate::{
     reconcile::parse::{Parsed, Policies, Violation, parse},
 };
 
-use super::set::{Set, at};
+use super::{
+    references::of_check,
+    set::{Set, at},
+};
 
 /// What an `expect` expression sees.
 const VARIABLES: [&str; 3] = ["body", "status", "headers"];
@@ -26,7 +29,7 @@ pub(super) fn check(set: &Set<'_>) -> Vec<Finding> {
         .values()
         .flat_map(|(entry, service)| match parse(service, &policies) {
             Err(wrong) => placed(entry, wrong),
-            Ok(parsed) => of_parsed(entry, service, parsed, &prober),
+            Ok(parsed) => of_parsed(set, entry, service, parsed, &prober),
         })
         .collect()
 }
@@ -35,11 +38,20 @@ fn placed(entry: &Entry, violations: Vec<Violation>) -> Vec<Finding> {
     violations.into_iter().map(|Violation { path, message }| at(entry, &path, message)).collect()
 }
 
-fn of_parsed(entry: &Entry, service: &SharedService, parsed: Parsed, prober: &NetworkProber) -> Vec<Finding> {
+fn of_parsed(
+    set: &Set<'_>,
+    entry: &Entry,
+    service: &SharedService,
+    parsed: Parsed,
+    prober: &NetworkProber,
+) -> Vec<Finding> {
     let mut found = unprepared(entry, &parsed, prober);
     if found.is_empty() {
         let checks = service.spec.health.checks.iter().enumerate();
         found.extend(checks.flat_map(|(index, check)| judging_nothing(entry, index, check)));
+    }
+    for (index, check) in parsed.checks.iter().enumerate() {
+        found.extend(of_check(set, entry, &format!("spec.health.checks[{index}]"), check));
     }
     found.extend(too_slow(entry, &parsed));
     found.extend(placed(entry, parsed.beyond_policy));

@@ -15,6 +15,7 @@ use crate::{
     adapters::{
         ledger::MemoryLedger,
         manifests::{ManifestResources, Source},
+        probe::DeniedRanges,
         reports::DirectoryReports,
     },
     api::DrillRun,
@@ -121,7 +122,8 @@ impl World {
         // All three would write the same files into the one directory.
         let reports = self.reports.as_deref().filter(|_| own);
         let reports = reports.map(|directory| Arc::new(DirectoryReports::new(directory)) as Arc<dyn Reports>);
-        let ports = ports(self.clock.clone(), resources, self.ledger.clone(), metrics);
+        let ports =
+            ports(self.clock.clone(), resources, self.ledger.clone(), metrics, DeniedRanges::default());
         Ok(Agent::new(settings, Ports { reports, ..ports }))
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::TlsSpec;
+use super::{SecretRef, TlsSpec};
 
 /// The messages of a presentation, and what each answer must be.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,6 +51,8 @@ pub struct StepSpec {
     pub path: Arc<str>,
     /// Headers besides those that every request has.
     pub headers: Vec<(String, String)>,
+    /// Headers whose values are in Secrets.
+    pub secret_headers: Vec<(String, SecretRef)>,
     /// The body.
     pub body: StepBody,
     /// Names of values, and the JSON pointers to them in the answer.

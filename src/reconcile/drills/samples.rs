@@ -12,7 +12,7 @@ use std::{
 use crate::{
     domain::{Outcome, RegionName, RunId, ServiceKey, Timestamp, Verdict},
     observability::Metrics,
-    ports::Clock,
+    ports::{Clock, Reading},
     reconcile::{
         agent::Agent,
         vantage::{Skipped, VantageObserver},
@@ -65,15 +65,9 @@ impl Samples {
 }
 
 impl VantageObserver for Samples {
-    fn sample(
-        &self,
-        service: &ServiceKey,
-        region: &RegionName,
-        check: &str,
-        outcome: Outcome,
-        latency: Duration,
-    ) {
-        self.metrics.sample(service, region, check, outcome, latency);
+    fn sample(&self, service: &ServiceKey, region: &RegionName, check: &str, reading: &Reading) {
+        self.metrics.sample(service, region, check, reading);
+        let Reading { outcome, latency, .. } = *reading;
         if let Some(followed) = self.followed().get_mut(service)
             && followed.serving.contains(region)
         {
@@ -81,6 +75,10 @@ impl VantageObserver for Samples {
             let good = outcome == Outcome::Ok;
             followed.tally.add(Sample { at: self.clock.wall().0, good, took });
         }
+    }
+
+    fn lag(&self, lag: Duration) {
+        VantageObserver::lag(self.metrics.as_ref(), lag);
     }
 
     fn skipped(&self, reason: Skipped) {

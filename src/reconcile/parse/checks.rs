@@ -79,7 +79,7 @@ pub(super) fn moved_names(members: &[api::Member], moved: &[&str], wrong: &mut V
 
 /// The checks. Whether an expression compiles is asked later, when the probe is prepared: such a check counts as
 /// unknown, and the service is still operated.
-pub(super) fn checks(health: &api::Health, wrong: &mut Vec<Violation>) -> Vec<CheckSpec> {
+pub(super) fn checks(namespace: &str, health: &api::Health, wrong: &mut Vec<Violation>) -> Vec<CheckSpec> {
     let mut names = std::collections::BTreeSet::new();
     for (index, check) in health.checks.iter().enumerate() {
         if !names.insert(&check.name) {
@@ -90,7 +90,7 @@ pub(super) fn checks(health: &api::Health, wrong: &mut Vec<Violation>) -> Vec<Ch
     let each = health.checks.iter().enumerate();
     each.filter_map(|(index, check)| {
         let path = format!("spec.health.checks[{index}]");
-        let kind = match kinds::kind(check) {
+        let kind = match kinds::kind(namespace, check) {
             Ok(kind) => kind,
             Err((field, message)) => {
                 wrong.push(Violation::new(format!("{path}{field}"), message));

@@ -86,6 +86,7 @@ fn a_directory_is_asked_with_every_default_filled_in() {
     let expected = LdapSpec {
         encryption: LdapEncryption::None,
         tls: TlsSpec::default(),
+        bind: None,
         base: "o=x".into(),
         scope: LdapScope::Base,
         filter: "(objectClass=*)".into(),

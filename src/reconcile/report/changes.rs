@@ -42,7 +42,9 @@ pub(super) fn of_service(
                     None => format!("{} says {}", v.vantage, v.verdict),
                 })
                 .collect();
-            let note = format!("{} is {}: {}", member.region, member.health, seen.join("; "));
+            let diagnosis = member.diagnosis.iter().map(|diagnosis| diagnosis.message.clone());
+            let words: Vec<String> = diagnosis.chain(seen).collect();
+            let note = format!("{} is {}: {}", member.region, member.health, words.join("; "));
             events.push(event(kind, format!("Member{}", member.health), "Judge", note));
         }
     }

@@ -7,12 +7,13 @@ use k8s_openapi::jiff::Timestamp;
 use super::conditions;
 use crate::{
     api::{
-        self, FenceStatus, MemberStatus, NextMove, RuleStatus, SharedService, SharedServiceStatus,
-        TrafficStatus, VantageStatus,
+        self, FenceStatus, MemberDiagnosis, MemberStatus, NextMove, RuleStatus, SharedService,
+        SharedServiceStatus, TrafficStatus, VantageStatus,
     },
     domain::{
-        Action, Decision, Evaluation, Fence, MemberHealth, MemberView, Observation, RegionName, Rule,
-        RunState, Topology, VantageView, Why, Workload, WriterLease, decide, predict, suppose_lost,
+        Action, Decision, Diagnosis, Evaluation, Fence, MemberHealth, MemberView, Observation, RegionName,
+        Rule, RunState, Sighting, Topology, VantageView, Why, Workload, WriterLease, decide, diagnose,
+        predict, suppose_lost,
     },
     observability::NextMoveOutcome,
     reconcile::{
@@ -211,6 +212,8 @@ const NONE: &str = "None";
 
 /// `said`: what each vantage says, in the order of the vantages.
 fn members(seen: &Observation, said: &[Option<&VerdictEntry>]) -> Vec<MemberStatus> {
+    let diagnoses =
+        diagnose(seen.members.iter().map(|member| (&member.region, sightings(seen, member, said))));
     let serving = |region: &RegionName| seen.record.as_ref().is_some_and(|r| r.serving.contains(region));
     let member = |member: &MemberView| {
         let refusal = seen.target(member).err();
@@ -220,10 +223,32 @@ fn members(seen: &Observation, said: &[Option<&VerdictEntry>]) -> Vec<MemberStat
             health: seen.health(member).to_string(),
             target: refusal.is_none(),
             reason: refusal.map(|refusal| refusal.to_string()),
+            diagnosis: diagnoses.get(&member.region).map(diagnosis),
             vantages: vantages(seen, member, said),
         }
     };
     seen.members.iter().map(member).collect()
+}
+
+fn diagnosis(found: &Diagnosis) -> MemberDiagnosis {
+    MemberDiagnosis {
+        pattern: found.pattern.as_str().to_owned(),
+        stage: found.symptom.stage.as_str().to_owned(),
+        message: found.to_string(),
+    }
+}
+
+/// What the vantages whose word counts see of a member.
+fn sightings(seen: &Observation, member: &MemberView, said: &[Option<&VerdictEntry>]) -> Vec<Sighting> {
+    let each = seen.vantages.iter().zip(&member.reports).zip(said);
+    let trusted = each.filter(|((vantage, _), _)| vantage.trusted());
+    trusted
+        .map(|((vantage, report), entry)| Sighting {
+            vantage: vantage.region.clone(),
+            verdict: report.verdict,
+            symptom: entry.and_then(|entry| entry.members.get(&member.region)?.symptom),
+        })
+        .collect()
 }
 
 fn vantages(seen: &Observation, member: &MemberView, said: &[Option<&VerdictEntry>]) -> Vec<VantageStatus> {

@@ -470,6 +470,6 @@ impl Probe for MemberProbe {
     async fn run(&self) -> Reading {
         let down = self.0.0.lock().unwrap().contains(&*self.1);
         let outcome = if down { Outcome::Refused } else { Outcome::Ok };
-        Reading { outcome, latency: Duration::ZERO, detail: String::new() }
+        Reading { outcome, ..Reading::default() }
     }
 }

@@ -269,7 +269,7 @@ impl Year {
             let onset = down.then_some(since);
             (
                 RegionName::new(region),
-                MemberVerdict { verdict, onset, since, reason: String::new(), beyond: None },
+                MemberVerdict { verdict, onset, since, reason: String::new(), symptom: None, beyond: None },
             )
         };
         let members: BTreeMap<_, _> = ["daejeon", "gwangju"].map(verdict).into();

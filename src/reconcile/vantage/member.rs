@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    fmt::Write,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,7 +9,8 @@ use std::{
 use super::{MemberVerdict, Watched};
 use crate::{
     domain::{
-        CheckWindow, Outcome, RegionName, Sample, SampleLimits, ServiceKey, Tick, Timestamp, Verdict, worst,
+        CheckWindow, Outcome, RegionName, Sample, SampleLimits, ServiceKey, Symptom, Tick, Timestamp,
+        Verdict, worst,
     },
     ports::{Clock, Endpoint, Probe, ProbeError, Prober, Reading},
 };
@@ -43,14 +43,33 @@ struct State {
     limits: Option<SampleLimits>,
     /// What was first seen beyond the limits, by check.
     beyond: Vec<Option<String>>,
-    /// The last sample of each check that was not good, in words.
-    complaints: Vec<String>,
+    /// The last sample of each check, if it was not good.
+    complaints: Vec<Complaint>,
     verdict: Verdict,
     since: Timestamp,
     /// Samples that fill the windows of all checks that run.
     full: usize,
     /// How many of them are still to come since nothing could be said of the member.
     awaited: usize,
+}
+
+/// A sample that was not good; empty for one that was.
+#[derive(Clone, Default)]
+struct Complaint {
+    /// In words.
+    text: String,
+    /// Where it broke.
+    symptom: Option<Symptom>,
+}
+
+impl Complaint {
+    fn of(reading: &Reading) -> Self {
+        if reading.outcome == Outcome::Ok {
+            return Self::default();
+        }
+        let text = format!("{}: {}", reading.outcome.as_str(), reading.detail);
+        Self { text, symptom: reading.symptom }
+    }
 }
 
 impl Member {
@@ -77,7 +96,7 @@ impl Member {
             recent: vec![VecDeque::new(); checks.len()],
             limits: None,
             beyond: vec![None; checks.len()],
-            complaints: vec![String::new(); checks.len()],
+            complaints: vec![Complaint::default(); checks.len()],
             verdict: Verdict::Unknown,
             since: clock.wall(),
             full,
@@ -102,12 +121,7 @@ impl Member {
 
     fn take_in(&self, state: &mut State, check: usize, sample: Sample, reading: &Reading) -> Option<Verdict> {
         state.windows.get_mut(check)?.record(sample);
-        let complaint = state.complaints.get_mut(check)?;
-        complaint.clear();
-        if reading.outcome != Outcome::Ok {
-            // Writing to a String cannot fail.
-            let _written = write!(complaint, "{}: {}", reading.outcome.as_str(), reading.detail);
-        }
+        *state.complaints.get_mut(check)? = Complaint::of(reading);
         state.judge(sample.wall)
     }
 
@@ -130,7 +144,7 @@ impl Member {
         if state.windows.get_mut(check).is_some_and(|window| window.expire(now))
             && let Some(complaint) = state.complaints.get_mut(check)
         {
-            complaint.clear();
+            *complaint = Complaint::default();
         }
         let changed = state.judge(wall);
         (changed, state.await_less())
@@ -142,7 +156,7 @@ impl Member {
         let State { windows, complaints, .. } = &mut *state;
         for (window, complaint) in windows.iter_mut().zip(complaints) {
             if window.forget_failure() {
-                complaint.clear();
+                *complaint = Complaint::default();
             }
         }
         state.judge(wall)
@@ -158,6 +172,7 @@ impl Member {
             onset: if state.verdict == Verdict::Failed { onsets.min() } else { onsets.max() },
             since: state.since,
             reason: self.reason(&state),
+            symptom: symptom(&state),
             beyond: self.beyond(&state),
         }
     }
@@ -170,10 +185,10 @@ impl Member {
             let part = match &check.probe {
                 Err(error) => error.to_string(),
                 Ok(_) if state.verdict == Verdict::Healthy || window.verdict() != state.verdict => continue,
-                Ok(_) if complaint.is_empty() => {
+                Ok(_) if complaint.text.is_empty() => {
                     format!("check {}: {}", check.name, quiet_reason(window.verdict()))
                 }
-                Ok(_) => format!("check {}: {complaint}", check.name),
+                Ok(_) => format!("check {}: {}", check.name, complaint.text),
             };
             if reason.len() + part.len() + 2 > REASON_BYTES_MAX {
                 break;
@@ -245,6 +260,13 @@ fn beyond(limits: Option<SampleLimits>, recent: &VecDeque<(Outcome, Duration)>) 
     let limits = limits?;
     let samples: Vec<_> = recent.iter().copied().collect();
     limits.beyond(&samples)
+}
+
+/// Where the first check breaks that is as bad as the member.
+fn symptom(state: &State) -> Option<Symptom> {
+    let both = state.windows.iter().zip(&state.complaints);
+    let mut alike = both.filter(|(window, _)| window.verdict() == state.verdict);
+    alike.find_map(|(_, complaint)| complaint.symptom).filter(|_| state.verdict != Verdict::Healthy)
 }
 
 /// Why a check is not healthy although its last sample was good.

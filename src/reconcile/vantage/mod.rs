@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    domain::{HealthPolicy, Outcome, RegionName, SampleLimits, ServiceKey, Timestamp, Verdict},
+    domain::{HealthPolicy, RegionName, SampleLimits, ServiceKey, Symptom, Timestamp, Verdict},
     ports::{CheckSpec, Clock, Endpoint, ProbeError, Prober, Reading},
 };
 use changes::ChangeSet;
@@ -60,6 +60,9 @@ pub struct MemberVerdict {
     pub since: Timestamp,
     /// Which checks make it so, and the last that they saw. Empty if it is `Healthy`.
     pub reason: String,
+    /// What the last bad sample of the first of those checks shows of where it breaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symptom: Option<Symptom>,
     /// What its last samples are beyond, while a drill has limits for them; what was first seen beyond them, so that it
     /// changes when they are crossed and not with each sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,14 +113,10 @@ impl Skipped {
 /// panic.
 pub trait VantageObserver: Send + Sync {
     /// A sample counted.
-    fn sample(
-        &self,
-        service: &ServiceKey,
-        region: &RegionName,
-        check: &str,
-        outcome: Outcome,
-        latency: Duration,
-    );
+    fn sample(&self, service: &ServiceKey, region: &RegionName, check: &str, reading: &Reading);
+
+    /// A sample began so long after it was due.
+    fn lag(&self, _lag: Duration) {}
 
     /// A sample that was due is none.
     fn skipped(&self, reason: Skipped);

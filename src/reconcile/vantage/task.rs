@@ -46,6 +46,7 @@ impl Task {
     async fn take(&self, due: Tick, probe: &dyn Probe) -> Result<(Sample, Reading), Skipped> {
         let Shared { clock, in_flight, stalls, .. } = &*self.shared;
         let (start, wall) = (clock.tick(), clock.wall());
+        self.shared.observer.lag(start.since(due));
         if start.since(due) > self.schedule.tolerance() {
             return Err(Skipped::Late);
         }
@@ -75,13 +76,7 @@ impl Task {
             Ok((sample, reading)) => {
                 let check = member.checks.get(self.index).map_or("", |check| &check.name);
                 let (changed, other) = member.record(self.index, sample, &reading);
-                shared.observer.sample(
-                    &member.service,
-                    &member.region,
-                    check,
-                    reading.outcome,
-                    reading.latency,
-                );
+                shared.observer.sample(&member.service, &member.region, check, &reading);
                 self.tell(changed, other);
             }
             Err(reason) => {

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::domain::{Recovery, Tick, Window};
+use crate::domain::{Outcome, Recovery, Tick, Window};
 use crate::ports::{CheckKind, Probe, Scheme};
 
 /// Time that tokio moves on by itself when nothing can run, plus a jump that each wake-up makes: a process that stands
@@ -102,7 +102,7 @@ impl Probe for ScriptedProbe {
             Does::Panic => panic!("the probe is broken"),
         };
         let latency = if outcome == Outcome::Slow { Duration::from_secs(1) } else { Duration::ZERO };
-        Reading { outcome, latency, detail: "as written".to_owned() }
+        Reading { outcome, latency, detail: "as written".to_owned(), ..Reading::default() }
     }
 }
 
@@ -115,7 +115,7 @@ struct Counts {
 }
 
 impl VantageObserver for Counts {
-    fn sample(&self, _: &ServiceKey, _: &RegionName, _: &str, _: Outcome, _: Duration) {
+    fn sample(&self, _: &ServiceKey, _: &RegionName, _: &str, _: &Reading) {
         self.samples.fetch_add(1, Ordering::SeqCst);
     }
 

@@ -19,6 +19,7 @@ pub fn get() -> HttpSpec {
         method: "GET",
         path: "/".into(),
         headers: Vec::new(),
+        secret_headers: Vec::new(),
         body: bytes::Bytes::new(),
         expected_status: vec![200],
         expect: Some("body.result == 'good'".into()),

@@ -83,7 +83,7 @@ impl Head {
         if age > max {
             let detail =
                 format_args!("block {number} is the newest, and is {age:?} old: longer than {max:?}");
-            return Err(Bad::wrong(line(detail)));
+            return Err(Bad::stale(line(detail)));
         }
         Ok(())
     }
@@ -99,13 +99,13 @@ impl Head {
         };
         if highest.number - number > self.spec.max_behind {
             let detail = format_args!("went down from block {} to {number}: an older state", highest.number);
-            return Err(Bad::wrong(line(detail)));
+            return Err(Bad::stale(line(detail)));
         }
         let (stood, max) = (whole(now.since(highest.since)), self.spec.max_stall);
         if stood > max {
             let detail =
                 format_args!("stands still at block {} for {stood:?}, longer than {max:?}", highest.number);
-            return Err(Bad::wrong(line(detail)));
+            return Err(Bad::stale(line(detail)));
         }
         Ok(())
     }

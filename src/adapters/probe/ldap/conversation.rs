@@ -12,6 +12,7 @@ use super::{
     ber::{Header, Malformed, SEQUENCE},
     messages::{EXTENDED_RESPONSE, UNBIND, disconnected, malformed, message, numbered, start_tls, succeeded},
 };
+use crate::domain::Stage;
 
 /// Bytes read at once. 16 KiB: what one record of TLS holds; most answers have less.
 const READ_BYTES: usize = 16 * 1024;
@@ -121,7 +122,7 @@ impl Conversation<TcpStream> {
         tls: &Tls,
         phase: &Phase,
     ) -> Result<Conversation<TlsStream<TcpStream>>, Bad> {
-        phase.enter("StartTLS");
+        phase.enter(Stage::Tls, "StartTLS");
         self.send(&start_tls()).await?;
         self.success("StartTLS", EXTENDED_RESPONSE).await?;
         // Somebody on the way could have put an answer there that would count as if it had come over TLS.

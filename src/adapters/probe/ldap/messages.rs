@@ -36,9 +36,12 @@ pub(super) const UNBIND: &[u8] = &[0x42, 0];
 /// The bytes of a server's own words that are looked at: a detail has fewer.
 const WORDS_BYTES_MAX: usize = 256;
 
-/// An anonymous bind.
-pub(super) fn bind() -> Vec<u8> {
-    let (name, password) = (element(OCTET_STRING, b""), element(CONTEXT_0, b""));
+/// The name or the password is not taken (RFC 4511 appendix A.2).
+pub(super) const INVALID_CREDENTIALS: &str = "invalidCredentials";
+
+/// A bind by name and password; without both it is anonymous (RFC 4513 §5.1.1).
+pub(super) fn bind(name: &str, password: &[u8]) -> Vec<u8> {
+    let (name, password) = (element(OCTET_STRING, name.as_bytes()), element(CONTEXT_0, password));
     element(BIND_REQUEST, &[number_element(INTEGER, 3), name, password].concat())
 }
 
@@ -175,7 +178,7 @@ fn name(code: i32) -> String {
         34 => "invalidDNSyntax",
         36 => "aliasDereferencingProblem",
         48 => "inappropriateAuthentication",
-        49 => "invalidCredentials",
+        49 => INVALID_CREDENTIALS,
         50 => "insufficientAccessRights",
         51 => "busy",
         52 => "unavailable",
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn an_anonymous_bind_and_a_search_are_written_as_the_standard_says() {
         assert_eq!(
-            numbered(1, &bind()).escape_ascii().to_string(),
+            numbered(1, &bind("", b"")).escape_ascii().to_string(),
             r"0\x0c\x02\x01\x01`\x07\x02\x01\x03\x04\x00\x80\x00"
         );
         let search = Search {

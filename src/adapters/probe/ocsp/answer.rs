@@ -107,7 +107,7 @@ impl Judge<'_> {
         if let Some(until) = single.next_update.as_ref().map(moment)
             && until <= self.now
         {
-            return Err(Bad::wrong(format!("stale: was good until {}", date(until))));
+            return Err(Bad::stale(format!("stale: was good until {}", date(until))));
         }
         // Without an end, only a number that was never used before shows that it is not old (RFC 6960 §3.2, §4.4.1).
         if single.next_update.is_none() && !echoed && self.spec.max_age.is_none() {
@@ -116,7 +116,7 @@ impl Judge<'_> {
         match self.spec.max_age.filter(|max| self.now.since(this_update) > *max) {
             Some(max) => {
                 let since = date(this_update);
-                Err(Bad::wrong(line(format_args!("stale: what it says is from {since}, older than {max:?}"))))
+                Err(Bad::stale(line(format_args!("stale: what it says is from {since}, older than {max:?}"))))
             }
             None => Ok(()),
         }

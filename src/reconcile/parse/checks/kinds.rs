@@ -5,15 +5,17 @@ mod verifier;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 
 use super::{super::unsigned, port};
 use crate::{
     api::{self, HttpMethod},
     ports::{
-        CheckKind, CrlRules, CrlSpec, DnsRecord, DnsSpec, DnsTransport, GrpcSpec, HttpSpec, LdapEncryption,
-        LdapScope, LdapSpec, LdapValue, NonceRule, OcspCanary, OcspMethod, OcspSpec, PayloadSpec, Revocation,
-        Serial, TimestampSpec, TlsCheckSpec, TlsSpec,
+        CheckKind, ClientCertificate, CrlRules, CrlSpec, DnsRecord, DnsSpec, DnsTransport, GrpcSpec,
+        HttpSpec, LdapBind, LdapEncryption, LdapScope, LdapSpec, LdapValue, NonceRule, OcspCanary,
+        OcspMethod, OcspSpec, PayloadSpec, Pin, Revocation, SecretRef, Serial, TimestampSpec, TlsCheckSpec,
+        TlsSpec,
     },
 };
 
@@ -21,20 +23,23 @@ use crate::{
 type Wrong = (String, String);
 
 /// The one kind that is set.
-pub(super) fn kind(check: &api::Check) -> Result<CheckKind, Wrong> {
+pub(super) fn kind(namespace: &str, check: &api::Check) -> Result<CheckKind, Wrong> {
     let set = [
-        check.http.as_ref().map(|http| Ok(CheckKind::Http(http_spec(http)))),
+        check.http.as_ref().map(|http| http_spec(namespace, http).map(CheckKind::Http)),
         check.tcp.map(|_| Ok(CheckKind::Tcp)),
-        check.tls.as_ref().map(|tls| Ok(CheckKind::Tls(tls_check_spec(tls)))),
-        check.ocsp.as_ref().map(|ocsp| ocsp_spec(ocsp).map(CheckKind::Ocsp)),
-        check.crl.as_ref().map(|crl| crl_spec(crl).map(CheckKind::Crl)),
-        check.timestamp.as_ref().map(|timestamp| Ok(CheckKind::Timestamp(timestamp_spec(timestamp)))),
-        check.ldap.as_ref().map(|ldap| ldap_spec(ldap).map(CheckKind::Ldap)),
-        check.payload.as_ref().map(|payload| Ok(CheckKind::Payload(payload_spec(payload)))),
-        check.grpc.as_ref().map(|grpc| Ok(CheckKind::Grpc(grpc_spec(grpc)))),
+        check.tls.as_ref().map(|tls| tls_check_spec(namespace, tls).map(CheckKind::Tls)),
+        check.ocsp.as_ref().map(|ocsp| ocsp_spec(namespace, ocsp).map(CheckKind::Ocsp)),
+        check.crl.as_ref().map(|crl| crl_spec(namespace, crl).map(CheckKind::Crl)),
+        check
+            .timestamp
+            .as_ref()
+            .map(|timestamp| timestamp_spec(namespace, timestamp).map(CheckKind::Timestamp)),
+        check.ldap.as_ref().map(|ldap| ldap_spec(namespace, ldap).map(CheckKind::Ldap)),
+        check.payload.as_ref().map(|payload| payload_spec(namespace, payload).map(CheckKind::Payload)),
+        check.grpc.as_ref().map(|grpc| grpc_spec(namespace, grpc).map(CheckKind::Grpc)),
         check.dns.as_ref().map(|dns| Ok(CheckKind::Dns(dns_spec(dns)))),
-        check.did.as_ref().map(|did| Ok(CheckKind::Did(did::did_spec(did)))),
-        check.verifier.as_ref().map(|verifier| verifier::verifier_spec(verifier).map(CheckKind::Verifier)),
+        check.did.as_ref().map(|did| did::did_spec(namespace, did).map(CheckKind::Did)),
+        check.verifier.as_ref().map(|verifier| verifier::verifier_spec(namespace, verifier).map(CheckKind::Verifier)),
     ];
     let mut set = set.into_iter().flatten();
     match (set.next(), set.next()) {
@@ -43,8 +48,8 @@ pub(super) fn kind(check: &api::Check) -> Result<CheckKind, Wrong> {
     }
 }
 
-fn http_spec(http: &api::HttpCheck) -> HttpSpec {
-    HttpSpec {
+fn http_spec(namespace: &str, http: &api::HttpCheck) -> Result<HttpSpec, Wrong> {
+    Ok(HttpSpec {
         method: match http.method {
             HttpMethod::Get => "GET",
             HttpMethod::Head => "HEAD",
@@ -52,14 +57,24 @@ fn http_spec(http: &api::HttpCheck) -> HttpSpec {
             HttpMethod::Put => "PUT",
         },
         path: Arc::from(http.path.as_str()),
-        headers: http.headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
+        headers: http.headers.iter().filter_map(plain).collect(),
+        secret_headers: http.headers.iter().filter_map(|header| secret(namespace, header)).collect(),
         body: body(http),
         expected_status: http.expected_status.iter().map(|status| port(*status)).collect(),
         expect: http.expect.as_deref().map(Arc::from),
         max_body_bytes: usize::try_from(http.max_body_bytes).unwrap_or(0),
         keep_alive: http.keep_alive,
-        tls: tls_spec(http.tls.as_ref()),
-    }
+        tls: tls_spec(namespace, ".http.tls", http.tls.as_ref())?,
+    })
+}
+
+fn plain(header: &api::Header) -> Option<(String, String)> {
+    Some((header.name.clone(), header.value.clone()?))
+}
+
+fn secret(namespace: &str, header: &api::Header) -> Option<(String, SecretRef)> {
+    let secret = header.secret_key_ref.as_ref()?;
+    Some((header.name.clone(), secret_ref(namespace, &secret.name, &secret.key)))
 }
 
 fn body(http: &api::HttpCheck) -> Bytes {
@@ -81,21 +96,24 @@ fn generated_body(size: u32) -> Bytes {
     letters.collect()
 }
 
-fn payload_spec(payload: &api::PayloadCheck) -> PayloadSpec {
+fn payload_spec(namespace: &str, payload: &api::PayloadCheck) -> Result<PayloadSpec, Wrong> {
     let sizes: BTreeSet<u32> = payload.sizes.iter().map(|size| unsigned(*size)).collect();
     // Each is the beginning of the largest, whose bytes they share.
     let largest = generated_body(sizes.last().copied().unwrap_or(0));
     let message = |size: &u32| largest.slice(..usize::try_from(*size).unwrap_or(0).min(largest.len()));
-    PayloadSpec {
+    Ok(PayloadSpec {
         path: Arc::from(payload.path.as_str()),
         messages: sizes.iter().map(message).collect(),
         echo: payload.echo,
-        tls: tls_spec(payload.tls.as_ref()),
-    }
+        tls: tls_spec(namespace, ".payload.tls", payload.tls.as_ref())?,
+    })
 }
 
-fn grpc_spec(grpc: &api::GrpcCheck) -> GrpcSpec {
-    GrpcSpec { service: Arc::from(grpc.service.as_str()), tls: tls_spec(grpc.tls.as_ref()) }
+fn grpc_spec(namespace: &str, grpc: &api::GrpcCheck) -> Result<GrpcSpec, Wrong> {
+    Ok(GrpcSpec {
+        service: Arc::from(grpc.service.as_str()),
+        tls: tls_spec(namespace, ".grpc.tls", grpc.tls.as_ref())?,
+    })
 }
 
 fn dns_spec(dns: &api::DnsCheck) -> DnsSpec {
@@ -121,24 +139,47 @@ fn dns_spec(dns: &api::DnsCheck) -> DnsSpec {
     }
 }
 
-fn tls_spec(tls: Option<&api::TlsOptions>) -> TlsSpec {
-    tls.map_or_else(TlsSpec::default, |tls| TlsSpec {
+fn tls_spec(namespace: &str, path: &str, tls: Option<&api::TlsOptions>) -> Result<TlsSpec, Wrong> {
+    let Some(tls) = tls else { return Ok(TlsSpec::default()) };
+    let client = tls.client_secret_ref.as_ref().map(|secret| {
+        let key = |key: &str| secret_ref(namespace, &secret.name, key);
+        ClientCertificate { certificates: key("tls.crt"), key: key("tls.key") }
+    });
+    Ok(TlsSpec {
         server_name: tls.server_name.as_deref().map(Arc::from),
         ca_bundle: tls.ca_bundle.as_deref().map(Arc::from),
+        client,
+        pins: pins(path, &tls.pins)?,
     })
 }
 
-fn tls_check_spec(tls: &api::TlsCheck) -> TlsCheckSpec {
-    TlsCheckSpec {
-        tls: TlsSpec {
-            server_name: tls.server_name.as_deref().map(Arc::from),
-            ca_bundle: tls.ca_bundle.as_deref().map(Arc::from),
-        },
-        expires_within: tls.expires_within.into(),
-    }
+fn secret_ref(namespace: &str, name: &str, key: &str) -> SecretRef {
+    SecretRef { namespace: Arc::from(namespace), name: Arc::from(name), key: Arc::from(key) }
 }
 
-fn ocsp_spec(ocsp: &api::OcspCheck) -> Result<OcspSpec, Wrong> {
+fn pins(path: &str, pins: &[String]) -> Result<Vec<Pin>, Wrong> {
+    let pin = |(index, text): (usize, &String)| {
+        let decoded = text.strip_prefix("sha256/").and_then(|text| BASE64_STANDARD.decode(text).ok());
+        let pin = decoded.and_then(|bytes| Pin::try_from(bytes).ok());
+        let message = || format!("{text:?} is no pin: write sha256/ and the base64 of 32 bytes");
+        pin.ok_or_else(|| (format!("{path}.pins[{index}]"), message()))
+    };
+    pins.iter().enumerate().map(pin).collect()
+}
+
+fn tls_check_spec(namespace: &str, tls: &api::TlsCheck) -> Result<TlsCheckSpec, Wrong> {
+    let options = api::TlsOptions {
+        server_name: tls.server_name.clone(),
+        ca_bundle: tls.ca_bundle.clone(),
+        ..api::TlsOptions::default()
+    };
+    Ok(TlsCheckSpec {
+        tls: tls_spec(namespace, ".tls", Some(&options))?,
+        expires_within: tls.expires_within.into(),
+    })
+}
+
+fn ocsp_spec(namespace: &str, ocsp: &api::OcspCheck) -> Result<OcspSpec, Wrong> {
     let canary = |(index, canary): (usize, &api::OcspCanary)| {
         let serial = serial(&canary.serial);
         let serial = serial.map_err(|message| (format!(".ocsp.canaries[{index}].serial"), message))?;
@@ -166,11 +207,11 @@ fn ocsp_spec(ocsp: &api::OcspCheck) -> Result<OcspSpec, Wrong> {
         max_age: ocsp.max_age.map(Duration::from),
         clock_skew: ocsp.clock_skew.into(),
         expires_within: ocsp.expires_within.into(),
-        tls: tls_spec(ocsp.tls.as_ref()),
+        tls: tls_spec(namespace, ".ocsp.tls", ocsp.tls.as_ref())?,
     })
 }
 
-fn crl_spec(crl: &api::CrlCheck) -> Result<CrlSpec, Wrong> {
+fn crl_spec(namespace: &str, crl: &api::CrlCheck) -> Result<CrlSpec, Wrong> {
     let revoked = crl.revoked.as_deref().map(serial).transpose();
     Ok(CrlSpec {
         path: Arc::from(crl.path.as_str()),
@@ -181,22 +222,22 @@ fn crl_spec(crl: &api::CrlCheck) -> Result<CrlSpec, Wrong> {
             lifetime_left_percent: u8::try_from(crl.lifetime_left_percent).unwrap_or(0),
         },
         max_bytes: usize::try_from(crl.max_bytes).unwrap_or(0),
-        tls: tls_spec(crl.tls.as_ref()),
+        tls: tls_spec(namespace, ".crl.tls", crl.tls.as_ref())?,
     })
 }
 
-fn timestamp_spec(timestamp: &api::TimestampCheck) -> TimestampSpec {
-    TimestampSpec {
+fn timestamp_spec(namespace: &str, timestamp: &api::TimestampCheck) -> Result<TimestampSpec, Wrong> {
+    Ok(TimestampSpec {
         path: Arc::from(timestamp.path.as_str()),
         ca_bundle: Arc::from(timestamp.ca_bundle.as_str()),
         policy: timestamp.policy.as_deref().map(Arc::from),
         max_difference: timestamp.max_difference.into(),
         expires_within: timestamp.expires_within.into(),
-        tls: tls_spec(timestamp.tls.as_ref()),
-    }
+        tls: tls_spec(namespace, ".timestamp.tls", timestamp.tls.as_ref())?,
+    })
 }
 
-fn ldap_spec(ldap: &api::LdapCheck) -> Result<LdapSpec, Wrong> {
+fn ldap_spec(namespace: &str, ldap: &api::LdapCheck) -> Result<LdapSpec, Wrong> {
     let search = &ldap.search;
     let value = ldap_value(search)?;
     if search.attribute.is_none() && value != LdapValue::Any {
@@ -209,7 +250,11 @@ fn ldap_spec(ldap: &api::LdapCheck) -> Result<LdapSpec, Wrong> {
             api::LdapEncryption::StartTls => LdapEncryption::StartTls,
             api::LdapEncryption::Ldaps => LdapEncryption::Ldaps,
         },
-        tls: tls_spec(ldap.tls.as_ref()),
+        tls: tls_spec(namespace, ".ldap.tls", ldap.tls.as_ref())?,
+        bind: ldap.bind.as_ref().map(|bind| LdapBind {
+            name: Arc::from(bind.name.as_str()),
+            password: secret_ref(namespace, &bind.password_secret_ref.name, &bind.password_secret_ref.key),
+        }),
         base: Arc::from(search.base.as_str()),
         scope: match search.scope {
             api::LdapScope::Base => LdapScope::Base,

@@ -20,6 +20,7 @@ fn judge(attribute: Option<&str>, value: LdapValue) -> Judge {
     let spec = LdapSpec {
         encryption: LdapEncryption::None,
         tls: TlsSpec::default(),
+        bind: None,
         base: "o=x".into(),
         scope: LdapScope::Sub,
         filter: "(cn=*)".into(),

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{port, tls_spec, unsigned};
+use super::{Wrong, port, tls_spec, unsigned};
 use crate::{
     api,
     ports::{ChainRpc, DidHead, DidResolve, DidSpec, DidStatus},
 };
 
-pub(super) fn did_spec(did: &api::DidCheck) -> DidSpec {
-    DidSpec {
+pub(super) fn did_spec(namespace: &str, did: &api::DidCheck) -> Result<DidSpec, Wrong> {
+    Ok(DidSpec {
         resolve: did.resolve.as_ref().map(resolve),
         statuses: did.statuses.iter().map(status).collect(),
         head: did.head.as_ref().map(head),
-        tls: tls_spec(did.tls.as_ref()),
-    }
+        tls: tls_spec(namespace, ".did.tls", did.tls.as_ref())?,
+    })
 }
 
 fn resolve(resolve: &api::DidResolve) -> DidResolve {

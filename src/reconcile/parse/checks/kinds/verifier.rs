@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Wrong, port, tls_spec};
+use super::{Wrong, plain, port, secret, tls_spec};
 use crate::{
     api::{self, StepMethod},
     ports::{StepBody, StepSpec, VerifierSpec, VerifierStep},
 };
 
-pub(super) fn verifier_spec(verifier: &api::VerifierCheck) -> Result<VerifierSpec, Wrong> {
+pub(super) fn verifier_spec(namespace: &str, verifier: &api::VerifierCheck) -> Result<VerifierSpec, Wrong> {
     let mut names = BTreeSet::new();
     for (index, step) in verifier.steps.iter().enumerate() {
         if !names.insert(step.name.as_str()) {
@@ -17,14 +17,14 @@ pub(super) fn verifier_spec(verifier: &api::VerifierCheck) -> Result<VerifierSpe
         }
     }
     Ok(VerifierSpec {
-        steps: verifier.steps.iter().map(step).collect(),
-        tls: tls_spec(verifier.tls.as_ref()),
+        steps: verifier.steps.iter().map(|one| step(namespace, one)).collect(),
+        tls: tls_spec(namespace, ".verifier.tls", verifier.tls.as_ref())?,
     })
 }
 
-fn step(step: &api::VerifierStep) -> VerifierStep {
+fn step(namespace: &str, step: &api::VerifierStep) -> VerifierStep {
     VerifierStep {
-        request: request(step),
+        request: request(namespace, step),
         http_status: port(step.http_status),
         result: Arc::from(step.result.as_str()),
         expect_code: step.expect_code.as_deref().map(Arc::from),
@@ -32,7 +32,7 @@ fn step(step: &api::VerifierStep) -> VerifierStep {
     }
 }
 
-fn request(step: &api::VerifierStep) -> StepSpec {
+fn request(namespace: &str, step: &api::VerifierStep) -> StepSpec {
     let captures = step.captures.iter();
     StepSpec {
         name: Arc::from(step.name.as_str()),
@@ -42,7 +42,8 @@ fn request(step: &api::VerifierStep) -> StepSpec {
             StepMethod::Put => "PUT",
         },
         path: Arc::from(step.path.as_str()),
-        headers: step.headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
+        headers: step.headers.iter().filter_map(plain).collect(),
+        secret_headers: step.headers.iter().filter_map(|header| secret(namespace, header)).collect(),
         body: match (&step.body, &step.data) {
             (Some(body), _) => StepBody::Json(Arc::from(body.as_str())),
             (None, Some(data)) => StepBody::Data(Arc::from(data.as_str())),
