@@ -1,6 +1,7 @@
 //! What a probe does, and how its answer is judged: one file for each kind.
 
 mod crl;
+mod did;
 mod dns;
 mod grpc;
 mod http;
@@ -9,6 +10,7 @@ mod ocsp;
 mod payload;
 mod timestamp;
 mod tls;
+mod verifier;
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Duration;
 pub use crl::CrlCheck;
+pub use did::{ChainRpc, DidCheck, DidHead, DidResolve, DidStatus};
 pub use dns::{DnsCheck, DnsRecordType, DnsTransport};
 pub use grpc::GrpcCheck;
 pub use http::{GeneratedBody, Header, HttpCheck, HttpMethod};
@@ -24,12 +27,13 @@ pub use ocsp::{NonceRule, OcspCanary, OcspCheck, OcspMethod, Revocation};
 pub use payload::PayloadCheck;
 pub use timestamp::TimestampCheck;
 pub use tls::TlsCheck;
+pub use verifier::{Capture, StepMethod, VerifierCheck, VerifierStep};
 
 /// One probe. Exactly one kind of it is set. At least one check of a service should finish a real transaction.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = ("[has(self.http), has(self.tcp), has(self.tls), has(self.ocsp), has(self.crl), has(self.timestamp), has(self.ldap), has(self.payload), has(self.grpc), has(self.dns)].filter(set, set).size() == 1", "set exactly one kind of check, such as http or ocsp"))]
-#[x_kube(validation = ("!has(self.scheme) || has(self.http) || has(self.ocsp) || has(self.crl) || has(self.timestamp) || has(self.payload) || has(self.grpc)", "scheme is for checks over HTTP, such as http and ocsp"))]
+#[x_kube(validation = ("[has(self.http), has(self.tcp), has(self.tls), has(self.ocsp), has(self.crl), has(self.timestamp), has(self.ldap), has(self.payload), has(self.grpc), has(self.dns), has(self.did), has(self.verifier)].filter(set, set).size() == 1", "set exactly one kind of check, such as http or ocsp"))]
+#[x_kube(validation = ("!has(self.scheme) || has(self.http) || has(self.ocsp) || has(self.crl) || has(self.timestamp) || has(self.payload) || has(self.grpc) || has(self.did) || has(self.verifier)", "scheme is for checks over HTTP, such as http and ocsp"))]
 pub struct Check {
     /// Name, unique in the service; used as a metric label.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -87,6 +91,14 @@ pub struct Check {
     /// A question to the member as a name server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<DnsCheck>,
+
+    /// Questions to a ledger of decentralised identifiers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub did: Option<DidCheck>,
+
+    /// A presentation of an identity to a verifier, message by message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verifier: Option<VerifierCheck>,
 }
 
 /// How a check over HTTP is made.

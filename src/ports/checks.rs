@@ -1,6 +1,12 @@
 //! What each kind of check asks and expects, with every default filled in.
 
+mod did;
+mod verifier;
+
 use std::{sync::Arc, time::Duration};
+
+pub use did::{ChainRpc, DidHead, DidResolve, DidSpec, DidStatus};
+pub use verifier::{StepBody, StepSpec, VerifierSpec, VerifierStep};
 
 /// An HTTP request and what a good answer is.
 #[derive(Clone, Debug, Eq, PartialEq)]

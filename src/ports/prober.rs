@@ -5,8 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::checks::{
-    CrlSpec, DnsSpec, GrpcSpec, HttpSpec, LdapSpec, OcspSpec, PayloadSpec, SecretRef, TimestampSpec,
-    TlsCheckSpec, TlsSpec,
+    CrlSpec, DidSpec, DnsSpec, GrpcSpec, HttpSpec, LdapSpec, OcspSpec, PayloadSpec, SecretRef, TimestampSpec, TlsCheckSpec, TlsSpec, VerifierSpec,
 };
 use crate::domain::{Outcome, Stage, Symptom};
 
@@ -84,6 +83,10 @@ pub enum CheckKind {
     Grpc(GrpcSpec),
     /// A question to a name server.
     Dns(DnsSpec),
+    /// Questions to a ledger of identities.
+    Did(DidSpec),
+    /// A presentation of an identity, message by message.
+    Verifier(VerifierSpec),
 }
 
 impl CheckKind {
@@ -103,6 +106,10 @@ impl CheckKind {
         let client = client.into_iter().flat_map(|client| [&client.certificates, &client.key]);
         let own: Vec<&SecretRef> = match self {
             Self::Http(http) => http.secret_headers.iter().map(|(_, secret)| secret).collect(),
+            Self::Verifier(verifier) => {
+                let steps = verifier.steps.iter();
+                steps.flat_map(|step| &step.request.secret_headers).map(|(_, secret)| secret).collect()
+            }
             Self::Ldap(ldap) => ldap.bind.iter().map(|bind| &bind.password).collect(),
             _ => Vec::new(),
         };
@@ -121,6 +128,8 @@ impl CheckKind {
             Self::Ldap(spec) => &spec.tls,
             Self::Payload(spec) => &spec.tls,
             Self::Grpc(spec) => &spec.tls,
+            Self::Did(spec) => &spec.tls,
+            Self::Verifier(spec) => &spec.tls,
             Self::Tcp | Self::Dns(_) => return None,
         })
     }
@@ -138,7 +147,9 @@ impl CheckKind {
             | Self::Timestamp(_)
             | Self::Ldap(_)
             | Self::Grpc(_)
-            | Self::Dns(_) => 0,
+            | Self::Dns(_)
+            | Self::Did(_) => 0,
+            Self::Verifier(verifier) => verifier.largest_body(),
         }
     }
 
@@ -156,6 +167,8 @@ impl CheckKind {
             Self::Payload(_) => "payload",
             Self::Grpc(_) => "grpc",
             Self::Dns(_) => "dns",
+            Self::Did(_) => "did",
+            Self::Verifier(_) => "verifier",
         }
     }
 

@@ -34,9 +34,13 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn the_examples_are_good() {
-    let out = bongsu(Path::new("."), &["check", "-f", "docs/examples/gpki"], "");
-    assert_eq!(text(&out.stdout), "12 objects in 9 files: no problems\n");
-    assert_eq!(out.status.code(), Some(0));
+    for (directory, found) in [("gpki", "12 objects in 9 files"), ("mobile-id", "9 objects in 7 files")] {
+        let out = bongsu(Path::new("."), &["check", "-f", &format!("docs/examples/{directory}")], "");
+        assert_eq!(text(&out.stdout), format!("{found}: no problems\n"));
+        assert_eq!(out.status.code(), Some(0));
+        let page = std::fs::read_to_string(format!("docs/examples/{directory}/README.md")).unwrap();
+        assert!(page.contains(&format!("{found}: no problems\n")), "{directory}/README.md");
+    }
 }
 
 #[test]

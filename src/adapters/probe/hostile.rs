@@ -23,7 +23,7 @@ const STAMP: &[u8] = include_bytes!("../../../tests/data/probe/stamp.der");
 const STAMP_NONCE: [u8; 8] = 0x175D_2CFA_E040_A129_u64.to_be_bytes();
 
 /// Broken answers for each judge. 4,000 take a second, and find in the first hundred what a changed judge lets through.
-const ROUNDS: u64 = 4_000;
+pub(super) const ROUNDS: u64 = 4_000;
 
 fn authorities() -> Authorities {
     Authorities::from_pem(AUTHORITY).unwrap()
@@ -63,7 +63,7 @@ fn stamp(body: &[u8]) -> Result<(), Bad> {
 }
 
 /// Breaks an answer once or more often: a bit, a length that promises gigabytes, a piece twice, a piece less, bytes of its own.
-fn broken(good: &[u8], chance: &mut fastrand::Rng) -> Vec<u8> {
+pub(super) fn broken(good: &[u8], chance: &mut fastrand::Rng) -> Vec<u8> {
     let mut body = good.to_vec();
     for _ in 0..chance.usize(1..4) {
         let at = chance.usize(..body.len().max(1));

@@ -23,6 +23,7 @@ use super::{
     Bad, Means, Phase,
     connect::Target,
     expect::Expect,
+    json,
     line::line,
     sample,
     secrets::SecretValues,
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     domain::Stage,
-    ports::{CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Reading, Scheme, TlsSpec},
+    ports::{CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Reading, Scheme, SecretRef, TlsSpec},
 };
 
 /// Bytes of an answer's head, and of what is read from the connection at once. 64 KiB: servers refuse requests with
@@ -182,11 +183,7 @@ impl Judge {
         if !self.has_body {
             return Ok(serde_json::Value::Null);
         }
-        let text =
-            std::str::from_utf8(bytes).map_err(|error| Bad::wrong(line(format_args!("body: {error}"))))?;
-        // serde_json refuses more than 128 levels: the judgement, which recurses too, sees no deeper value.
-        serde_json::from_str(text)
-            .map_err(|error| Bad::wrong(line(format_args!("body is not JSON: {error}"))))
+        json::parse(bytes)
     }
 }
 
@@ -214,14 +211,14 @@ pub(super) async fn stream(
     })
 }
 
-/// One request on a connection of its own: status and body of the answer. The caller limits the time.
+/// One request on a connection of its own, and its answer. The caller limits the time.
 pub(super) async fn fetch(
     target: &Target,
     tls: Option<&Tls>,
     request: Request<Full<Bytes>>,
     max_body_bytes: usize,
     phase: &Phase,
-) -> Result<(u16, Vec<u8>), Bad> {
+) -> Result<Response<Vec<u8>>, Bad> {
     let (mut sender, connection) = open(target, tls, phase).await?;
     let exchange = async {
         phase.enter(Stage::Answer, "request");
@@ -229,7 +226,7 @@ pub(super) async fn fetch(
         let answer = sender.send_request(request).await.map_err(|error| http_bad(&error))?;
         phase.enter(Stage::Body, "body");
         let (head, body) = answer.into_parts();
-        Ok((head.status.as_u16(), read(body, max_body_bytes, true).await?))
+        Ok(Response::from_parts(head, read(body, max_body_bytes, true).await?))
     };
     match select(pin!(exchange), pin!(connection)).await {
         Either::Left((fetched, _)) => fetched,
@@ -282,6 +279,18 @@ impl Carrier {
         self.call(Method::POST, path, Some((media_type, body.into())), phase).await
     }
 
+    /// Sends a request, with the headers that say who asks, and takes any status.
+    pub(super) async fn send(
+        &self,
+        request: Request<Bytes>,
+        phase: &Phase,
+    ) -> Result<Response<Vec<u8>>, Bad> {
+        let (mut head, body) = request.into_parts();
+        head.headers.extend(self.headers.clone());
+        let request = Request::from_parts(head, Full::new(body));
+        fetch(&self.target, self.tls.as_ref(), request, self.max_body_bytes, phase).await
+    }
+
     async fn call(
         &self,
         method: Method,
@@ -290,19 +299,17 @@ impl Carrier {
         phase: &Phase,
     ) -> Result<Vec<u8>, Bad> {
         let path: Uri = path.parse().map_err(|error| Bad::wrong(line(format_args!("path: {error}"))))?;
-        let mut headers = self.headers.clone();
-        let mut bytes = Bytes::new();
-        if let Some((media_type, body)) = body {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-            bytes = body;
-        }
-        let mut request = Request::new(Full::new(bytes));
+        let mut request = Request::new(Bytes::new());
         *request.method_mut() = method;
         *request.uri_mut() = path;
-        *request.headers_mut() = headers;
-        match fetch(&self.target, self.tls.as_ref(), request, self.max_body_bytes, phase).await? {
-            (200, body) => Ok(body),
-            (status, _) => Err(Bad::wrong(format!("status {status}, expected 200"))),
+        if let Some((media_type, body)) = body {
+            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+            *request.body_mut() = body;
+        }
+        let answer = self.send(request, phase).await?;
+        match answer.status().as_u16() {
+            200 => Ok(answer.into_body()),
+            status => Err(Bad::wrong(format!("status {status}, expected 200"))),
         }
     }
 }
@@ -391,14 +398,8 @@ fn request(
         let (name, value) = user_header(name, value).map_err(|cause| wrong("headers", cause))?;
         headers.append(name, value);
     }
-    for (name, secret) in &spec.secret_headers {
-        let Some(value) = secrets.get(secret) else { continue };
-        let value = std::str::from_utf8(value).unwrap_or("\0");
-        let (name, mut value) =
-            user_header(name, value.trim_end_matches('\n')).map_err(|cause| wrong("headers", cause))?;
-        value.set_sensitive(true);
-        headers.append(name, value);
-    }
+    let secret = secret_headers(secrets, &spec.secret_headers).map_err(|cause| wrong("headers", cause))?;
+    headers.extend(secret);
     Ok(request)
 }
 
@@ -427,12 +428,34 @@ pub(super) fn own_headers(
     Ok(())
 }
 
-fn user_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+/// Headers whose values are in Secrets, as far as those were read; they are in no log.
+pub(super) fn secret_headers(
+    secrets: &SecretValues,
+    headers: &[(String, SecretRef)],
+) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let known = headers.iter().filter_map(|(name, secret)| Some((name, secrets.get(secret)?)));
+    let header = |(name, value): (&String, &Arc<[u8]>)| {
+        // What is no text is no header value either.
+        let value = std::str::from_utf8(value).unwrap_or("\0").trim_end_matches('\n');
+        let (name, mut value) = user_header(name, value)?;
+        value.set_sensitive(true);
+        Ok((name, value))
+    };
+    known.map(header).collect()
+}
+
+/// A header that users may set.
+pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {
     let parsed =
         HeaderName::from_bytes(name.as_bytes()).map_err(|error| line(format_args!("{name}: {error}")))?;
     if RESERVED.contains(&parsed) {
         return Err(line(format_args!("{parsed} is set by the probe")));
     }
+    Ok(parsed)
+}
+
+fn user_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed = header_name(name)?;
     // The value may be a secret: the error does not repeat it.
     let value =
         HeaderValue::from_str(value).map_err(|_| line(format_args!("{parsed}: not a header value")))?;

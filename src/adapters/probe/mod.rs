@@ -7,12 +7,14 @@ mod chain;
 mod connect;
 mod crl;
 mod denied;
+mod did;
 mod dns;
 mod expect;
 mod grpc;
 #[cfg(test)]
 mod hostile;
 mod http;
+mod json;
 mod ldap;
 mod line;
 mod ocsp;
@@ -20,11 +22,14 @@ mod payload;
 mod phase;
 mod pki;
 mod promql;
+mod random;
 mod secrets;
 mod shared;
 mod tcp;
 mod timestamp;
 mod tls;
+mod transaction;
+mod verifier;
 
 use std::{sync::Arc, time::Duration};
 
@@ -105,6 +110,8 @@ fn prepare(means: &Means, endpoint: &Endpoint, check: &CheckSpec) -> Result<Arc<
         CheckKind::Payload(spec) => Arc::new(payload::PayloadProbe::new(means, endpoint, check, spec)?),
         CheckKind::Grpc(spec) => Arc::new(grpc::GrpcProbe::new(means, endpoint, check, spec)?),
         CheckKind::Dns(spec) => Arc::new(dns::DnsProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Did(spec) => Arc::new(did::DidProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Verifier(spec) => Arc::new(verifier::VerifierProbe::new(means, endpoint, check, spec)?),
     })
 }
 
@@ -155,6 +162,11 @@ impl Bad {
 
     const fn unreachable(detail: String) -> Self {
         Self::new(Outcome::Unreachable, detail)
+    }
+
+    /// The same, said of a step of several.
+    fn in_step(self, step: &str) -> Self {
+        Self { detail: line(format_args!("step {step}: {}", self.detail)), ..self }
     }
 }
 

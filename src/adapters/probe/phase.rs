@@ -1,6 +1,6 @@
 //! How far a sample has come, and how long each part of its way took.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
@@ -10,6 +10,8 @@ use crate::{domain::Stage, ports::StageTimes};
 pub(super) struct Phase(Mutex<Way>);
 
 struct Way {
+    /// Of a sample that has several.
+    step: Option<Arc<str>>,
     stage: Stage,
     doing: &'static str,
     since: Instant,
@@ -19,11 +21,18 @@ struct Way {
 impl Default for Phase {
     fn default() -> Self {
         let (stage, since) = (Stage::Resolve, Instant::now());
-        Self(Mutex::new(Way { stage, doing: "start", since, took: StageTimes::default() }))
+        Self(Mutex::new(Way { step: None, stage, doing: "start", since, took: StageTimes::default() }))
     }
 }
 
 impl Phase {
+    /// A step of several begins.
+    pub(super) fn begin(&self, step: &Arc<str>) {
+        let mut way = self.way();
+        way.account();
+        (way.step, way.stage, way.doing) = (Some(step.clone()), Stage::Resolve, "start");
+    }
+
     /// The next stage begins, or a stage once more; `doing` says what, in the protocol's words.
     pub(super) fn enter(&self, stage: Stage, doing: &'static str) {
         let mut way = self.way();
@@ -32,8 +41,12 @@ impl Phase {
     }
 
     /// What it does now, in the protocol's words.
-    pub(super) fn doing(&self) -> &'static str {
-        self.way().doing
+    pub(super) fn doing(&self) -> String {
+        let way = self.way();
+        match &way.step {
+            Some(step) => format!("step {step}: {}", way.doing),
+            None => way.doing.to_owned(),
+        }
     }
 
     /// Where it is.

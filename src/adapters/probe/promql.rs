@@ -42,7 +42,7 @@ impl Metering for NetworkProber {
         let phase = Phase::default();
         let answer = timeout(LIMIT, fetch(&target, tls.as_ref(), request, BODY_BYTES_MAX, &phase)).await;
         let (status, body) = match answer {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(answer)) => (answer.status().as_u16(), answer.into_body()),
             Ok(Err(bad)) => return Err(MeteringError::Unavailable { url, cause: bad.detail }),
             Err(_) => {
                 let cause = format!("no answer within {LIMIT:?} ({})", phase.doing());

@@ -8,9 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use der::{Encode, asn1::ObjectIdentifier};
-use ring::rand::{SecureRandom, SystemRandom};
 
-use super::{Bad, Means, Phase, http::Carrier, line::line, pki::Authorities, sample};
+use super::{Bad, Means, Phase, http::Carrier, line::line, pki::Authorities, random::random, sample};
 use crate::domain::Stage;
 use crate::ports::{CheckSpec, Clock, Endpoint, Probe, ProbeError, Reading, TimestampSpec};
 use syntax::Request;
@@ -81,12 +80,6 @@ impl Probe for TimestampProbe {
     async fn run(&self) -> Reading {
         sample(self.timeout, self.max_latency, |phase| async move { self.once(&phase).await }).await
     }
-}
-
-fn random<const N: usize>() -> Result<[u8; N], Bad> {
-    let mut bytes = [0; N];
-    let made = SystemRandom::new().fill(&mut bytes);
-    made.map(|()| bytes).map_err(|_| Bad::unjudged("the system gives no random numbers".to_owned()))
 }
 
 /// The same as a positive number with one encoding only: the first byte neither negative nor zero.

@@ -196,6 +196,16 @@ fn urls_addresses_and_expressions_are_read() {
             "1 == 1",
             "15: SharedService default/a: spec.health.checks[0].http.expect: judges nothing of the answer: it uses none of body, status, headers",
         ),
+        (
+            "http: {expect: body.ok == true}",
+            "verifier: {steps: [{name: vp, path: /, expect: 1 == 1}]}",
+            "15: SharedService default/a: spec.health.checks[0].verifier.steps[0].expect: judges nothing of the answer: it uses none of body, status, headers",
+        ),
+        (
+            "http: {expect: body.ok == true}",
+            "verifier: {steps: [{name: vp, path: '/{code}'}]}",
+            "14: SharedService default/a: spec.health.checks[0]: steps: step vp: no step before captures {code}: known are nonce, uuid",
+        ),
     ] {
         check_all(&[REGIONS, &service("a", "").replace(from, to)], &[&at(expected)]);
     }

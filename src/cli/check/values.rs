@@ -48,7 +48,7 @@ fn of_parsed(
     let mut found = unprepared(entry, &parsed, prober);
     if found.is_empty() {
         let checks = service.spec.health.checks.iter().enumerate();
-        found.extend(checks.filter_map(|(index, check)| judges_nothing(entry, index, check)));
+        found.extend(checks.flat_map(|(index, check)| judging_nothing(entry, index, check)));
     }
     for (index, check) in parsed.checks.iter().enumerate() {
         found.extend(of_check(set, entry, &format!("spec.health.checks[{index}]"), check));
@@ -79,14 +79,29 @@ fn unprepared(entry: &Entry, parsed: &Parsed, prober: &NetworkProber) -> Vec<Fin
     found.into_iter().map(|(path, message)| at(entry, &path, message)).collect()
 }
 
-fn judges_nothing(entry: &Entry, index: usize, check: &Check) -> Option<Finding> {
-    let expect = check.http.as_ref()?.expect.as_deref()?;
-    // One that does not compile was found before.
-    let program = cel::Program::compile(expect).ok()?;
-    let used = program.references();
+fn judging_nothing(entry: &Entry, index: usize, check: &Check) -> Vec<Finding> {
     let message = format!("judges nothing of the answer: it uses none of {}", VARIABLES.join(", "));
-    let judges = VARIABLES.iter().any(|name| used.has_variable(name));
-    (!judges).then(|| at(entry, &format!("spec.health.checks[{index}].http.expect"), message))
+    let found = expressions(check).into_iter().filter(|(_, expect)| judges_nothing(expect));
+    found
+        .map(|(field, _)| at(entry, &format!("spec.health.checks[{index}].{field}"), message.clone()))
+        .collect()
+}
+
+/// The expressions of a check, each with the field that has it.
+fn expressions(check: &Check) -> Vec<(String, &str)> {
+    let http = check.http.iter().map(|http| ("http.expect".to_owned(), http.expect.as_deref()));
+    let steps = check.verifier.iter().flat_map(|verifier| verifier.steps.iter().enumerate());
+    let steps =
+        steps.map(|(index, step)| (format!("verifier.steps[{index}].expect"), step.expect.as_deref()));
+    http.chain(steps).filter_map(|(field, expect)| Some((field, expect?))).collect()
+}
+
+fn judges_nothing(expect: &str) -> bool {
+    // One that does not compile was found before.
+    cel::Program::compile(expect).is_ok_and(|program| {
+        let used = program.references();
+        !VARIABLES.iter().any(|name| used.has_variable(name))
+    })
 }
 
 /// The objective arithmetic, with the leases and times that a new installation has.

@@ -238,3 +238,44 @@ fn a_name_server_is_asked_at_port_53_unless_the_check_says_otherwise() {
     };
     assert_eq!((at(None), at(Some(5353))), (53, 5353));
 }
+
+#[test]
+fn a_did_stands_in_its_path_and_the_questions_to_a_chain_know_where_the_answer_is() {
+    let did = |did: serde_json::Value| {
+        let change = |spec: &mut serde_json::Value| {
+            spec["health"]["checks"] = serde_json::json!([{"name": "did", "did": did}])
+        };
+        match parse(&service(change), &Policies::default()).unwrap().checks.remove(0).kind {
+            crate::ports::CheckKind::Did(did) => did,
+            _ => unreachable!(),
+        }
+    };
+    let resolve = serde_json::json!({"did": "did:kr:a%3Ab", "path": "/did/{did}?again={did}"});
+    let resolve = did(serde_json::json!({ "resolve": resolve })).resolve.unwrap();
+    assert_eq!(&*resolve.path, "/did/did:kr:a%253Ab?again=did:kr:a%253Ab");
+    for (rpc, number, time) in [
+        ("EthBlockNumber", "/result", None),
+        ("EthGetBlockByNumber", "/result/number", Some("/result/timestamp")),
+    ] {
+        let known = did(serde_json::json!({"head": {"rpc": rpc}})).head.unwrap();
+        assert_eq!((&*known.number, known.time.as_deref()), (number, time));
+        let own = did(serde_json::json!({"head": {"rpc": rpc, "number": "/n", "time": "/t"}})).head.unwrap();
+        assert_eq!((&*own.number, own.time.as_deref()), ("/n", Some("/t")));
+    }
+    let expects = serde_json::json!([{"path": "/", "expect": "REVOKED"}, {"path": "/", "httpStatus": 404}]);
+    let statuses = did(serde_json::json!({ "statuses": expects })).statuses;
+    assert_eq!((statuses[0].expect.as_deref(), statuses[0].http_status), (Some("REVOKED"), 200));
+    assert_eq!((statuses[1].expect.as_deref(), statuses[1].http_status), (None, 404));
+}
+
+#[test]
+fn two_steps_of_a_verifier_with_one_name_are_told_apart_by_nobody() {
+    let step = serde_json::json!({"name": "vp", "path": "/"});
+    check(
+        |spec| {
+            spec["health"]["checks"][0] =
+                serde_json::json!({"name": "present", "verifier": {"steps": [step, step]}});
+        },
+        "spec.health.checks[0].verifier.steps[1].name: a second step named \"vp\"",
+    );
+}

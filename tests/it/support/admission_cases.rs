@@ -19,13 +19,14 @@ type Row = (&'static str, Value, Option<&'static str>);
 
 /// Every case.
 pub fn cases() -> Vec<Case> {
-    let tables: [(&str, Value, Vec<Row>); 12] = [
+    let tables: [(&str, Value, Vec<Row>); 13] = [
         ("Region", region(), region_rows()),
         ("SharedService", service(), service_rows()),
         ("SharedService", service(), member_rows()),
         ("SharedService", service(), health_rows()),
         ("SharedService", service(), check_rows()),
         ("SharedService", service(), directory_rows()),
+        ("SharedService", service(), identity_rows()),
         ("SharedService", service(), traffic_rows()),
         ("SharedService", service(), fence_rows()),
         ("GradePolicy", policy(), policy_rows()),
@@ -326,6 +327,61 @@ fn check_rows() -> Vec<Row> {
         (tls(json!({})), None),
         (tls(json!({"expiresWithin": "720h", "serverName": "ivs.example"})), None),
         (tls(json!({"expiresWithin": "30d"})), Some("tls.expiresWithin")),
+    ];
+    rows.into_iter().map(|(check, refused)| ("/spec/health/checks/0", check, refused)).collect()
+}
+
+/// Each puts a whole check there.
+fn identity_rows() -> Vec<Row> {
+    let did = |parts: Value| json!({"name": "did", "scheme": "http", "port": 8093, "did": parts});
+    let resolve = |path: &str, value: Value| {
+        let whole = json!({"resolve": {"did": "did:kr:mobileid:a%3Ab", "path": "/did?did={did}", "document": "/data/a~1b"}});
+        did(if path.is_empty() { whole } else { with(&whole, path, value) })
+    };
+    let statuses =
+        |second: Value| did(json!({"statuses": [{"path": "/vc?id=1", "expect": "ACTIVE"}, second]}));
+    let steps = |steps: Value| json!({"name": "present", "scheme": "https", "verifier": {"steps": steps}});
+    let step = |path: &str, value: Value| {
+        let whole = json!({"name": "vp", "path": "/mip/vp", "data": "{}", "captures": [{"name": "a1", "pointer": "/data/x"}]});
+        steps(json!([if path.is_empty() { whole } else { with(&whole, path, value) }]))
+    };
+    let many = |count: usize| {
+        steps(json!((0..count).map(|n| json!({"name": format!("s{n}"), "path": "/"})).collect::<Vec<_>>()))
+    };
+    let nothing = "without result nothing is judged";
+    let same = "the statuses must not all be the same";
+    let rows = vec![
+        (resolve("", Value::Null), None),
+        (resolve("/resolve/did", json!("kr:mobileid:a")), Some("did.resolve.did")),
+        (resolve("/resolve/did", json!("did:kr:a b")), Some("did.resolve.did")),
+        (resolve("/resolve/path", json!("did")), Some("did.resolve.path")),
+        (resolve("/resolve/document", json!("data")), Some("did.resolve.document")),
+        (resolve("/resolve/document", json!("/a~2")), Some("did.resolve.document")),
+        (did(json!({})), Some("set at least one of resolve, statuses and head")),
+        (statuses(json!({"path": "/vc?id=2", "expect": "REVOKED"})), None),
+        (statuses(json!({"path": "/vc?id=2", "httpStatus": 404})), None),
+        (statuses(json!({"path": "/vc?id=2", "expect": "ACTIVE"})), Some(same)),
+        (did(json!({"statuses": [{"path": "/vc", "expect": "ACTIVE"}]})), Some(same)),
+        (statuses(json!({"path": "/vc?id=2"})), Some("set expect, or httpStatus where it alone says")),
+        (did(json!({"head": {"rpc": "EthBlockNumber"}})), None),
+        (
+            did(json!({"head": {"number": "/height", "time": "/time", "maxBehind": 2, "maxStall": "30s"}})),
+            None,
+        ),
+        (did(json!({"head": {}})), Some("set rpc, or number")),
+        (did(json!({"head": {"rpc": "eth_blockNumber"}})), Some("did.head.rpc")),
+        (did(json!({"head": {"rpc": "EthBlockNumber", "maxBehind": -1}})), Some("did.head.maxBehind")),
+        (step("", Value::Null), None),
+        (step("/body", json!("{}")), Some("set at most one of body and data")),
+        (step("/result", json!("")), Some(nothing)),
+        (steps(json!([{"name": "vp", "path": "/", "result": "", "expectCode": "20401"}])), None),
+        (step("/result", json!("result")), Some("verifier.steps[0].result")),
+        (step("/method", json!("HEAD")), Some("verifier.steps[0].method")),
+        (step("/captures/0/name", json!("a-1")), Some("verifier.steps[0].captures[0].name")),
+        (step("/expectCode", json!(20401)), Some("verifier.steps[0].expectCode")),
+        (many(8), None),
+        (many(9), Some("verifier.steps")),
+        (many(0), Some("verifier.steps")),
     ];
     rows.into_iter().map(|(check, refused)| ("/spec/health/checks/0", check, refused)).collect()
 }

@@ -13,6 +13,7 @@ pub mod helm;
 pub mod http_server;
 pub mod knot;
 pub mod manual_clock;
+pub mod mobile_id;
 pub mod named;
 pub mod place;
 pub mod plugin;

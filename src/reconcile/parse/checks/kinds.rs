@@ -1,5 +1,8 @@
 //! What each kind of check asks and expects.
 
+mod did;
+mod verifier;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -35,6 +38,8 @@ pub(super) fn kind(namespace: &str, check: &api::Check) -> Result<CheckKind, Wro
         check.payload.as_ref().map(|payload| payload_spec(namespace, payload).map(CheckKind::Payload)),
         check.grpc.as_ref().map(|grpc| grpc_spec(namespace, grpc).map(CheckKind::Grpc)),
         check.dns.as_ref().map(|dns| Ok(CheckKind::Dns(dns_spec(dns)))),
+        check.did.as_ref().map(|did| did::did_spec(namespace, did).map(CheckKind::Did)),
+        check.verifier.as_ref().map(|verifier| verifier::verifier_spec(namespace, verifier).map(CheckKind::Verifier)),
     ];
     let mut set = set.into_iter().flatten();
     match (set.next(), set.next()) {
