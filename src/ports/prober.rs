@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::checks::{
-    CrlSpec, DidSpec, DnsSpec, GrpcSpec, HttpSpec, LdapSpec, OcspSpec, PayloadSpec, SecretRef, TimestampSpec, TlsCheckSpec, TlsSpec, VerifierSpec,
+    CrlSpec, DidSpec, DnsSpec, GrpcSpec, HttpSpec, LdapSpec, OcspSpec, PayloadSpec, SecretRef, TimestampSpec,
+    TlsCheckSpec, TlsSpec, VerifierSpec,
 };
 use crate::domain::{Outcome, Stage, Symptom};
 

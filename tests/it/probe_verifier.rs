@@ -28,6 +28,7 @@ fn step(name: &str, path: &str, body: StepBody) -> VerifierStep {
             method: "POST",
             path: path.into(),
             headers: Vec::new(),
+            secret_headers: Vec::new(),
             body,
             captures: Vec::new(),
         },

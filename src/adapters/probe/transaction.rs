@@ -21,7 +21,10 @@ use super::{
     random::random,
     secrets::SecretValues,
 };
-use crate::{domain::Stage, ports::{StepBody, StepSpec}};
+use crate::{
+    domain::Stage,
+    ports::{StepBody, StepSpec},
+};
 use template::{Template, in_header, in_json, in_path};
 
 /// What each sample draws anew.

@@ -93,8 +93,7 @@ impl Probe for VerifierProbe {
 
 impl Message {
     fn new(means: &Means, spec: &VerifierStep, names: &mut Names) -> Result<Self, String> {
-        let compiled =
-            |source| means.expressions.compile(source).map_err(|cause| format!("expect: {cause}"));
+        let compiled = |source| means.expressions.compile(source).map_err(|cause| format!("expect: {cause}"));
         Ok(Self {
             name: spec.request.name.clone(),
             step: Step::new(&spec.request, names, &means.secrets)?,

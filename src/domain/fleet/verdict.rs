@@ -116,13 +116,11 @@ mod tests {
 
     #[test]
     fn a_region_that_sees_all_others_fail_sees_badly_itself() {
-        let failed = Report { verdict: Verdict::Failed, onset: Some(Timestamp(10_000)), since: Timestamp(10_000) };
+        let failed =
+            Report { verdict: Verdict::Failed, onset: Some(Timestamp(10_000)), since: Timestamp(10_000) };
         let healthy = Report { verdict: Verdict::Healthy, ..Report::default() };
-        let vantages = ["a", "b", "w"].map(|region| VantageView {
-            region: region.into(),
-            alive: true,
-            suspect: false,
-        });
+        let vantages =
+            ["a", "b", "w"].map(|region| VantageView { region: region.into(), alive: true, suspect: false });
         let members = [("b", vec![failed, healthy, healthy]), ("c", vec![failed, healthy, healthy])];
         let members = members.map(|(region, reports)| (RegionName::new(region), reports)).into();
         let service = ServiceReports { quorum: 2, resolution: Duration::from_secs(3), members };

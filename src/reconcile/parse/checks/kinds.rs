@@ -39,7 +39,10 @@ pub(super) fn kind(namespace: &str, check: &api::Check) -> Result<CheckKind, Wro
         check.grpc.as_ref().map(|grpc| grpc_spec(namespace, grpc).map(CheckKind::Grpc)),
         check.dns.as_ref().map(|dns| Ok(CheckKind::Dns(dns_spec(dns)))),
         check.did.as_ref().map(|did| did::did_spec(namespace, did).map(CheckKind::Did)),
-        check.verifier.as_ref().map(|verifier| verifier::verifier_spec(namespace, verifier).map(CheckKind::Verifier)),
+        check
+            .verifier
+            .as_ref()
+            .map(|verifier| verifier::verifier_spec(namespace, verifier).map(CheckKind::Verifier)),
     ];
     let mut set = set.into_iter().flatten();
     match (set.next(), set.next()) {
