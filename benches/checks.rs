@@ -18,7 +18,7 @@ use axum::{Router, body::Bytes, routing::post};
 use bongsu::{
     adapters::{clock::SystemClock, probe::NetworkProber},
     domain::{HealthPolicy, Outcome, Recovery, RegionName, ServiceKey, Tick, Timestamp, Verdict, Window},
-    ports::{CheckKind, CheckSpec, Clock, Endpoint, HttpSpec, Reading, Scheme, TlsSpec},
+    ports::{BodyFormat, CheckKind, CheckSpec, Clock, Endpoint, HttpSpec, Reading, Scheme, TlsSpec},
     reconcile::vantage::{Skipped, Vantage, VantageObserver, Watched},
 };
 
@@ -171,6 +171,8 @@ fn check() -> CheckSpec {
             expect: Some("body.result == 'good' && body.size == 4096".into()),
             max_body_bytes: 65_536,
             keep_alive: false,
+            format: BodyFormat::Json,
+            http2: false,
             tls: TlsSpec::default(),
         }),
     }

@@ -21,7 +21,7 @@ pub use crl::CrlCheck;
 pub use did::{ChainRpc, DidCheck, DidHead, DidResolve, DidStatus};
 pub use dns::{DnsCheck, DnsRecordType, DnsTransport};
 pub use grpc::GrpcCheck;
-pub use http::{GeneratedBody, Header, HttpCheck, HttpMethod};
+pub use http::{BodyFormat, GeneratedBody, Header, HttpCheck, HttpMethod};
 pub use ldap::{LdapBind, LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch};
 pub use ocsp::{NonceRule, OcspCanary, OcspCheck, OcspMethod, Revocation};
 pub use payload::PayloadCheck;

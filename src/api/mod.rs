@@ -27,8 +27,8 @@ mod traffic;
 pub use approval::{Approval, ApprovalSpec, ApprovalStatus};
 pub use calendar::{BlockedSpan, Calendar, CalendarSpec, CalendarStatus, Repeats};
 pub use check::{
-    Capture, ChainRpc, Check, CheckScheme, CrlCheck, DidCheck, DidHead, DidResolve, DidStatus, DnsCheck,
-    DnsRecordType, DnsTransport, GeneratedBody, GrpcCheck, Header, HttpCheck, HttpMethod, LdapBind,
+    BodyFormat, Capture, ChainRpc, Check, CheckScheme, CrlCheck, DidCheck, DidHead, DidResolve, DidStatus,
+    DnsCheck, DnsRecordType, DnsTransport, GeneratedBody, GrpcCheck, Header, HttpCheck, HttpMethod, LdapBind,
     LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch, NonceRule, OcspCanary,
     OcspCheck, OcspMethod, PayloadCheck, Revocation, SecretRef, StepMethod, TcpCheck, TimestampCheck,
     TlsCheck, TlsOptions, VerifierCheck, VerifierStep,

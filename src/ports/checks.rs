@@ -27,10 +27,27 @@ pub struct HttpSpec {
     pub expect: Option<Arc<str>>,
     /// A body with more bytes is wrong.
     pub max_body_bytes: usize,
+    /// What the body is.
+    pub format: BodyFormat,
     /// Keep the connection between samples.
     pub keep_alive: bool,
+    /// Ask by HTTP/2, in the clear too.
+    pub http2: bool,
     /// How the certificate is verified.
     pub tls: TlsSpec,
+}
+
+/// What the body of an answer is, for the expression that judges it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BodyFormat {
+    /// JSON.
+    Json,
+    /// Text.
+    Text,
+    /// XML.
+    Xml,
+    /// CBOR (RFC 8949).
+    Cbor,
 }
 
 /// How a certificate is verified.

@@ -28,6 +28,7 @@ mod e2e_ledger_lost;
 mod e2e_manual;
 mod e2e_replicas;
 mod e2e_report;
+mod e2e_revocation;
 mod e2e_sites;
 mod e2e_trouble;
 mod e2e_workload;

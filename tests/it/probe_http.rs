@@ -1,5 +1,6 @@
 //! HTTP checks against real servers, good and hostile.
 
+use std::convert::Infallible;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -9,7 +10,7 @@ use std::time::Duration;
 use axum::{
     Router,
     body::Bytes,
-    http::HeaderMap,
+    http::{HeaderMap, Request, Response, Version},
     routing::{get as on_get, post as on_post},
 };
 use bongsu::{
@@ -17,8 +18,11 @@ use bongsu::{
         Outcome::{Ok as Good, Refused, Slow, Unreachable, Wrong},
         Sign, Stage,
     },
-    ports::{CheckKind, CheckSpec, Endpoint, HttpSpec, ProbeError, Prober, Reading, Scheme},
+    ports::{BodyFormat, CheckKind, CheckSpec, Endpoint, HttpSpec, ProbeError, Prober, Reading, Scheme},
 };
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use crate::support::{
@@ -397,5 +401,52 @@ async fn a_check_that_cannot_be_run_says_which_field_is_wrong() {
             Ok(_) => panic!("{expected}: was prepared"),
         };
         assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_in_the_clear_on_new_and_on_kept_connections() {
+    let server = Server::by_hand(|stream, _| async move {
+        let service = service_fn(async |request: Request<Incoming>| {
+            let good = request.version() == Version::HTTP_2 && request.uri().path() == "/";
+            let authority = request.uri().authority().is_some();
+            let answer = if good && authority { GOOD } else { "{}" };
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(answer.as_bytes()))))
+        });
+        let builder = http2::Builder::new(TokioExecutor::new());
+        let _ended = builder.serve_connection(TokioIo::new(stream), service).await;
+    })
+    .await;
+    for (keep_alive, connections) in [(false, 3), (true, 4)] {
+        let spec = HttpSpec { http2: true, keep_alive, ..get() };
+        let probe = prepare(&endpoint(Scheme::Http, server.address), PATIENT, spec).unwrap();
+        for _ in 0..3 {
+            expect_reading(&probe.run().await, Good, "");
+        }
+        assert_eq!(server.connections(), connections);
+    }
+    // Who speaks only HTTP/1.1 is asked in vain.
+    let old = Server::answering(answer("200 OK", GOOD.as_bytes())).await;
+    let reading = probe(old.address, PATIENT, HttpSpec { http2: true, ..get() }).await;
+    assert!(reading.outcome.is_bad(), "{reading:?}");
+}
+
+#[tokio::test]
+async fn answers_in_xml_cbor_and_text_are_judged_by_what_they_say() {
+    let xml = r#"<e:Envelope xmlns:e="urn:x"><e:Body><result code="0">good</result></e:Body></e:Envelope>"#;
+    let in_xml = r#"body.Envelope.Body.result["@code"] == "0""#;
+    for (format, answer, expect, outcome) in [
+        (BodyFormat::Xml, xml.as_bytes(), in_xml, Good),
+        (BodyFormat::Xml, b"<Envelope/>", in_xml, Wrong),
+        (BodyFormat::Xml, b"{}", in_xml, Wrong),
+        (BodyFormat::Cbor, b"\xa1\x66result\x64good", "body.result == 'good'", Good),
+        (BodyFormat::Cbor, b"\xa1\x66result\x63bad", "body.result == 'good'", Wrong),
+        (BodyFormat::Text, b"status: OK\n", "body.contains('OK')", Good),
+        (BodyFormat::Text, b"status: KO\n", "body.contains('OK')", Wrong),
+        (BodyFormat::Json, b"status: OK\n", "body.contains('OK')", Wrong),
+    ] {
+        let server = Server::answering(self::answer("200 OK", answer)).await;
+        let spec = HttpSpec { format, expect: Some(expect.into()), ..get() };
+        expect_reading(&probe(server.address, PATIENT, spec).await, outcome, "");
     }
 }

@@ -3,47 +3,35 @@
 //! The call is made on hyper's HTTP/2 and not by tonic's client, whose reading of an answer panics when a member sends details of a
 //! status that are not base64 (`Status::from_header_map` of tonic 0.14).
 
-use std::{
-    error::Error,
-    fmt::Write,
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
-};
+use std::{pin::pin, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes};
 use futures::future::{Either, select};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full};
-use hyper::{
-    body::Incoming,
-    client::conn::http2::{Builder, SendRequest},
-    rt::Executor,
-};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
 use prost::Message;
-use tokio::task::JoinSet;
 
 use super::{
     Bad, Means, Phase,
     connect::Target,
-    http::{HEAD_BYTES_MAX, authority, http_bad, own_headers, stream, tls_of},
+    http::{
+        absolute,
+        connection::{bad, open},
+        own_headers, tls_of,
+    },
     line::line,
     sample,
     tls::{Protocol, Tls},
 };
-use crate::domain::Stage;
-use crate::ports::{CheckSpec, Endpoint, GrpcSpec, Probe, ProbeError, Reading, Scheme};
+use crate::ports::{CheckSpec, Endpoint, GrpcSpec, Probe, ProbeError, Reading};
 
 /// The method that is called.
 const METHOD: &str = "/grpc.health.v1.Health/Check";
 
 /// Largest answer. 4 KiB: a good one has 7 bytes.
 const ANSWER_BYTES_MAX: usize = 4 * 1024;
-
-/// Bytes that the peer may send before we take them: the least of RFC 9113 §6.9.2, which is also more than an answer has.
-const WINDOW_BYTES: u32 = 65_535;
 
 /// Bytes before a message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
@@ -90,27 +78,12 @@ impl GrpcProbe {
     }
 
     async fn once(&self, phase: &Phase) -> Result<(), Bad> {
-        let stream = stream(&self.target, self.tls.as_ref(), phase).await?;
-        phase.enter(Stage::Connect, "http/2 handshake");
-        // What hyper does beside our own work ends with the sample, whatever the peer leaves undone.
-        let tasks = Arc::new(Mutex::new(JoinSet::new()));
-        let mut builder = Builder::new(Tasks(Arc::downgrade(&tasks)));
-        builder.initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
-        builder.max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
-        let (sender, connection) =
-            builder.handshake(TokioIo::new(stream)).await.map_err(|error| bad(&error))?;
-        match select(pin!(self.exchange(sender, phase)), pin!(connection)).await {
+        let (mut sender, driver) = open(&self.target, self.tls.as_ref(), Protocol::H2, phase).await?;
+        let exchange = async { answered(sender.send(self.request.clone(), phase).await?).await };
+        match select(pin!(exchange), driver).await {
             Either::Left((judged, _)) => judged,
             Either::Right((_, exchange)) => exchange.await,
         }
-    }
-
-    async fn exchange(&self, mut sender: SendRequest<Full<Bytes>>, phase: &Phase) -> Result<(), Bad> {
-        phase.enter(Stage::Answer, "request");
-        sender.ready().await.map_err(|error| bad(&error))?;
-        let answer = sender.send_request(self.request.clone()).await.map_err(|error| bad(&error))?;
-        phase.enter(Stage::Body, "answer");
-        answered(answer).await
     }
 }
 
@@ -121,29 +94,10 @@ impl Probe for GrpcProbe {
     }
 }
 
-/// Runs what hyper wants to run, as long as somebody holds the tasks.
-#[derive(Clone)]
-struct Tasks(Weak<Mutex<JoinSet<()>>>);
-
-impl<W> Executor<W> for Tasks
-where
-    W: Future<Output: Send + 'static> + Send + 'static,
-{
-    fn execute(&self, work: W) {
-        if let Some(tasks) = self.0.upgrade() {
-            tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
-                let _nothing = work.await;
-            });
-        }
-    }
-}
-
 fn request(endpoint: &Endpoint, check: &CheckSpec, service: &str) -> Result<Request<Full<Bytes>>, String> {
     let mut request = Request::new(Full::new(framed(&Question { service: service.to_owned() })));
     *request.method_mut() = Method::POST;
-    let scheme = if endpoint.scheme == Scheme::Https { "https" } else { "http" };
-    let uri = Uri::builder().scheme(scheme).authority(authority(endpoint)).path_and_query(METHOD).build();
-    *request.uri_mut() = uri.map_err(|error| line(format_args!("{}: {error}", endpoint.host)))?;
+    *request.uri_mut() = absolute(endpoint, Uri::from_static(METHOD))?;
     let headers = request.headers_mut();
     own_headers(headers, endpoint, check)?;
     // HTTP/2 names the host in the URI (RFC 9113 §8.3.1).
@@ -261,17 +215,6 @@ fn serves(bytes: &[u8]) -> Result<(), Bad> {
         3 => Err(Bad::wrong("SERVICE_UNKNOWN, expected SERVING".to_owned())),
         other => Err(Bad::wrong(format!("status {other}, expected SERVING"))),
     }
-}
-
-/// Judges a failed exchange. What HTTP/2 complains about is below hyper's own words.
-fn bad(error: &hyper::Error) -> Bad {
-    let mut judged = http_bad(error);
-    let cause = error.source().filter(|cause| !cause.is::<std::io::Error>());
-    if let Some(cause) = cause {
-        let _full = write!(judged.detail, ": {cause}");
-        judged.detail = line(format_args!("{}", judged.detail));
-    }
-    judged
 }
 
 #[cfg(test)]

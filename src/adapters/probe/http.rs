@@ -1,4 +1,7 @@
-//! An HTTP/1.1 request whose answer's body is the judge. Redirects are not followed: where they lead is another check.
+//! An HTTP request whose answer's body is the judge. Redirects are not followed: where they lead is another check.
+
+mod body;
+pub(super) mod connection;
 
 use std::{
     pin::pin,
@@ -9,38 +12,24 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::{Either, select};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header, uri::PathAndQuery};
 use http_body_util::{BodyExt, Full};
-use hyper::{
-    body::{Body, Incoming},
-    client::conn::http1::{self, SendRequest},
-};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use hyper::body::{Body, Incoming};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Bad, Means, Phase,
     connect::Target,
     expect::Expect,
-    json,
     line::line,
     sample,
     secrets::SecretValues,
     tls::{Protocol, Tls},
 };
-use crate::{
-    domain::Stage,
-    ports::{CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Reading, Scheme, SecretRef, TlsSpec},
+use crate::ports::{
+    BodyFormat, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Reading, Scheme, SecretRef, TlsSpec,
 };
-
-/// Bytes of an answer's head, and of what is read from the connection at once. 64 KiB: servers refuse requests with
-/// more than 8 to 16 KiB of head, and answers have smaller ones; 2,000 samples in flight stay below 128 MiB even if
-/// every member floods.
-pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
-
-/// Headers of an answer; hyper's own limit, written down because it is ours to promise.
-const HEADERS_MAX: usize = 100;
+use connection::{Sender, bad, open};
 
 /// Headers that the probe or the connection sets: another value would break the request or hide who sent it.
 const RESERVED: [HeaderName; 8] = [
@@ -61,6 +50,7 @@ const MARK: HeaderName = HeaderName::from_static("bongsu-probe");
 pub(super) struct HttpProbe {
     target: Target,
     tls: Option<Tls>,
+    protocol: Protocol,
     request: Request<Full<Bytes>>,
     judge: Judge,
     max_latency: Option<Duration>,
@@ -73,20 +63,15 @@ struct Judge {
     expected_status: Vec<u16>,
     expect: Option<Arc<Expect>>,
     max_body_bytes: usize,
+    format: BodyFormat,
     has_body: bool,
 }
 
 /// A connection that goes on by itself between samples, until it is dropped.
 struct Open {
-    sender: SendRequest<Full<Bytes>>,
+    sender: Sender,
     _driver: AbortOnDropHandle<()>,
 }
-
-/// A connection in the clear or over TLS.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
-type Connection = http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
 
 impl HttpProbe {
     pub(super) fn new(
@@ -95,17 +80,20 @@ impl HttpProbe {
         check: &CheckSpec,
         spec: &HttpSpec,
     ) -> Result<Self, ProbeError> {
-        let tls = tls_of(means, endpoint, check, &spec.tls, Protocol::Http1)?;
+        let protocol = if spec.http2 { Protocol::H2 } else { Protocol::Http1 };
+        let tls = tls_of(means, endpoint, check, &spec.tls, protocol)?;
         let expect = spec.expect.as_ref().map(|source| means.expressions.compile(source)).transpose();
         let expect = expect.map_err(|cause| ProbeError::Expect { check: check.name.to_string(), cause })?;
         Ok(Self {
             target: Target::new(means, endpoint, check),
             tls,
+            protocol,
             request: request(&means.secrets, endpoint, check, spec)?,
             judge: Judge {
                 expected_status: spec.expected_status.clone(),
                 expect,
                 max_body_bytes: spec.max_body_bytes,
+                format: spec.format,
                 has_body: spec.method != Method::HEAD.as_str(),
             },
             max_latency: check.max_latency,
@@ -123,15 +111,12 @@ impl HttpProbe {
                 judged => return judged,
             }
         }
-        let (mut sender, connection) = open(&self.target, self.tls.as_ref(), phase).await?;
+        let (mut sender, driver) = open(&self.target, self.tls.as_ref(), self.protocol, phase).await?;
         if self.keep_alive {
-            let driver = AbortOnDropHandle::new(tokio::spawn(async move {
-                // Its error also reaches the exchange, where it is judged.
-                let _ended = connection.await;
-            }));
+            let driver = AbortOnDropHandle::new(tokio::spawn(driver));
             return self.exchange_and_keep(Open { sender, _driver: driver }, phase).await;
         }
-        match select(pin!(self.exchange(&mut sender, phase)), pin!(connection)).await {
+        match select(pin!(self.exchange(&mut sender, phase)), driver).await {
             Either::Left((judged, _)) => judged,
             Either::Right((_, exchange)) => exchange.await,
         }
@@ -146,12 +131,8 @@ impl HttpProbe {
         judged
     }
 
-    async fn exchange(&self, sender: &mut SendRequest<Full<Bytes>>, phase: &Phase) -> Result<(), Bad> {
-        phase.enter(Stage::Answer, "request");
-        sender.ready().await.map_err(|error| http_bad(&error))?;
-        let answer = sender.send_request(self.request.clone()).await.map_err(|error| http_bad(&error))?;
-        phase.enter(Stage::Body, "body");
-        self.judge.answer(answer).await
+    async fn exchange(&self, sender: &mut Sender, phase: &Phase) -> Result<(), Bad> {
+        self.judge.answer(sender.send(self.request.clone(), phase).await?).await
     }
 }
 
@@ -183,32 +164,8 @@ impl Judge {
         if !self.has_body {
             return Ok(serde_json::Value::Null);
         }
-        json::parse(bytes)
+        body::read(bytes, self.format)
     }
-}
-
-async fn open(
-    target: &Target,
-    tls: Option<&Tls>,
-    phase: &Phase,
-) -> Result<(SendRequest<Full<Bytes>>, Connection), Bad> {
-    let stream = stream(target, tls, phase).await?;
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
-    builder.handshake(TokioIo::new(stream)).await.map_err(|error| http_bad(&error))
-}
-
-/// Opens a connection, in the clear or over TLS.
-pub(super) async fn stream(
-    target: &Target,
-    tls: Option<&Tls>,
-    phase: &Phase,
-) -> Result<Box<dyn Stream>, Bad> {
-    let stream = target.connect(phase).await?;
-    Ok(match tls {
-        Some(tls) => Box::new(tls.handshake(stream, phase).await?),
-        None => Box::new(stream),
-    })
 }
 
 /// One request on a connection of its own, and its answer. The caller limits the time.
@@ -219,16 +176,12 @@ pub(super) async fn fetch(
     max_body_bytes: usize,
     phase: &Phase,
 ) -> Result<Response<Vec<u8>>, Bad> {
-    let (mut sender, connection) = open(target, tls, phase).await?;
+    let (mut sender, driver) = open(target, tls, Protocol::Http1, phase).await?;
     let exchange = async {
-        phase.enter(Stage::Answer, "request");
-        sender.ready().await.map_err(|error| http_bad(&error))?;
-        let answer = sender.send_request(request).await.map_err(|error| http_bad(&error))?;
-        phase.enter(Stage::Body, "body");
-        let (head, body) = answer.into_parts();
+        let (head, body) = sender.send(request, phase).await?.into_parts();
         Ok(Response::from_parts(head, read(body, max_body_bytes, true).await?))
     };
-    match select(pin!(exchange), pin!(connection)).await {
+    match select(pin!(exchange), driver).await {
         Either::Left((fetched, _)) => fetched,
         Either::Right((_, exchange)) => exchange.await,
     }
@@ -342,7 +295,7 @@ async fn read(mut body: Incoming, max_body_bytes: usize, keep: bool) -> Result<V
     }
     seen = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| http_bad(&error))?;
+        let frame = frame.map_err(|error| bad(&error))?;
         let Some(data) = frame.data_ref() else { continue };
         seen += data.len() as u64;
         if seen > limit {
@@ -353,23 +306,6 @@ async fn read(mut body: Incoming, max_body_bytes: usize, keep: bool) -> Result<V
         }
     }
     Ok(kept)
-}
-
-/// Judges a failed exchange.
-pub(super) fn http_bad(error: &hyper::Error) -> Bad {
-    if error.is_parse() {
-        let detail = line(format_args!("not an HTTP answer: {error}"));
-        // Also what a server sends into an idle connection before it closes it.
-        return Bad { transport: true, ..Bad::wrong(detail) };
-    }
-    let cause = std::error::Error::source(error);
-    match cause.and_then(|cause| cause.downcast_ref::<std::io::Error>()) {
-        Some(cause) => super::connect::io_bad("http", cause),
-        None if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => {
-            Bad::refused("http: closed early".to_owned())
-        }
-        None => Bad::refused(line(format_args!("http: {error}"))),
-    }
 }
 
 fn request(
@@ -388,10 +324,16 @@ fn request(
         spec.path.parse().map_err(|error| wrong("path", line(format_args!("{}: {error}", spec.path))))?;
     let mut request = Request::new(Full::new(spec.body.clone()));
     *request.method_mut() = method;
-    *request.uri_mut() = path;
+    *request.uri_mut() = match spec.http2 {
+        true => absolute(endpoint, path).map_err(|cause| wrong("endpoint", cause))?,
+        false => path,
+    };
     let headers = request.headers_mut();
     own_headers(headers, endpoint, check).map_err(|cause| wrong("endpoint", cause))?;
-    if !spec.keep_alive {
+    if spec.http2 {
+        // HTTP/2 names the host in the URI and has no headers for connections (RFC 9113 §8.2.2, §8.3.1).
+        headers.remove(header::HOST);
+    } else if !spec.keep_alive {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     for (name, value) in &spec.headers {
@@ -403,8 +345,16 @@ fn request(
     Ok(request)
 }
 
+/// The URI of what is at a path, as HTTP/2 names it.
+pub(super) fn absolute(endpoint: &Endpoint, path: Uri) -> Result<Uri, String> {
+    let scheme = if endpoint.scheme == Scheme::Https { "https" } else { "http" };
+    let path = path.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/"));
+    let uri = Uri::builder().scheme(scheme).authority(authority(endpoint)).path_and_query(path).build();
+    uri.map_err(|error| line(format_args!("{}: {error}", endpoint.host)))
+}
+
 /// Host and port as a request names them.
-pub(super) fn authority(endpoint: &Endpoint) -> String {
+fn authority(endpoint: &Endpoint) -> String {
     let host = match endpoint.host.contains(':') {
         true => format!("[{}]:{}", endpoint.host, endpoint.port),
         false => format!("{}:{}", endpoint.host, endpoint.port),

@@ -39,11 +39,16 @@ pub struct HttpCheck {
     #[schemars(length(min = 1, max = 16), inner(range(min = 100, max = 599)))]
     pub expected_status: Vec<i32>,
 
-    /// A CEL expression over the answer that must be true, such as `body.result == "good"`. It sees `body` (the JSON
-    /// body), `status` (number) and `headers` (map, lower-case names). Without it the body is read but not judged.
+    /// A CEL expression over the answer that must be true, such as `body.result == "good"`. It sees `body` (by `format`),
+    /// `status` (number) and `headers` (map, lower-case names). Without it the body is read but not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub expect: Option<String>,
+
+    /// What the body is, for `expect`. `Text`: `body` is a text. `Xml`: elements by their names without namespaces, attributes as `@name`,
+    /// text beside other things as `#text`, several elements of one name as a list. `Cbor`: as JSON, bytes in base64. Defaults to `Json`.
+    #[serde(default)]
+    pub format: BodyFormat,
 
     /// A body larger than this many bytes is `wrong`, and no more of it is read. Defaults to 65536.
     #[serde(default = "default_max_body_bytes")]
@@ -54,9 +59,27 @@ pub struct HttpCheck {
     #[serde(default)]
     pub keep_alive: bool,
 
+    /// Ask by HTTP/2 (RFC 9113) instead of HTTP/1.1, in the clear with prior knowledge.
+    #[serde(default)]
+    pub http2: bool,
+
     /// How the member's certificate is verified. Used with `https` endpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsOptions>,
+}
+
+/// What the body of an answer is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum BodyFormat {
+    /// JSON (RFC 8259).
+    #[default]
+    Json,
+    /// Text in UTF-8.
+    Text,
+    /// XML without a document type.
+    Xml,
+    /// CBOR (RFC 8949).
+    Cbor,
 }
 
 /// HTTP method of a check.

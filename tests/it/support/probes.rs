@@ -5,7 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use bongsu::{
     adapters::{clock::SystemClock, probe::NetworkProber},
     domain::Outcome,
-    ports::{CheckKind, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Prober, Reading, Scheme, TlsSpec},
+    ports::{
+        BodyFormat, CheckKind, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Prober, Reading, Scheme,
+        TlsSpec,
+    },
 };
 
 /// Long enough for a busy host to answer: what a test says must not depend on its load.
@@ -25,6 +28,8 @@ pub fn get() -> HttpSpec {
         expect: Some("body.result == 'good'".into()),
         max_body_bytes: 65_536,
         keep_alive: false,
+        format: BodyFormat::Json,
+        http2: false,
         tls: TlsSpec::default(),
     }
 }

@@ -12,8 +12,8 @@ use super::{super::unsigned, port};
 use crate::{
     api::{self, HttpMethod},
     ports::{
-        CheckKind, ClientCertificate, CrlRules, CrlSpec, DnsRecord, DnsSpec, DnsTransport, GrpcSpec,
-        HttpSpec, LdapBind, LdapEncryption, LdapScope, LdapSpec, LdapValue, NonceRule, OcspCanary,
+        BodyFormat, CheckKind, ClientCertificate, CrlRules, CrlSpec, DnsRecord, DnsSpec, DnsTransport,
+        GrpcSpec, HttpSpec, LdapBind, LdapEncryption, LdapScope, LdapSpec, LdapValue, NonceRule, OcspCanary,
         OcspMethod, OcspSpec, PayloadSpec, Pin, Revocation, SecretRef, Serial, TimestampSpec, TlsCheckSpec,
         TlsSpec,
     },
@@ -66,7 +66,14 @@ fn http_spec(namespace: &str, http: &api::HttpCheck) -> Result<HttpSpec, Wrong> 
         expected_status: http.expected_status.iter().map(|status| port(*status)).collect(),
         expect: http.expect.as_deref().map(Arc::from),
         max_body_bytes: usize::try_from(http.max_body_bytes).unwrap_or(0),
+        format: match http.format {
+            api::BodyFormat::Json => BodyFormat::Json,
+            api::BodyFormat::Text => BodyFormat::Text,
+            api::BodyFormat::Xml => BodyFormat::Xml,
+            api::BodyFormat::Cbor => BodyFormat::Cbor,
+        },
         keep_alive: http.keep_alive,
+        http2: http.http2,
         tls: tls_spec(namespace, ".http.tls", http.tls.as_ref())?,
     })
 }
