@@ -36,8 +36,7 @@ impl Agent {
         Surroundings {
             complaints: members.iter().filter_map(complaint).collect(),
             traffic: published(traffic),
-            // Only a drill that is about to move it has tried that, and who leads alone has seen it.
-            writable: if traffic.is_empty() { Looked::Nothing } else { Looked::NotYet },
+            writable: self.trial(parsed),
             cycle: cycle.iter().chain(cycle.first()).map(ToString::to_string).collect(),
             needed: self.needed(parsed, catalog),
         }

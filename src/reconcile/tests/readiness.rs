@@ -6,7 +6,10 @@ use super::{
     bench::{Bench, LEASE_TTL, key, service},
     specs::neighbour,
 };
-use crate::api::SharedServiceStatus;
+use crate::{api::SharedServiceStatus, reconcile::book::Entry};
+
+/// Time between two trials.
+const QUARTER: Duration = Duration::from_secs(900);
 
 async fn serving() -> Bench {
     Bench::serving(&[("verify", &service("verify", &["names"]))]).await
@@ -34,7 +37,6 @@ async fn a_member_that_goes_bad_is_told_with_its_direction_and_what_to_do_and_no
     assert_eq!(bench.metric(TO_GWANGJU), Some(1.0));
     let readiness = status(&bench).readiness.unwrap();
     assert_eq!((readiness.directions.len(), readiness.directions[0].state.as_str()), (1, "Ready"));
-    assert_eq!(readiness.not_inspected, ["TrafficWritable"], "nobody has written to the name servers");
 
     bench.members.fail("gwangju", "verify");
     let text = shows(&bench, ("False", "TargetAvailable")).await;
@@ -91,6 +93,30 @@ async fn services_that_wait_for_each_other_and_one_that_is_not_there_are_named()
     bench.edit("login", None).await;
     let text = shows(&bench, ("True", "ReadyWithWarnings")).await;
     assert!(text.contains("gpki/login is needed, and there is no such SharedService"), "{text}");
+}
+
+fn untried(bench: &Bench) -> bool {
+    status(bench).readiness.unwrap().not_inspected == ["TrafficWritable"]
+}
+
+#[tokio::test(start_paused = true)]
+async fn name_servers_that_take_no_update_any_more_are_found_within_a_quarter_of_an_hour() {
+    let mut bench = serving().await;
+    bench.until("they were tried", || (!untried(&bench)).then_some(())).await;
+    shows(&bench, ("True", "Ready")).await;
+    let entry = Entry::Trial(key("verify"));
+    let tried = bench.ledger.text(&entry).unwrap();
+    bench.pass(QUARTER * 2).await;
+    assert_eq!(bench.ledger.text(&entry).unwrap(), tried, "while all is well nothing is written");
+    bench.restart("daegu-2");
+    bench.servers.refuse.store(true, Ordering::SeqCst);
+    bench.pass(QUARTER).await;
+    let text = shows(&bench, ("False", "TrafficWritable")).await;
+    assert!(text.contains("every direction: Problem: ns answered no: repair it (TrafficWritable)"), "{text}");
+    bench.servers.refuse.store(false, Ordering::SeqCst);
+    shows(&bench, ("True", "Ready")).await;
+    bench.edit("verify", None).await;
+    bench.until("nothing is left of it", || bench.ledger.text(&entry).is_none().then_some(())).await;
 }
 
 #[tokio::test(start_paused = true)]
