@@ -20,6 +20,8 @@ pub enum ConditionType {
     ObjectivesFeasible,
     /// A loss of what serves now would be answered by an automatic move.
     FailoverReady,
+    /// The service could be switched in every direction, by Bongsu or by a person.
+    ReadyToSwitch,
     /// What is published is what the ledger says.
     TrafficInSync,
     /// A gate holds the writer's lease, so the writer stops whatever becomes of its region.
@@ -53,6 +55,7 @@ impl ConditionType {
             Self::Accepted => "Accepted",
             Self::ObjectivesFeasible => "ObjectivesFeasible",
             Self::FailoverReady => "FailoverReady",
+            Self::ReadyToSwitch => "ReadyToSwitch",
             Self::TrafficInSync => "TrafficInSync",
             Self::WriterFenced => "WriterFenced",
             Self::SpecInSync => "SpecInSync",

@@ -19,6 +19,7 @@ mod grade_policy;
 mod guardrails;
 mod health;
 mod ledger_entry;
+mod readiness;
 mod region;
 mod shared_service;
 mod switchover_drill;
@@ -46,6 +47,7 @@ pub use grade_policy::{DrillPolicy, GradePolicy, GradePolicySpec, GradePolicySta
 pub use guardrails::{Guardrails, PrometheusServer, PromqlCondition, ResidualTraffic};
 pub use health::{Health, Recovery, Vantages, Window};
 pub use ledger_entry::{LedgerEntry, LedgerEntrySpec};
+pub use readiness::{ReadinessFinding, SwitchDirection, SwitchReadiness};
 pub use region::{
     Budget, EvacuationBudget, GlobalStop, Maintenance, Region, RegionRole, RegionSpec, RegionStatus,
 };

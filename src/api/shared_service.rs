@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Duration, Health, RuleStatus, Traffic, TrafficStatus};
+use super::{Duration, Health, RuleStatus, SwitchReadiness, Traffic, TrafficStatus};
 
 #[derive(CustomResource, KubeSchema, Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[kube(
@@ -329,6 +329,10 @@ pub struct SharedServiceStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["rule".into()]))]
     pub rules: Vec<RuleStatus>,
 
+    /// Whether it could be switched, in which direction, and what should be looked at before the day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<SwitchReadiness>,
+
     /// What keeps the region that writes from writing on. `ActiveStandby` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fence: Option<FenceStatus>,
@@ -348,7 +352,7 @@ pub struct SharedServiceStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["awayFrom".into()]))]
     pub last_passed_drill: Vec<PassedDrill>,
 
-    /// `Ready`, `Reconciling`, `Stalled`, `Accepted`, `ObjectivesFeasible`, `FailoverReady`, `SpecInSync`,
+    /// `Ready`, `Reconciling`, `Stalled`, `Accepted`, `ObjectivesFeasible`, `FailoverReady`, `ReadyToSwitch`, `SpecInSync`,
     /// `TrafficInSync`, `WriterFenced`.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

@@ -33,6 +33,7 @@ Examples:
   bongsu check -f manifests/          look for mistakes before kubectl apply does
   bongsu simulate scenarios/          play outages in a simulated world, and see what comes of them
   bongsu plan gpki/gpki-verify        say what would happen if what serves were lost now
+  bongsu inspect -A                   look at everything that a switch will need, before the day
   bongsu calendar import holidays.ics --time-zone Asia/Seoul
                                       make a Calendar, on whose days no drill runs
   bongsu kubectl get -A               who serves, how it is, what would happen
@@ -69,6 +70,8 @@ enum Command {
     GateLaunch(gate::LaunchArgs),
     /// Say what would happen now, and which rule blocks it
     Plan(plan::Args),
+    /// Look at everything that a switch will need, before the day
+    Inspect(Box<kubectl::inspect::Alone>),
     /// Lose a simulated data center on this machine, and see its service come back in another
     Demo(demo::Args),
     /// Look at and move services of a cluster, with your own rights: what `kubectl bongsu` does
@@ -132,6 +135,7 @@ fn run() -> anyhow::Result<Outcome> {
         Command::GateGuard(args) => gate::guard(&args),
         Command::GateLaunch(args) => gate::launch(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Inspect(args) => kubectl::inspect::run_alone(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Kubectl(args) => kubectl::run(&args),
         Command::Check(args) => check::run(&args),

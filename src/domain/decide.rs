@@ -8,7 +8,7 @@ use super::{
     Epoch, Evaluation, Move, Observation, Plan, RegionName, Report, RuleOutcome, Timestamp, Verdict, plan_for,
 };
 
-pub use detection::detection;
+pub use detection::{detection, noticed};
 
 /// What should happen, and why.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,7 @@
 mod agreement;
 mod budget;
 mod decide;
+mod dependencies;
 mod drill;
 #[cfg(test)]
 mod fencing_model;
@@ -15,6 +16,7 @@ mod fleet;
 mod gate_model;
 mod health;
 mod ids;
+mod judged;
 mod lease;
 mod observation;
 mod plan;
@@ -23,6 +25,7 @@ mod promise;
 #[cfg(test)]
 mod promise_model;
 mod quorum;
+mod readiness;
 mod record;
 mod rules;
 mod run;
@@ -33,7 +36,8 @@ mod workload;
 
 pub use agreement::{Agreement, SpecWord};
 pub use budget::{BudgetLimits, BudgetUse};
-pub use decide::{Action, Decision, decide, detection, suppose_lost};
+pub use decide::{Action, Decision, decide, detection, noticed, suppose_lost};
+pub use dependencies::way_back;
 pub use drill::{
     Condition, DrillLimits, DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService,
     DrilledState, LastPassed, Measured, MoveSight, Order, Passed, PreCheck, RampStep, SampleLimits,
@@ -42,6 +46,7 @@ pub use drill::{
 pub use fleet::{Fleet, RegionState, RegionVerdict, ServiceReports, survey};
 pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};
 pub use ids::{Epoch, Identity, RegionName, RouteName, RunId, ServiceKey};
+pub use judged::{Judged, return_capacity, serving_healthy};
 pub use lease::{LeaseMark, LeaseWatch, Tenure, Term, writer_lease};
 pub use observation::{
     MemberView, Observation, Published, Report, Request, Switches, TargetRefusal, VantageView, WriterLease,
@@ -50,6 +55,9 @@ pub use plan::{Move, Plan, Step, StepKind, Trigger, plan_for};
 pub use predict::{Prediction, Timings, predict};
 pub use promise::{PROMISE_MAX, PromiseRequest, Promiser, Promisers, Promises, Refusal, WithholdRequest};
 pub use quorum::{MemberHealth, judge};
+pub use readiness::{
+    Direction, Finding, Gravity, Inspected, Looked, Readiness, Ready, Surroundings, readiness,
+};
 pub use record::Record;
 pub use rules::{Evaluation, Rule, RuleOutcome, Why};
 pub use run::{Intervention, Next, Run, RunState, StepRecord, StepResult, StepState, Times};

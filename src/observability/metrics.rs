@@ -12,7 +12,9 @@ use super::{
     CallResult, DecisionOutcome, Exposition, LedgerOperation, NextMoveOutcome, PassOutcome, Phase,
     SkipReason, StepResult, family::families, http::encode,
 };
-use crate::domain::{DrillVerdict, Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Stage, Verdict};
+use crate::domain::{
+    DrillVerdict, Epoch, MemberHealth, Outcome, Ready, RegionName, ServiceKey, Stage, Verdict,
+};
 
 /// Within a data center a good answer takes 1 to 20 ms, between data centers 5 to 60 ms; latency limits and timeouts
 /// are mostly 0.5, 1 or 2 s. Eight bounds, because there are three histograms for each service with three members.
@@ -56,6 +58,8 @@ families! {
         next_move: IntGaugeVec = "bongsu_next_move" [namespace, service, outcome];
         /// Condition of the service: 1 true, 0 false, -1 unknown.
         service_condition: IntGaugeVec = "bongsu_service_condition" [namespace, service, condition];
+        /// Whether the service could be switched to the region: 1 yes, 0 no, -1 nobody knows; no series where it would not go.
+        ready_to_switch: IntGaugeVec = "bongsu_ready_to_switch" [namespace, service, region];
         /// 1 while a Failover of the service waits for a person, 0 otherwise.
         failover_paused: IntGaugeVec = "bongsu_failover_paused" [namespace, service];
         /// Time since the last live drill of the service away from the region passed; no series if none ever did.
@@ -205,6 +209,18 @@ impl Metrics {
         self.service_condition.with([&service.namespace, &service.name, condition]).set(value);
     }
 
+    /// Whether a service could be switched to a region; `None`: it would not go there.
+    pub fn set_ready_to_switch(&self, service: &ServiceKey, region: &RegionName, ready: Option<Ready>) {
+        let labels = [&*service.namespace, &*service.name, region.as_str()];
+        let value = match ready {
+            Some(Ready::Yes) => 1,
+            Some(Ready::No) => 0,
+            Some(Ready::Unknown) => -1,
+            None => return self.ready_to_switch.forget_one(labels),
+        };
+        self.ready_to_switch.with(labels).set(value);
+    }
+
     /// Whether a Failover of a service waits for a person.
     pub fn set_failover_paused(&self, service: &ServiceKey, paused: bool) {
         self.failover_paused.with([&service.namespace, &service.name]).set(i64::from(paused));
@@ -318,6 +334,7 @@ impl Metrics {
         self.epoch.forget_all();
         self.next_move.forget_all();
         self.service_condition.forget_all();
+        self.ready_to_switch.forget_all();
         self.failover_paused.forget_all();
         self.drill_age.forget_all();
         self.drill_overdue.forget_all();
@@ -331,7 +348,7 @@ impl Metrics {
 
     /// The member is gone from the service's spec.
     pub fn forget_member(&self, service: &ServiceKey, member: &RegionName) {
-        let Self { verdict, samples, probe_duration, serving, drill_age, .. } = self;
+        let Self { verdict, samples, probe_duration, serving, drill_age, ready_to_switch, .. } = self;
         let wanted =
             [("namespace", &*service.namespace), ("service", &*service.name), ("member", member.as_str())];
         verdict.forget(&wanted);
@@ -340,6 +357,7 @@ impl Metrics {
         serving.forget(&wanted);
         let [namespace, service, _] = wanted;
         drill_age.forget(&[namespace, service, ("region", member.as_str())]);
+        ready_to_switch.forget(&[namespace, service, ("region", member.as_str())]);
     }
 
     /// The check is gone from the service's spec.

@@ -145,6 +145,8 @@ pub(super) struct Shared {
     pub measured: BTreeMap<(Arc<str>, RunId, usize), (Tick, Measured)>,
     /// What is wrong with the name servers of services that a drill is about to move, and when they were tried.
     pub rehearsed: BTreeMap<ServiceKey, (Tick, Vec<String>)>,
+    /// When this process tried the name servers of a service last, or saw first that another one had.
+    pub tried: BTreeMap<ServiceKey, Tick>,
     /// Whether all members of the ledger take part, and when they were asked.
     pub ledger_asked: Option<(Tick, PreCheck)>,
     /// What was read of each route last.

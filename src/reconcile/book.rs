@@ -33,6 +33,8 @@ pub enum Entry {
     Spec(RegionName, ServiceKey),
     /// `workload/NAMESPACE/NAME/REGION`: what was read back of the workload that writes for a service there.
     Workload(RegionName, ServiceKey),
+    /// `trial/NAMESPACE/NAME`: whether the name servers of a service would take an update.
+    Trial(ServiceKey),
     /// `standing/REGION`: Regions and grade policies as they stand there, and who says all this.
     Standing(RegionName),
     /// `identity/REGION`: which installation has the region's name.
@@ -55,6 +57,7 @@ impl Entry {
             Self::Verdict(vantage, service) => format!("verdict/{vantage}/{service}"),
             Self::Spec(region, service) => format!("spec/{region}/{service}"),
             Self::Workload(region, service) => format!("workload/{service}/{region}"),
+            Self::Trial(service) => format!("trial/{service}"),
             Self::Standing(region) => format!("standing/{region}"),
             Self::Identity(region) => format!("identity/{region}"),
             Self::Leader => "leader".to_owned(),
@@ -81,6 +84,7 @@ impl Entry {
             ["workload", namespace, name, region] => {
                 Some(Self::Workload(RegionName::new(region), ServiceKey::new(namespace, name)))
             }
+            ["trial", namespace, name] => Some(Self::Trial(ServiceKey::new(namespace, name))),
             ["standing", region] => Some(Self::Standing(RegionName::new(region))),
             ["identity", region] => Some(Self::Identity(RegionName::new(region))),
             ["leader"] => Some(Self::Leader),
@@ -234,6 +238,14 @@ pub struct VerdictEntry {
     pub term: Term,
     /// By member.
     pub members: BTreeMap<RegionName, MemberVerdict>,
+}
+
+/// What came of the last update that changes nothing.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrialEntry {
+    /// What is wrong with those that did not take it; empty: all did.
+    pub wrong: Vec<String>,
 }
 
 /// Writes a record as JSON; what only the leader writes is written by `Agent::put_as_leader`.

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 pub use held::Held;
 
 use super::{
-    book::{DrawEntry, Entry, LeaderEntry, RequestEntry, SpecMark, StandingEntry, VerdictEntry},
+    book::{DrawEntry, Entry, LeaderEntry, RequestEntry, SpecMark, StandingEntry, TrialEntry, VerdictEntry},
     identity::IdentityEntry,
     moves::Moves,
 };
@@ -52,6 +52,7 @@ struct State {
     draws: BTreeMap<(Arc<str>, Arc<str>), Seen<DrawEntry>>,
     verdicts: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<VerdictEntry>>>,
     specs: BTreeMap<ServiceKey, BTreeMap<RegionName, Seen<SpecMark>>>,
+    trials: BTreeMap<ServiceKey, Seen<TrialEntry>>,
     standings: BTreeMap<RegionName, Seen<StandingEntry>>,
     identities: BTreeMap<RegionName, Seen<IdentityEntry>>,
     lead: Option<Seen<LeaderEntry>>,
@@ -320,6 +321,16 @@ impl Mirror {
     /// When the next run of a drill starts, if that was drawn.
     pub fn draw(&self, namespace: &str, drill: &str) -> Option<Seen<DrawEntry>> {
         self.state().draws.get(&(Arc::from(namespace), Arc::from(drill))).cloned()
+    }
+
+    /// What came of the last trial of a service's name servers.
+    pub fn trial(&self, service: &ServiceKey) -> Option<Seen<TrialEntry>> {
+        self.state().trials.get(service).cloned()
+    }
+
+    /// Services whose name servers were tried.
+    pub fn trials(&self) -> Vec<(ServiceKey, Version)> {
+        self.state().trials.iter().map(|(key, (version, _))| (key.clone(), *version)).collect()
     }
 
     /// Whether a drill has a service in hand and will bring it back.

@@ -31,6 +31,7 @@ mod survey;
 mod tasks;
 mod tenure;
 mod traffic;
+mod trial;
 pub mod vantage;
 mod workloads;
 

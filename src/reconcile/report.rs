@@ -3,6 +3,7 @@
 mod changes;
 mod conditions;
 pub(in crate::reconcile) mod failover;
+mod readiness;
 pub(in crate::reconcile) mod service;
 mod standing;
 

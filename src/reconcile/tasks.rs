@@ -54,6 +54,7 @@ impl Agent {
         tasks.spawn(self.clone().say_where_asked());
         tasks.spawn(self.clone().look_after_drills());
         tasks.spawn(self.clone().rehearse_traffic());
+        tasks.spawn(self.clone().try_traffic());
         if let Some(metering) = self.ports.metering.clone() {
             tasks.spawn(self.clone().measure_conditions(metering));
         }

@@ -4,6 +4,7 @@ mod bench;
 mod drills;
 mod fresh;
 mod identity;
+mod readiness;
 mod recall;
 mod reports;
 mod specs;

@@ -2,6 +2,7 @@
 //! a test can read all of it.
 
 mod charts;
+pub(super) mod inspection;
 
 use super::{
     Lang,
@@ -14,21 +15,26 @@ const STYLE: &str = include_str!("html/style.css");
 
 pub(super) fn render(document: &Document, lang: Lang) -> String {
     let words = Words::of(lang);
-    let number = escaped(&document.number);
     let sections = document.sections.iter().enumerate().map(|(index, one)| section(index + 1, one, words));
+    let header = format!(
+        "<h1>{title}</h1>\n<p class=\"drill\">{drill}</p>\n{verdict}<p class=\"zone\">{times_in}</p>\n",
+        title = words.title,
+        drill = escaped(&document.drill),
+        verdict = banner(&document.verdict, words.labels.rule),
+        times_in = escaped(&document.times_in),
+    );
+    page(words.code, words.title, &document.number, &header, &sections.collect::<String>())
+}
+
+/// All of a page; `header` and `sections` are markup, the others are text.
+fn page(code: &str, title: &str, number: &str, header: &str, sections: &str) -> String {
+    let number = escaped(number);
     format!(
         "<!DOCTYPE html>\n<html lang=\"{code}\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
          <title>{title}: {number}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <header>\n<p class=\"number\">{number}</p>\n<h1>{title}</h1>\n<p class=\"drill\">{drill}</p>\n{verdict}\
-         <p class=\"zone\">{times_in}</p>\n</header>\n{sections}</main>\n</body>\n</html>\n",
-        code = words.code,
-        title = words.title,
-        drill = escaped(&document.drill),
-        verdict = banner(&document.verdict, words.labels.rule),
-        times_in = escaped(&document.times_in),
-        sections = sections.collect::<String>(),
+         <header>\n<p class=\"number\">{number}</p>\n{header}</header>\n{sections}</main>\n</body>\n</html>\n",
     )
 }
 

@@ -7,6 +7,7 @@ mod canonical;
 mod document;
 mod html;
 mod human;
+mod inspection;
 mod keys;
 mod markdown;
 mod model;
@@ -18,6 +19,7 @@ mod verify;
 mod words;
 
 pub use canonical::CanonicalError;
+pub use inspection::{Counts, Found, Inspection, Line};
 pub use keys::{KeyError, PublicKey, SigningKey};
 pub use model::{
     Approver, Bucket, CheckOutcome, Clocks, Deviation, DeviationKind, DrillReport, Finding, FollowUp,
@@ -28,7 +30,7 @@ pub use samples::{Sample, Tally};
 pub use schema::schema;
 pub use seal::{Algorithm, SealError, Sealed, Signature, fingerprint};
 pub use verify::{Checked, Status, verify};
-pub use words::Lang;
+pub use words::{Lang, remedy};
 
 /// The report as Markdown.
 #[must_use]
@@ -40,6 +42,12 @@ pub fn markdown(sealed: &Sealed, lang: Lang) -> String {
 #[must_use]
 pub fn html(sealed: &Sealed, lang: Lang) -> String {
     html::render(&document::document(sealed, lang), lang)
+}
+
+/// An inspection as one page that a browser shows and prints without fetching anything.
+#[must_use]
+pub fn inspection_html(inspection: &Inspection, lang: Lang) -> String {
+    html::inspection::render(inspection, lang)
 }
 
 #[cfg(test)]

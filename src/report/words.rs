@@ -2,7 +2,11 @@
 
 pub(super) mod codes;
 mod en;
+pub(super) mod inspection;
 mod ko;
+mod remedies;
+
+pub use remedies::remedy;
 
 use super::{CheckOutcome, DeviationKind, Kind, Outcome, Severity, Task};
 

@@ -283,7 +283,8 @@ fn help_of(words: &[&str]) -> String {
 /// Written anew by `UPDATE=1 cargo test docs_kubectl_reference_md`.
 #[test]
 fn docs_kubectl_reference_md_is_what_the_program_says() {
-    let commands = ["get", "plan", "switch", "drill", "drill run", "drill list", "drill next", "approve"];
+    let commands =
+        ["get", "inspect", "plan", "switch", "drill", "drill run", "drill list", "drill next", "approve"];
     let commands = commands.into_iter().chain(["abort", "report", "watch", "completions"]);
     let mut page = "# Reference of `kubectl bongsu`\n\n\
          Generated from the program by `UPDATE=1 cargo test docs_kubectl_reference_md`. Do not edit. What each is for is \
@@ -300,7 +301,7 @@ fn docs_kubectl_reference_md_is_what_the_program_says() {
 }
 
 /// An object as Bongsu would show it, where no Bongsu runs.
-fn shown_as(plane: &ControlPlane, namespace: &str, kind: &str, name: &str, spec: &Value, status: &Value) {
+pub fn shown_as(plane: &ControlPlane, namespace: &str, kind: &str, name: &str, spec: &Value, status: &Value) {
     let object = json!({
         "apiVersion": "bongsu.io/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace},
         "spec": spec,

@@ -37,6 +37,7 @@ mod etcd_login;
 mod etcd_procedures;
 mod gate;
 mod health_pages;
+mod inspect;
 mod kube_ledger;
 mod kube_resources;
 mod kubectl;

@@ -3,7 +3,7 @@
 use std::{fmt::Write, process::Command, time::Duration};
 
 use bongsu::{
-    domain::{DrillVerdict, Epoch, MemberHealth, Outcome, RegionName, ServiceKey, Verdict},
+    domain::{DrillVerdict, Epoch, MemberHealth, Outcome, Ready, RegionName, ServiceKey, Verdict},
     observability::{
         Build, CallResult, DecisionOutcome, GateMetrics, LedgerOperation, Metrics, NextMoveOutcome,
         PassOutcome, Phase, SkipReason, StepResult,
@@ -32,6 +32,7 @@ fn fill_service(metrics: &Metrics, service: &ServiceKey) {
     metrics.set_failover_paused(service, false);
     for member in ["daejeon", "gwangju"].map(RegionName::new) {
         metrics.set_drill_age(service, &member, Some(Duration::from_secs(86_400)));
+        metrics.set_ready_to_switch(service, &member, Some(Ready::Yes));
     }
     metrics.set_drill_overdue(service, Some(false));
 }
@@ -100,6 +101,7 @@ fn a_member_a_check_and_a_vantage_can_go_alone() {
     metrics.forget_member(&service, &RegionName::new("gwangju"));
     assert_eq!(lines_with(&metrics, r#"member="gwangju""#), Vec::<String>::new());
     assert_eq!(lines_with(&metrics, "bongsu_drill_age_seconds{").len(), 1);
+    assert_eq!(lines_with(&metrics, "bongsu_ready_to_switch{").len(), 1);
     assert!(!lines_with(&metrics, r#"member="daejeon""#).is_empty());
     metrics.forget_check(&service, "crl");
     assert_eq!(lines_with(&metrics, r#"check="crl""#), Vec::<String>::new());

@@ -1,11 +1,11 @@
 //! Services that need each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::{
     adapters::manifests::{Entry, Finding, closest},
     api::{ServiceRef, SharedService},
-    domain::ServiceKey,
+    domain::{ServiceKey, way_back},
 };
 
 use super::set::{Set, at};
@@ -50,7 +50,9 @@ fn cycles(set: &Set<'_>) -> Vec<Finding> {
     let mut done = BTreeSet::new();
     let mut found = Vec::new();
     for (start, (entry, _)) in &set.services {
-        if let Some(cycle) = way_back(set, start, &done) {
+        // Around those that were reported.
+        let needs = |key: &ServiceKey| needs(set, key).filter(|to| !done.contains(to)).collect();
+        if let Some(cycle) = way_back(start, needs) {
             let names: Vec<_> = cycle.iter().map(ToString::to_string).collect();
             let message = format!("waits for itself: {} → {start}", names.join(" → "));
             found.push(at(entry, "spec.dependsOn", message));
@@ -61,28 +63,7 @@ fn cycles(set: &Set<'_>) -> Vec<Finding> {
     found
 }
 
-/// The shortest way from a service through its dependencies back to itself, around those that were reported.
-fn way_back(set: &Set<'_>, start: &ServiceKey, done: &BTreeSet<ServiceKey>) -> Option<Vec<ServiceKey>> {
-    let mut came_from: BTreeMap<ServiceKey, ServiceKey> = BTreeMap::new();
-    let mut next = std::collections::VecDeque::from([start.clone()]);
-    while let Some(key) = next.pop_front() {
-        let depends_on = set.services.get(&key).map(|(_, service)| service.spec.depends_on.as_slice());
-        for to in depends_on.unwrap_or_default().iter().map(|to| target(&key, to)) {
-            if to == *start {
-                let mut way = vec![key.clone()];
-                while let Some(before) =
-                    way.last().filter(|last| *last != start).and_then(|last| came_from.get(last))
-                {
-                    way.push(before.clone());
-                }
-                way.reverse();
-                return Some(way);
-            }
-            if !done.contains(&to) && !came_from.contains_key(&to) {
-                came_from.insert(to.clone(), key.clone());
-                next.push_back(to);
-            }
-        }
-    }
-    None
+fn needs(set: &Set<'_>, key: &ServiceKey) -> impl Iterator<Item = ServiceKey> {
+    let depends_on = set.services.get(key).map(|(_, service)| service.spec.depends_on.as_slice());
+    depends_on.unwrap_or_default().iter().map(move |to| target(key, to))
 }

@@ -3,7 +3,10 @@
 use std::{fmt::Debug, future::Future, path::PathBuf, time::Duration};
 
 use anyhow::{anyhow, bail};
-use k8s_openapi::{NamespaceResourceScope, api::authentication::v1::SelfSubjectReview};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{apps::v1::Deployment, authentication::v1::SelfSubjectReview},
+};
 use kube::{
     Api, Client, Resource,
     api::{ListParams, Patch, PatchParams, PostParams},
@@ -114,6 +117,11 @@ impl Flags {
         language(self.language)
     }
 
+    /// The same in another context.
+    pub(super) fn in_context(&self, name: &str) -> Self {
+        Self { context: Some(name.to_owned()), ..self.clone() }
+    }
+
     /// Reads the kubeconfig. No call is made yet.
     pub(super) async fn session(&self) -> anyhow::Result<Session> {
         let access = Access {
@@ -135,6 +143,40 @@ impl Flags {
 impl Session {
     pub(super) fn now(&self) -> Timestamp {
         self.clock.wall()
+    }
+
+    /// Now, as RFC 3339 to the second.
+    pub(super) fn moment(&self) -> String {
+        let now = jiff::Timestamp::from_millisecond(self.now().0).unwrap_or_default();
+        format!("{now:.0}")
+    }
+
+    /// Where the API server is.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Seconds by which the API server's clock is ahead of this machine's; `None`: it does not say its time.
+    pub(super) async fn clock_offset(&self) -> anyhow::Result<Option<i64>> {
+        let request = http::Request::get("/version").body(kube::client::Body::empty())?;
+        let trouble = Trouble::new(Deed::Read, "version", "", Role::View);
+        let asked = self.now();
+        let answer = self.ask(&trouble, self.client.send(request)).await?;
+        let half_way = i64::midpoint(asked.0, self.now().0);
+        let said = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
+        let said = said.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        // It tells whole seconds, rounded down.
+        Ok(said.map(|said| (said.timestamp().as_millisecond() + 500 - half_way) / 1_000))
+    }
+
+    /// Pods of Bongsu that are ready, by the Deployments of the chart; `None`: there is none.
+    pub(super) async fn installations(&self) -> anyhow::Result<Option<i32>> {
+        let api: Api<Deployment> = Api::all(self.client.clone());
+        let trouble = Trouble::new(Deed::Read, "Deployment", "", Role::View);
+        let charts = ListParams::default().labels("app.kubernetes.io/name=bongsu");
+        let found = self.ask(&trouble, api.list(&charts)).await?.items;
+        let ready = found.iter().map(|one| one.status.as_ref().and_then(|s| s.ready_replicas).unwrap_or(0));
+        Ok((!found.is_empty()).then(|| ready.sum()))
     }
 
     pub(super) async fn sleep(&self, time: Duration) {

@@ -7,6 +7,7 @@ mod approve;
 mod complete;
 mod drill;
 mod get;
+pub(super) mod inspect;
 mod output;
 mod plan;
 mod report;
@@ -35,6 +36,7 @@ const EXAMPLES: &str = "\
 Examples:
   kubectl bongsu get -A                           who serves, how it is, what would happen
   kubectl bongsu get gpki-verify                  all of one service
+  kubectl bongsu inspect -A                       what a switch will need, before the day
   kubectl bongsu plan gpki-verify --to gwangju    what a switch would do; touches nothing
   kubectl bongsu switch gpki-verify --to gwangju --reason 'maintenance in daejeon'
   kubectl bongsu drill next                       when drills run, and what blocks them
@@ -73,6 +75,8 @@ enum Command {
     Get(get::Args),
     /// Show what a switch would do, and which rule blocks it
     Plan(plan::Args),
+    /// Look at everything that a switch will need, before the day
+    Inspect(inspect::Args),
     /// Move a service to another region
     Switch(switch::Args),
     /// Run drills, and show them
@@ -119,6 +123,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        if let Command::Inspect(inspect) = &args.command {
+            return inspect::run(&args.access, inspect).await;
+        }
         let session = args.access.session().await?;
         match &args.command {
             Command::Get(args) => get::run(&session, args).await,
@@ -129,7 +136,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
             Command::Abort(args) => abort::run(&session, args).await,
             Command::Report(args) => report::run(&session, args).await,
             Command::Watch(args) => watch::run(&session, args).await,
-            Command::Completions { .. } | Command::Complete { .. } => Ok(Outcome::Good),
+            Command::Inspect(_) | Command::Completions { .. } | Command::Complete { .. } => Ok(Outcome::Good),
         }
     })
 }

@@ -1,25 +1,33 @@
 //! Whether the loss of a member would be noticed, and what would become of it: what a drill of kind `Detection` asks.
 
 use super::{Action, decide, suppose_lost};
-use crate::domain::{MemberHealth, Observation, Plan, PreCheck, RegionName, RuleOutcome, Verdict, predict};
+use crate::domain::{
+    Judged, MemberHealth, Observation, Plan, PreCheck, RegionName, RuleOutcome, Verdict, predict,
+};
 
 /// Supposes that the member in a region is lost, as every vantage outside of it would see it, and says at each stage, from
 /// the vantage to the decision, whether it would be passed. Moves nothing, and changes nothing.
 #[must_use]
 pub fn detection(seen: &Observation, leaves: &RegionName) -> Vec<PreCheck> {
+    let [speak, quorum, in_time] = noticed(seen, leaves);
+    let decided = judged("MoveDecided", move_decided(&suppose_lost(seen, leaves, seen.wall)));
+    let stages = [speak, quorum, decided, in_time].into_iter();
+    stages.map(|stage| stage.pre_check(Some(&seen.service.key.name))).collect()
+}
+
+/// The stages of it that do not depend on what may be done about the loss.
+#[must_use]
+pub fn noticed(seen: &Observation, leaves: &RegionName) -> [Judged; 3] {
     let supposed = suppose_lost(seen, leaves, seen.wall);
-    let of = |name: &str, (outcome, message): (RuleOutcome, String)| PreCheck {
-        name: name.to_owned(),
-        service: Some(seen.service.key.name.clone()),
-        outcome,
-        message,
-    };
-    vec![
-        of("VantagesSpeak", vantages_speak(seen)),
-        of("QuorumReached", quorum_reached(&supposed, leaves)),
-        of("MoveDecided", move_decided(&supposed)),
-        of("DetectedInTime", detected_in_time(seen)),
+    [
+        judged("VantagesSpeak", vantages_speak(seen)),
+        judged("QuorumReached", quorum_reached(&supposed, leaves)),
+        judged("DetectedInTime", detected_in_time(seen)),
     ]
+}
+
+fn judged(name: &'static str, (outcome, message): (RuleOutcome, String)) -> Judged {
+    Judged { name, outcome, message }
 }
 
 /// Every vantage is there, trusted, and has a word on every member.

@@ -3,6 +3,7 @@
 mod detection;
 mod exhaustive;
 mod properties;
+mod readiness;
 mod world;
 
 use std::time::Duration;

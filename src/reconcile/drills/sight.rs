@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::schedule::moment;
 use crate::{
     domain::{
-        DrillPhase, DrillRun, DrillSight, DrilledService, Evaluation, MemberHealth, MoveSight, Observation,
-        PreCheck, RegionName, Request, RuleOutcome, RunId, ServiceKey, ServiceSight, Trigger, decide,
-        detection,
+        DrillPhase, DrillRun, DrillSight, DrilledService, Judged, MemberHealth, MoveSight, Observation,
+        PreCheck, RegionName, Request, RunId, ServiceKey, ServiceSight, Trigger, decide, detection,
+        return_capacity, serving_healthy,
     },
     planted::planted,
     reconcile::{agent::Agent, catalog::Catalog, parse::Parsed},
@@ -117,33 +117,19 @@ impl Agent {
             dry_run: !run.live,
             trigger: Trigger::Drill,
         });
-        let of_rule = |evaluation: &Evaluation| PreCheck {
-            name: evaluation.rule.as_str().to_owned(),
-            service: Some(name.clone()),
-            outcome: evaluation.outcome,
-            message: evaluation.why.to_string(),
-        };
         let decision = decide(&seen);
+        let of_rule = |evaluation| Judged::from(evaluation).pre_check(Some(name));
         let mut checks: Vec<PreCheck> = decision.rules.iter().map(of_rule).collect();
         if run.limits.samples.is_some() {
             let mut to = decision.wanted.iter().flat_map(|change| &change.to);
             let found = to.find_map(|region| Some(format!("{region}: {}", beyond.get(region)?)));
             checks.push(check("SamplesWithin", Some(name), found));
         }
-        let serving = seen.record.iter().flat_map(|record| &record.serving);
-        let unwell = serving.clone().find(|region| seen.health_in(region) != MemberHealth::Healthy);
-        let unwell = unwell.filter(|_| !planted!(DrillDuringIncident));
-        checks.push(check(
-            "ServingHealthy",
-            Some(name),
-            unwell.map(|region| {
-                format!(
-                    "{region} serves and is {}: a drill starts only where all is well",
-                    seen.health_in(region)
-                )
-            }),
-        ));
-        checks.push(check("ReturnCapacity", Some(name), no_way_back(&seen)));
+        let well = match planted!(DrillDuringIncident) {
+            true => Judged::unless("ServingHealthy", None),
+            false => serving_healthy(&seen),
+        };
+        checks.extend([well, return_capacity(&seen)].map(|judged| judged.pre_check(Some(name))));
         if run.live {
             let untried = || Some("its name servers were not tried in time".to_owned());
             let wrong = self.rehearsed(&drilled.service).unwrap_or_else(untried);
@@ -211,30 +197,14 @@ impl Agent {
     }
 }
 
-/// Who serves now could not take the service back: a move goes only to who can carry it, a return as well.
-fn no_way_back(seen: &Observation) -> Option<String> {
-    let serving = &seen.record.as_ref()?.serving;
-    let (capacity, load) = (seen.capacity(serving)?, seen.service.peak_load?);
-    (capacity < load).then(|| {
-        format!(
-            "those who serve now carry {capacity}/s and the peak is {load}/s: the service could not be brought back"
-        )
-    })
-}
-
 fn too_many(services: usize) -> Option<String> {
     (services > SERVICES_MAX).then(|| {
         format!("{services} services are selected, a run moves at most {SERVICES_MAX}: make several drills")
     })
 }
 
-pub(super) fn check(name: &str, service: Option<&Arc<str>>, wrong: Option<String>) -> PreCheck {
-    PreCheck {
-        name: name.to_owned(),
-        service: service.cloned(),
-        outcome: if wrong.is_some() { RuleOutcome::Block } else { RuleOutcome::Pass },
-        message: wrong.unwrap_or_else(|| "nothing against it".to_owned()),
-    }
+pub(super) fn check(name: &'static str, service: Option<&Arc<str>>, wrong: Option<String>) -> PreCheck {
+    Judged::unless(name, wrong).pre_check(service)
 }
 
 /// The order of the variants is the order of badness; nobody at all is unknown.

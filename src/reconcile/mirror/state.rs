@@ -65,6 +65,9 @@ impl State {
                 let newer = keep_newer(self.verdicts.entry(service.clone()).or_default(), vantage, said);
                 (service, newer)
             }),
+            Entry::Trial(service) => self
+                .read(key, value)
+                .map(|trial| (service.clone(), keep_newer(&mut self.trials, service, trial))),
             other => {
                 self.put_apart(other, key, value);
                 None
@@ -107,6 +110,7 @@ impl State {
             | Entry::Request(..)
             | Entry::Drill(..)
             | Entry::Spec(..)
+            | Entry::Trial(_)
             | Entry::Verdict(..) => {}
         }
     }
@@ -175,6 +179,7 @@ impl State {
                 }
                 gone.map(|_| service)
             }
+            Some(Entry::Trial(service)) => self.trials.remove(&service).map(|_| service),
             Some(Entry::Identity(region)) => {
                 self.identities.remove(&region);
                 None

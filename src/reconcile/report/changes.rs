@@ -62,8 +62,11 @@ pub(super) fn of_service(
         events.push(event(kind, reason.to_owned(), "Promise", fence.message.clone()));
     }
     for condition in &now.conditions {
-        let told_otherwise =
-            matches!(condition.type_.as_str(), "FailoverReady" | "Reconciling" | "Ready" | "Stalled");
+        // A move changes who is ready for the next one, and what is not ready has an alert of its own.
+        let told_otherwise = matches!(
+            condition.type_.as_str(),
+            "FailoverReady" | "Reconciling" | "Ready" | "ReadyToSwitch" | "Stalled"
+        );
         let old = before.conditions.iter().find(|c| c.type_ == condition.type_).map(|c| c.status.as_str());
         if told_otherwise || old == Some(condition.status.as_str()) || condition.status == "Unknown" {
             continue;

@@ -2,10 +2,13 @@
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 
-use super::service::{CONFIRMED, ENFORCED, READY, RECOMMEND};
+use super::{
+    readiness,
+    service::{CONFIRMED, ENFORCED, READY, RECOMMEND},
+};
 use crate::{
     api::{ConditionType, SharedServiceStatus, condition},
-    domain::{Agreement, Fence, MemberHealth, Observation, Prediction, Run, RunState, SpecWord},
+    domain::{Agreement, Fence, MemberHealth, Observation, Prediction, Readiness, Run, RunState, SpecWord},
     reconcile::{
         catalog::Catalog,
         parse::{Parsed, Violation},
@@ -13,11 +16,12 @@ use crate::{
 };
 
 /// Every condition type of a SharedService.
-pub(super) const OF_SERVICE: [ConditionType; 9] = [
+pub(super) const OF_SERVICE: [ConditionType; 10] = [
     ConditionType::Accepted,
     ConditionType::FailoverReady,
     ConditionType::ObjectivesFeasible,
     ConditionType::Ready,
+    ConditionType::ReadyToSwitch,
     ConditionType::Reconciling,
     ConditionType::SpecInSync,
     ConditionType::Stalled,
@@ -32,6 +36,8 @@ pub(super) struct Told<'a> {
     pub seen: &'a Observation,
     pub run: Option<&'a Run>,
     pub prediction: &'a Prediction,
+    /// How ready it is to be switched; `None`: the ledger does not know yet who serves.
+    pub readiness: Option<&'a Readiness>,
     pub health: MemberHealth,
     /// Checks that cannot be run.
     pub unready: Vec<String>,
@@ -50,7 +56,8 @@ pub(super) fn of_service(told: &Told<'_>, status: &SharedServiceStatus) -> Vec<C
     let ready = ready(told, status, &accepted, &traffic, &reconciling);
     let (feasible, failover) = (feasible(told), failover_ready(status));
     let (specs, fenced) = (specs(&told.seen.specs, OF_MOST), fenced(told, status));
-    let all = [accepted, traffic, reconciling, stalled, ready, feasible, failover, specs, fenced];
+    let switch = readiness::condition(told.readiness);
+    let all = [accepted, traffic, reconciling, stalled, ready, feasible, failover, switch, specs, fenced];
     let generation = told.parsed.generation;
     all.into_iter()
         .map(|(kind, value, reason, text)| condition(kind, value, reason, text, generation, told.now))

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::conditions;
+use super::{conditions, readiness};
 use crate::{
     api::{
         self, FenceStatus, MemberDiagnosis, MemberStatus, NextMove, RuleStatus, SharedService,
@@ -13,7 +13,7 @@ use crate::{
     domain::{
         Action, Decision, Diagnosis, Evaluation, Fence, MemberHealth, MemberView, Observation, RegionName,
         Rule, RunState, Sighting, Topology, VantageView, Why, Workload, WriterLease, decide, diagnose,
-        predict, suppose_lost,
+        predict, readiness, suppose_lost,
     },
     observability::NextMoveOutcome,
     reconcile::{
@@ -40,16 +40,19 @@ impl Agent {
         let run = self.mirror.active_run(key).map(|(_, run)| run);
         let health = service_health(&seen);
         let traffic = self.traffic_status(parsed);
+        let members = self.members(&seen);
+        let readiness = readiness(&seen, &self.surroundings(parsed, catalog, &members, &traffic));
         let mut status = SharedServiceStatus {
             observed_generation: parsed.generation,
             epoch: seen.record.as_ref().map(|record| i64::try_from(record.epoch.0).unwrap_or(i64::MAX)),
             serving: seen.record.iter().flat_map(|r| &r.serving).map(ToString::to_string).collect(),
             health: Some(health.to_string()),
-            members: self.members(&seen),
+            members,
             predicted_rto: Some(seconds(prediction.total())),
             rules: self.told_rules(&seen, &decision).iter().map(rule).collect(),
             run: run.as_ref().map(|run| run.id.to_string()),
             last_passed_drill: self.passed_drills(key),
+            readiness: readiness.as_ref().map(readiness::shown),
             fence: fence(&seen),
             traffic,
             next_move: next,
@@ -61,6 +64,7 @@ impl Agent {
             seen: &seen,
             run: run.as_deref(),
             prediction: &prediction,
+            readiness: readiness.as_ref(),
             health,
             unready: self.broken_checks(key),
             unreadable: self.mirror.unreadable_record(key),
@@ -68,6 +72,7 @@ impl Agent {
         };
         status.conditions = api::merge_conditions(&before.conditions, conditions::of_service(&told, &status));
         self.measure(&seen, &status, health);
+        self.measure_readiness(&seen, readiness.as_ref());
         let paused = run.is_some_and(|run| run.state == RunState::Paused);
         self.ports.metrics.set_failover_paused(key, paused);
         status
@@ -355,6 +360,7 @@ pub(super) fn invalid(
     SharedServiceStatus {
         observed_generation: object.metadata.generation,
         next_move: None,
+        readiness: None,
         rules: Vec::new(),
         conditions: api::merge_conditions(&before.conditions, conditions),
         ..before.clone()

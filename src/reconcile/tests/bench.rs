@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -94,6 +94,7 @@ impl Bench {
             doubted: Mutex::default(),
             told: Mutex::default(),
             shown: Mutex::default(),
+            written: AtomicUsize::new(0),
         });
         let region = RegionName::new("daegu");
         let metrics = Metrics::new(Build { version: "0", commit: "0", region: &region }).unwrap();
@@ -454,6 +455,11 @@ impl Members {
     /// The member of a service in a region is down from now on.
     pub fn fail(&self, region: &str, service: &str) {
         self.0.lock().unwrap().insert(format!("{region}.{service}"));
+    }
+
+    /// It is well again.
+    pub fn heal(&self, region: &str, service: &str) {
+        self.0.lock().unwrap().remove(&format!("{region}.{service}"));
     }
 }
 

@@ -20,7 +20,7 @@ fn spec(region: &str) -> Entry {
 }
 
 /// Another region speaks, holds what this one does but for the spec, and says so.
-async fn neighbour(bench: &Bench, region: &str, spec_of: Option<&str>) {
+pub(super) async fn neighbour(bench: &Bench, region: &str, spec_of: Option<&str>) {
     let holder = format!("{region}-1");
     bench.ledger.give(&format!("region-{region}"), &holder).await;
     let own: SpecEntry = bench.until("it was said", || bench.entry(&spec("daegu"))).await;

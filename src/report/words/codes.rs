@@ -102,6 +102,23 @@ const CHECKS: &[Code] = &[
     ("QuorumReached", "its loss would be seen by a quorum", "장애 판정 정족수"),
     ("MoveDecided", "its loss would be answered", "장애 대응 결정"),
     ("DetectedInTime", "its loss would be noticed in time", "감지 시간"),
+    ("DependencyChain", "no service waits for itself", "선행 서비스 순환 없음"),
+    ("DependencyReady", "what it needs can be switched", "선행 서비스 전환 가능"),
+    ("TrafficInSync", "the name servers show what the ledger says", "네임서버와 원장 일치"),
+    ("ReadyToSwitch", "what a switch needs is there", "전환 준비 상태"),
+    ("CertificatesLast", "certificates are seen before they run out", "인증서 만료 감시"),
+    ("SubstitutesFit", "substitutes carry those who are sent to them", "대체수단 용량"),
+    ("DrillPlanned", "a drill exercises it", "훈련 계획 포함"),
+    ("DrillReady", "the drill can be run", "훈련 실시 가능"),
+    ("PolicyInForce", "one policy rules the grade", "등급 정책 유효"),
+    ("Accepted", "the spec is understood", "명세 유효"),
+    ("StatusCurrent", "what is shown is of the newest spec", "표시 상태 최신"),
+    ("AgentAlive", "the region's Bongsu is at work", "지역의 봉수 가동"),
+    ("BongsuRunning", "Bongsu runs in the cluster", "클러스터의 봉수 가동"),
+    ("NameUnique", "one installation has the region's name", "지역 이름 유일"),
+    ("Maintenance", "no work is going on", "작업 중 아님"),
+    ("ClusterReachable", "the cluster can be read", "클러스터 조회"),
+    ("ClockOffset", "clocks agree", "시각 일치"),
 ];
 
 /// Guardrails.

@@ -53,6 +53,7 @@ const SHARED_NAMESPACES: &[&str] = &[
     "plugin-moves",
     "plugin-drills",
     "plugin-watch",
+    "inspected",
 ];
 
 /// The standard setup: two regions with members, and the witness.

@@ -14,6 +14,8 @@ pub struct Desk {
     pub told: Mutex<Vec<String>>,
     /// Conditions that were shown last of drills and approvals, by kind and name.
     pub shown: Mutex<BTreeMap<(&'static str, String), Vec<Condition>>>,
+    /// Statuses of services that were written.
+    pub written: AtomicUsize,
 }
 
 impl Desk {
@@ -60,6 +62,8 @@ impl Resources for Desk {
             _ => None,
         };
         self.shown.lock().unwrap().extend(conditions);
+        let of_service = matches!(&update, StatusUpdate::Service(..));
+        self.written.fetch_add(usize::from(of_service), Ordering::SeqCst);
         self.inner.write_status(update).await
     }
 

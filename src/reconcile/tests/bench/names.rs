@@ -127,6 +127,20 @@ impl Traffic for NameServers {
 
     async fn read(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
         self.looks.fetch_add(1, Ordering::SeqCst);
+        self.held(route).await
+    }
+
+    async fn rehearse(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
+        if self.refuse.load(Ordering::SeqCst) {
+            let [server, answer, remedy] = ["ns", "no", "repair it"].map(str::to_owned);
+            return vec![Err(TrafficError::Refused { server, answer, remedy })];
+        }
+        self.held(route).await
+    }
+}
+
+impl NameServers {
+    async fn held(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
         let read = |server: String| {
             if self.silent.load(Ordering::SeqCst) {
                 return Err(TrafficError::Unreachable { server, cause: "no answer".to_owned() });
@@ -135,14 +149,6 @@ impl Traffic for NameServers {
             Ok(held.unwrap_or(ServerState { server, epoch: None, addresses: BTreeSet::new() }))
         };
         self.ask(route, read).await
-    }
-
-    async fn rehearse(&self, route: &Route) -> Vec<Result<ServerState, TrafficError>> {
-        if self.refuse.load(Ordering::SeqCst) {
-            let [server, answer, remedy] = ["ns", "no", "repair it"].map(str::to_owned);
-            return vec![Err(TrafficError::Refused { server, answer, remedy })];
-        }
-        self.read(route).await
     }
 }
 
