@@ -24,6 +24,7 @@ ledger:
   namespace: ledger
   lease: {ttl: 20s}
   clients: [daejeon, gongju]
+probes: {deniedRanges: [10.8.0.0/16]}
 reports: {claim: drill-reports, keySecret: {name: auditors, key: private}, language: ko}
 log: {level: 'info,bongsu=debug', format: text}
 dns:
@@ -181,6 +182,7 @@ fn the_minimum_runs_bongsu_with_the_ledger_of_this_cluster() {
         "--ledger-namespace=bongsu-system",
         "--lease-ttl=15s",
         "--http-address=0.0.0.0:8080",
+        "--probe-denied=0.0.0.0/8,169.254.0.0/16,224.0.0.0/4,255.255.255.255/32,::/128,fe80::/10,ff00::/8",
         "--report-language=en",
         "--log-format=json",
         "--log-filter=info",
@@ -203,6 +205,7 @@ fn every_value_reaches_the_command_line() {
         "--lease-ttl=20s",
         "--http-address=0.0.0.0:8080",
         "--dns-address=0.0.0.0:5353",
+        "--probe-denied=10.8.0.0/16",
         "--report-dir=/var/lib/bongsu/reports",
         "--report-key=/etc/bongsu/report-key/key",
         "--report-language=ko",
@@ -213,6 +216,8 @@ fn every_value_reaches_the_command_line() {
     ];
     assert_eq!(arguments(EVERYTHING), expected);
     assert!(arguments(MEMORY).contains(&"--ledger=memory".to_owned()));
+    let nothing_denied = format!("{MINIMUM}\nprobes: {{deniedRanges: []}}\n");
+    assert!(arguments(&nothing_denied).contains(&"--probe-denied=none".to_owned()));
 }
 
 #[test]
@@ -402,7 +407,7 @@ fn every_rule_says_why_it_is_needed() {
             lines.iter().find(|line| line.contains("\"*\"") || line.contains("'*'") || line.contains("[*]"));
         assert_eq!(wild, None, "{}", path.display());
     }
-    assert_eq!(rules, 18);
+    assert_eq!(rules, 20);
 }
 
 #[test]
@@ -489,6 +494,26 @@ fn what_needs_other_operators_is_made_only_when_asked_for() {
         of_kind(MEMORY, "PodDisruptionBudget").is_empty(),
         "it would keep the only replica's node for ever"
     );
+}
+
+#[test]
+fn the_inspection_runs_at_its_times_with_the_right_to_look_and_no_other() {
+    assert!(of_kind(EVERYTHING, "CronJob").is_empty(), "nobody asked for it");
+    let values = format!("{MINIMUM}\ninspection: {{schedule: '0 8 * * 1-5', language: ko}}\n");
+    let job = of_kind(&values, "CronJob").remove(0)["spec"].clone();
+    assert_eq!((&job["schedule"], &job["timeZone"]), (&yaml("'0 8 * * 1-5'"), &yaml("Asia/Seoul")));
+    let pod = &job["jobTemplate"]["spec"]["template"]["spec"];
+    assert_eq!(pod["containers"][0]["args"], yaml("[inspect, --all-namespaces, --language=ko]"));
+    assert_eq!(pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"], true);
+    let is_its_own = |object: &Value| object["metadata"]["name"] == "bongsu-inspection";
+    let role = of_kind(&values, "ClusterRole").into_iter().find(is_its_own).unwrap();
+    let rules = role["rules"].as_sequence().unwrap().iter();
+    let may: Vec<String> = rules.map(|rule| permission("*", rule)).collect();
+    let expected =
+        ["*: regions,gradepolicies,sharedservices,switchoverdrills: list", "*: deployments: list"];
+    assert_eq!(may, expected);
+    let binding = of_kind(&values, "ClusterRoleBinding").into_iter().find(is_its_own).unwrap();
+    assert_eq!(binding["subjects"][0]["name"], pod["serviceAccountName"]);
 }
 
 #[test]
