@@ -15,7 +15,7 @@ cache=${BONGSU_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bongsu}
 parts=$cache/parts
 bin=$parts/bin
 
-readonly go_parts=(apiserver controllers kubectl etcd etcdctl etcdutl helm promtool prometheus)
+readonly go_parts=(apiserver controllers kubectl etcd etcdctl etcdutl helm promtool prometheus cfssl)
 readonly dns_parts=(bind9 dnsutils knot kdig)
 readonly test_parts=(compiler openssl slapd chromium network faketime "${dns_parts[@]}" rust "${go_parts[@]}")
 readonly lint_parts=(compiler rust helm cargo-deny)
@@ -78,6 +78,7 @@ module_of() {
     etcd | etcdctl | etcdutl) echo etcd ;;
     helm) echo helm ;;
     promtool | prometheus) echo prometheus ;;
+    cfssl) echo cfssl ;;
   esac
 }
 
@@ -90,6 +91,7 @@ package_of() {
     etcdctl | etcdutl) echo "go.etcd.io/etcd/$1/v3" ;;
     helm) echo helm.sh/helm/v3/cmd/helm ;;
     promtool | prometheus) echo "github.com/prometheus/prometheus/cmd/$1" ;;
+    cfssl) echo github.com/cloudflare/cfssl/cmd/cfssl ;;
   esac
 }
 
@@ -114,6 +116,7 @@ version_of() {
     etcdctl | etcdutl) version_in_go_mod "$go_mod" "go.etcd.io/etcd/$1/v3" ;;
     helm) version_in_go_mod "$go_mod" helm.sh/helm/v3 ;;
     promtool | prometheus) version_in_go_mod "$go_mod" github.com/prometheus/prometheus ;;
+    cfssl) version_in_go_mod "$go_mod" github.com/cloudflare/cfssl ;;
   esac
 }
 

@@ -12,7 +12,7 @@ die() {
 }
 
 usage() {
-  die "usage: hack/parts/update.sh kubernetes|etcd|helm|prometheus VERSION"
+  die "usage: hack/parts/update.sh kubernetes|etcd|helm|prometheus|cfssl VERSION"
 }
 
 begin_module() {
@@ -63,6 +63,11 @@ main() {
     prometheus)
       modules=(github.com/prometheus/prometheus)
       programs=(github.com/prometheus/prometheus/cmd/promtool github.com/prometheus/prometheus/cmd/prometheus)
+      ;;
+    cfssl)
+      # Later versions than 1.6.5 ask for a newer Go than the other parts.
+      modules=(github.com/cloudflare/cfssl)
+      programs=(github.com/cloudflare/cfssl/cmd/cfssl)
       ;;
     *) usage ;;
   esac

@@ -53,6 +53,7 @@ mod probe_grpc;
 mod probe_http;
 mod probe_ldap;
 mod probe_ocsp;
+mod probe_ocsp_go;
 mod probe_payload;
 mod probe_secrets;
 mod probe_tcp;

@@ -246,6 +246,7 @@ async fn a_sample_says_at_which_stage_of_its_way_it_broke() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how long the server takes is what the test sets")]
 async fn a_slow_sample_says_what_took_the_time() {
     let answer = || async {
         tokio::time::sleep(Duration::from_millis(200)).await;

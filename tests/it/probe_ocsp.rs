@@ -22,14 +22,17 @@ use crate::support::{
     probes::{PATIENT, SHORT, check, endpoint, expect_reading},
 };
 
-const DAY: i64 = 86_400_000;
+/// In milliseconds.
+pub const DAY: i64 = 86_400_000;
 
-fn canary(serial: &str, expected: Revocation) -> OcspCanary {
+/// A certificate by its serial number in hexadecimal, and what must be said of it.
+pub fn canary(serial: &str, expected: Revocation) -> OcspCanary {
     let digits: Vec<u8> = serial.bytes().map(|digit| (digit as char).to_digit(16).unwrap() as u8).collect();
     OcspCanary { serial: digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect(), expected }
 }
 
-fn spec(authority: &Authority) -> OcspSpec {
+/// Canaries of every status, asked by GET and by POST, with a nonce.
+pub fn spec(authority: &Authority) -> OcspSpec {
     OcspSpec {
         path: "/".into(),
         methods: vec![OcspMethod::Get, OcspMethod::Post],
@@ -49,14 +52,15 @@ fn spec(authority: &Authority) -> OcspSpec {
 }
 
 /// One sample by a clock that is so many milliseconds ahead.
-async fn probe_at(address: SocketAddr, spec: OcspSpec, ahead: i64, timeout: Duration) -> Reading {
+pub async fn probe_at(address: SocketAddr, spec: OcspSpec, ahead: i64, timeout: Duration) -> Reading {
     let clock: Arc<dyn Clock> = Arc::new(ShiftedClock::by(ahead));
     let check = check(timeout, CheckKind::Ocsp(spec));
     let probe = NetworkProber::new(clock).prepare(&endpoint(Scheme::Http, address), &check).unwrap();
     probe.run().await
 }
 
-async fn probe(address: SocketAddr, spec: OcspSpec) -> Reading {
+/// One sample now.
+pub async fn probe(address: SocketAddr, spec: OcspSpec) -> Reading {
     probe_at(address, spec, 0, PATIENT).await
 }
 

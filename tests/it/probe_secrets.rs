@@ -1,6 +1,6 @@
 //! Checks that need what is in Secrets.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use axum::{
     Router,
@@ -31,6 +31,7 @@ use crate::support::{
     http_server::Server,
     probes::{PATIENT, check, endpoint, expect_reading, get},
     slapd::{BASE, Settings, Slapd},
+    wait::until,
 };
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
@@ -136,12 +137,11 @@ async fn what_is_in_a_secret_counts_from_the_next_reading_on() {
     let following = resources.clone();
     let follower = tokio::spawn(async move { following.follow().await });
     shelf.put(&json!({"token": "Bearer new"}));
-    let rotated = async {
-        while resources.secret("gpki", "canary", "token").await.unwrap() != b"Bearer new" {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENT, rotated).await.unwrap();
+    until("the new token is read", PATIENT, async || {
+        let token = resources.secret("gpki", "canary", "token").await.unwrap();
+        (token == b"Bearer new").then_some(())
+    })
+    .await;
     expect_reading(&probe.run().await, Good, "");
     follower.abort();
 }

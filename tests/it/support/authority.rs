@@ -25,7 +25,7 @@ pub const REVOKED: &str = "2002";
 pub const UNKNOWN: &str = "7777";
 
 /// Extensions of who answers for an authority.
-const RESPONDER: &str = "extendedKeyUsage = OCSPSigning\nkeyUsage = digitalSignature\n";
+pub const RESPONDER: &str = "extendedKeyUsage = OCSPSigning\nkeyUsage = digitalSignature\n";
 
 /// The authority of one test.
 pub struct Authority {
@@ -87,9 +87,14 @@ impl Authority {
 
     /// A certificate with these extensions, good for so many days.
     pub fn issue(&self, name: &str, days: u32, extensions: &str) -> Issued {
+        self.issue_with_key("rsa:2048", name, days, extensions)
+    }
+
+    /// The same with another kind of key, as `openssl req -newkey` has it.
+    pub fn issue_with_key(&self, key: &str, name: &str, days: u32, extensions: &str) -> Issued {
         self.write(&format!("{name}.ext"), extensions);
         self.openssl(&format!(
-            "req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
+            "req -newkey {key} -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
         ));
         self.openssl(&format!(
             "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -extfile {name}.ext -out \

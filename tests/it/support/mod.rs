@@ -4,6 +4,7 @@ pub mod admission_cases;
 pub mod ask;
 pub mod authority;
 pub mod bongsu;
+pub mod cfssl;
 pub mod control_plane;
 pub mod controllers;
 pub mod dns_server;
