@@ -47,7 +47,7 @@ pub struct HttpCheck {
 
     /// What the body is, for `expect`. `Text`: `body` is a text. `Xml`: elements by their names without namespaces, attributes as `@name`,
     /// text beside other things as `#text`, several elements of one name as a list. `Cbor`: as JSON, bytes in base64. Defaults to `Json`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BodyFormat::is_json")]
     pub format: BodyFormat,
 
     /// A body larger than this many bytes is `wrong`, and no more of it is read. Defaults to 65536.
@@ -60,7 +60,7 @@ pub struct HttpCheck {
     pub keep_alive: bool,
 
     /// Ask by HTTP/2 (RFC 9113) instead of HTTP/1.1, in the clear with prior knowledge.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub http2: bool,
 
     /// How the member's certificate is verified. Used with `https` endpoints.
@@ -80,6 +80,12 @@ pub enum BodyFormat {
     Xml,
     /// CBOR (RFC 8949).
     Cbor,
+}
+
+impl BodyFormat {
+    fn is_json(&self) -> bool {
+        *self == Self::Json
+    }
 }
 
 /// HTTP method of a check.
