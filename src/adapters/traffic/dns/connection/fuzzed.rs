@@ -30,7 +30,8 @@ pub fn name_server(reply: &[u8]) -> Result<(), String> {
         RData::TXT(txt) => Some(Marker::parse(&text(txt))),
         _ => None,
     });
-    let is_marked = marks.last().flatten().is_some();
+    let marks: Vec<Option<Marker>> = marks.collect();
+    let is_marked = !marks.is_empty() && marks.iter().all(Option::is_some);
     let mut verifier = verifier.ok_or("the question was not signed")?;
     verifier.verify(reply).map_err(|error| error.to_string())?;
     if is_marked { Ok(()) } else { Err("has no mark".to_owned()) }
