@@ -49,6 +49,11 @@ explore-tests: ## Test that exploration finds planted bugs: minutes, in an optim
 	@hack/parts.sh -q compiler rust
 	@cargo test --profile explore --lib --locked -- --ignored sim::
 
+.PHONY: fuzz
+fuzz: ## Fuzz the parsers of what comes from the network: FUZZ_SECONDS=60 for each; one by ARGS=NAME
+	@hack/parts.sh -q fuzz
+	@FUZZ_SECONDS='$(or $(FUZZ_SECONDS),60)' hack/fuzz.sh $(ARGS)
+
 .PHONY: build-tests
 build-tests: # .ci/run builds first, so that compiling and testing have times of their own
 	@hack/parts.sh -q compiler rust

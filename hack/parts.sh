@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Brings the real parts that tests and checks run: builds Go programs from the modules pinned under hack/parts, installs
-# Debian packages and cargo-deny. What is there already is left alone, so a second run is quick.
+# Debian packages and cargo's tools. What is there already is left alone, so a second run is quick.
 #
 #   hack/parts.sh                    everything
 #   hack/parts.sh apiserver etcd     only these
-#   hack/parts.sh test               what `make test` needs; `lint` likewise
+#   hack/parts.sh test               what `make test` needs; `lint` and `fuzz` likewise
 #   hack/parts.sh -q ...             says nothing of parts that are there already
 #
 # Programs land in $BONGSU_CACHE/parts/<name>-<version>-<hash>/, with links to all of them in $BONGSU_CACHE/parts/bin.
@@ -22,17 +22,19 @@ readonly lint_parts=(compiler rust helm cargo-deny)
 readonly all_parts=("${test_parts[@]}" cargo-deny)
 # Only hack/image.sh needs these, so they must be asked for.
 readonly image_parts=(musl buildah)
+# Nor does anything but `make fuzz` need these.
+readonly fuzz_parts=(g++ cargo-fuzz)
 
-readonly cargo_deny_version=0.20.2
+declare -A cargo_versions=([cargo-deny]=0.20.2 [cargo-fuzz]=0.13.2)
 
 # A Debian part is there when its programs are; asking for programs instead of packages also accepts other systems' builds.
 declare -A programs=(
   [compiler]="cc make" [openssl]="openssl" [slapd]="slapd slapadd" [chromium]="chromium" [bind9]="named" [dnsutils]="dig nsupdate" [knot]="knotd knotc" [kdig]="kdig"
-  [network]="ip iptables nsenter unshare" [faketime]="faketime" [musl]="musl-gcc" [buildah]="buildah"
+  [network]="ip iptables nsenter unshare" [faketime]="faketime" [musl]="musl-gcc" [buildah]="buildah" [g++]="c++"
 )
 declare -A packages=(
   [compiler]="gcc libc6-dev make" [openssl]="openssl" [slapd]="slapd" [chromium]="chromium" [bind9]="bind9" [dnsutils]="bind9-dnsutils" [knot]="knot"
-  [kdig]="knot-dnsutils" [network]="iproute2 iptables util-linux" [faketime]="faketime" [musl]="musl-tools" [buildah]="buildah"
+  [kdig]="knot-dnsutils" [network]="iproute2 iptables util-linux" [faketime]="faketime" [musl]="musl-tools" [buildah]="buildah" [g++]="g++"
 )
 
 failed=0
@@ -348,32 +350,33 @@ bring_rust() {
 }
 
 # A tool that runs for a second is not worth the minutes that its release profile asks for.
-build_cargo_deny() { # directory
-  CARGO_TARGET_DIR=$1.build cargo install --quiet --locked cargo-deny --version "$cargo_deny_version" --root "$1.new" \
+cargo_install() { # part, directory
+  CARGO_TARGET_DIR=$2.build cargo install --quiet --locked "$1" --version "${cargo_versions[$1]}" --root "$2.new" \
     --config 'profile.release.opt-level=1' --config 'profile.release.lto=false' --config 'profile.release.debug=false' \
     --config 'profile.release.codegen-units=16'
 }
 
-bring_cargo_deny() {
-  local directory=$parts/cargo-deny-$cargo_deny_version log=$parts/cargo-deny.log started=$SECONDS
-  if [[ -x $directory/bin/cargo-deny ]]; then
-    link cargo-deny "$directory/bin/cargo-deny"
-    report_found cargo-deny "$cargo_deny_version"
+bring_cargo_part() {
+  local part=$1 version=${cargo_versions[$1]} log=$parts/$1.log started=$SECONDS
+  local directory=$parts/$part-$version
+  if [[ -x $directory/bin/$part ]]; then
+    link "$part" "$directory/bin/$part"
+    report_found "$part" "$version"
     return
   fi
   if ! command -v cargo >/dev/null; then
-    could_not cargo-deny "cargo is not on PATH; install rustup, it reads rust-toolchain.toml"
+    could_not "$part" "cargo is not on PATH; install rustup, it reads rust-toolchain.toml"
     return
   fi
-  progress cargo-deny "building $cargo_deny_version, a few minutes"
-  if (cd "$root" && build_cargo_deny "$directory") >"$log" 2>&1; then
+  progress "$part" "building $version, a few minutes"
+  if (cd "$root" && cargo_install "$part" "$directory") >"$log" 2>&1; then
     rm -rf "$directory" && mv "$directory.new" "$directory"
     rm -rf "$directory.build" "$log"
-    link cargo-deny "$directory/bin/cargo-deny"
-    report cargo-deny "built $cargo_deny_version in $((SECONDS - started)) s"
+    link "$part" "$directory/bin/$part"
+    report "$part" "built $version in $((SECONDS - started)) s"
   else
     tail -n 15 "$log" >&2
-    could_not cargo-deny "cargo install failed with the lines above; all of them are in $log. Is the crate registry reachable?"
+    could_not "$part" "cargo install failed with the lines above; all of them are in $log. Is the crate registry reachable?"
   fi
 }
 
@@ -386,9 +389,10 @@ choose() { # argument...
     case $argument in
       test) chosen+=("${test_parts[@]}") ;;
       lint) chosen+=("${lint_parts[@]}") ;;
+      fuzz) chosen+=(compiler rust "${fuzz_parts[@]}") ;;
       *)
-        if ! contains "$argument" "${all_parts[@]}" "${image_parts[@]}"; then
-          echo "parts.sh: no part is called '$argument'; there are: test lint ${all_parts[*]} ${image_parts[*]}" >&2
+        if ! contains "$argument" "${all_parts[@]}" "${image_parts[@]}" "${fuzz_parts[@]}"; then
+          echo "parts.sh: no part is called '$argument'; there are: test lint fuzz ${all_parts[*]} ${image_parts[*]} ${fuzz_parts[*]}" >&2
           exit 2
         fi
         chosen+=("$argument")
@@ -408,7 +412,7 @@ main() {
   # Two runs at once would build the same things against each other on few cores; the second waits and then finds them.
   exec 9>"$parts/.lock"
   flock 9
-  for part in compiler openssl slapd chromium network faketime "${dns_parts[@]}" "${image_parts[@]}"; do
+  for part in compiler openssl slapd chromium network faketime "${dns_parts[@]}" "${image_parts[@]}" g++; do
     if contains "$part" "${chosen[@]}"; then debian+=("$part"); fi
   done
   bring_debian_parts "${debian[@]}"
@@ -417,7 +421,9 @@ main() {
   for part in "${go_parts[@]}"; do
     if contains "$part" "${chosen[@]}"; then bring_go_part "$part"; fi
   done
-  if contains cargo-deny "${chosen[@]}"; then bring_cargo_deny; fi
+  for part in cargo-deny cargo-fuzz; do
+    if contains "$part" "${chosen[@]}"; then bring_cargo_part "$part"; fi
+  done
   exit "$failed"
 }
 

@@ -2,6 +2,8 @@
 
 pub mod agents;
 pub mod clock;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 pub mod kube;
 pub mod ledger;
 pub mod manifests;

@@ -509,8 +509,7 @@ fn the_inspection_runs_at_its_times_with_the_right_to_look_and_no_other() {
     let role = of_kind(&values, "ClusterRole").into_iter().find(is_its_own).unwrap();
     let rules = role["rules"].as_sequence().unwrap().iter();
     let may: Vec<String> = rules.map(|rule| permission("*", rule)).collect();
-    let expected =
-        ["*: regions,gradepolicies,sharedservices,switchoverdrills: list", "*: deployments: list"];
+    let expected = ["*: regions,gradepolicies,sharedservices,switchoverdrills: list", "*: deployments: list"];
     assert_eq!(may, expected);
     let binding = of_kind(&values, "ClusterRoleBinding").into_iter().find(is_its_own).unwrap();
     assert_eq!(binding["subjects"][0]["name"], pod["serviceAccountName"]);

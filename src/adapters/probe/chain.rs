@@ -73,7 +73,7 @@ impl Probe for TlsProbe {
 }
 
 /// Judges the certificates of a handshake that succeeded, the server's own first.
-fn judge(
+pub(super) fn judge(
     shown: &[CertificateDer<'_>],
     authorities: Option<&Authorities>,
     early: Duration,

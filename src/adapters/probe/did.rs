@@ -1,6 +1,8 @@
 //! The `did` check: a ledger of decentralised identifiers has the document of a DID, says of known credentials what is true, and moves on.
 
 mod document;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzed;
 mod head;
 
 use std::{sync::Arc, time::Duration};

@@ -3,6 +3,9 @@
 //! No EDNS: a server that does not know it would answer that it does not understand; what does not fit into 512 bytes is
 //! fetched by TCP.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzed;
+
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},

@@ -146,7 +146,7 @@ async fn read(mut body: Incoming) -> Result<(Vec<u8>, Option<HeaderMap>), Bad> {
 }
 
 /// Whether the call succeeded; if not, by the name of its status.
-fn succeeded(headers: &HeaderMap) -> Result<(), Bad> {
+pub(super) fn succeeded(headers: &HeaderMap) -> Result<(), Bad> {
     let text =
         |name| headers.get(name).map_or("", |value: &HeaderValue| value.to_str().unwrap_or("not text"));
     let code = text("grpc-status");
@@ -200,7 +200,7 @@ const CODES: [&str; 17] = [
 ];
 
 /// Judges the one message of an answer.
-fn serves(bytes: &[u8]) -> Result<(), Bad> {
+pub(super) fn serves(bytes: &[u8]) -> Result<(), Bad> {
     let no_answer = |why: &str| Bad::wrong(line(format_args!("not an answer about health: {why}")));
     let (prefix, message) = bytes.split_at_checked(PREFIX).ok_or_else(|| no_answer("too short"))?;
     let length = u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes();

@@ -1,69 +1,43 @@
 //! Answers that were good and are broken in every way: what judges them neither panics nor takes them.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs, panic::catch_unwind, path::Path};
 
-use super::{
-    Bad,
-    crl::ListJudge,
-    ocsp::{Judge as OcspJudge, Question},
-    pki::Authorities,
-    timestamp::{Judge as TimestampJudge, Times},
-};
-use crate::{
-    domain::Timestamp,
-    ports::{CrlRules, NonceRule, OcspSpec, Revocation, TlsSpec},
+use crate::adapters::fuzzed::{
+    cbor, certificate, crl, did, dns, expect, grpc, ldap, name_server, ocsp, promql, timestamp, verifier, xml,
 };
 
-/// Made by openssl at this moment, all by one authority, and good for ten years.
-const MADE: Timestamp = Timestamp(1_795_450_645_000);
-const AUTHORITY: &str = include_str!("../../../tests/data/probe/ca.pem");
-const LIST: &[u8] = include_bytes!("../../../tests/data/probe/list.der");
-const OCSP: &[u8] = include_bytes!("../../../tests/data/probe/ocsp.der");
-const STAMP: &[u8] = include_bytes!("../../../tests/data/probe/stamp.der");
-const STAMP_NONCE: [u8; 8] = 0x175D_2CFA_E040_A129_u64.to_be_bytes();
+type Parser = fn(&[u8]) -> Result<(), String>;
+
+/// All parsers of what comes from the network, each by the name of its target in `fuzz/`.
+const PARSERS: [(&str, Parser); 14] = [
+    ("cbor", cbor),
+    ("certificate", certificate),
+    ("crl", crl),
+    ("did", did),
+    ("dns", dns),
+    ("expect", expect),
+    ("grpc", grpc),
+    ("ldap", ldap),
+    ("name_server", name_server),
+    ("ocsp", ocsp),
+    ("promql", promql),
+    ("timestamp", timestamp),
+    ("verifier", verifier),
+    ("xml", xml),
+];
+
+const LIST: &[u8] = include_bytes!("../../../fuzz/corpus/crl/good");
+const OCSP: &[u8] = include_bytes!("../../../fuzz/corpus/ocsp/good");
+const STAMP: &[u8] = include_bytes!("../../../fuzz/corpus/timestamp/good");
 
 /// Broken answers for each judge. 4,000 take a second, and find in the first hundred what a changed judge lets through.
-pub(super) const ROUNDS: u64 = 4_000;
+const ROUNDS: u64 = 4_000;
 
-fn authorities() -> Authorities {
-    Authorities::from_pem(AUTHORITY).unwrap()
-}
-
-fn list(body: &[u8]) -> Result<(), Bad> {
-    let revoked: Option<Arc<[u8]>> = Some(Arc::from([0x20, 0x02]));
-    let rules = CrlRules { issuer: AUTHORITY.into(), revoked, max_age: None, lifetime_left_percent: 25 };
-    ListJudge::new(&rules).map_err(Bad::wrong)?.judge(body, MADE)
-}
-
-fn ocsp(body: &[u8]) -> Result<(), Bad> {
-    let issuer = authorities();
-    let spec = OcspSpec {
-        path: "/".into(),
-        methods: Vec::new(),
-        issuer: AUTHORITY.into(),
-        canaries: Vec::new(),
-        nonce: NonceRule::None,
-        max_age: None,
-        clock_skew: Duration::from_secs(60),
-        expires_within: Duration::ZERO,
-        tls: TlsSpec::default(),
-    };
-    let question = Question::new(&issuer, &[0x10, 0x01], NonceRule::None)?;
-    OcspJudge { spec: &spec, issuer: &issuer, now: MADE }.answer(body, &question, Revocation::Good)
-}
-
-fn stamp(body: &[u8]) -> Result<(), Bad> {
-    let judge = TimestampJudge {
-        authorities: authorities(),
-        policy: None,
-        max_difference: Duration::from_secs(60),
-        expires_within: Duration::ZERO,
-    };
-    judge.answer(body, &[0x5a; 32], &STAMP_NONCE, Times { asked: MADE, answered: MADE })
-}
+/// Broken answers for each parser, of the whole corpus together: a second for the slowest of them.
+const ROUNDS_OF_PARSERS: u64 = 1_000;
 
 /// Breaks an answer once or more often: a bit, a length that promises gigabytes, a piece twice, a piece less, bytes of its own.
-pub(super) fn broken(good: &[u8], chance: &mut fastrand::Rng) -> Vec<u8> {
+fn broken(good: &[u8], chance: &mut fastrand::Rng) -> Vec<u8> {
     let mut body = good.to_vec();
     for _ in 0..chance.usize(1..4) {
         let at = chance.usize(..body.len().max(1));
@@ -80,7 +54,7 @@ pub(super) fn broken(good: &[u8], chance: &mut fastrand::Rng) -> Vec<u8> {
     body
 }
 
-fn judge_all(good: &[u8], judge: fn(&[u8]) -> Result<(), Bad>, may_differ: impl Fn(&[u8]) -> bool) {
+fn judge_all(good: &[u8], judge: Parser, may_differ: impl Fn(&[u8]) -> bool) {
     judge(good).unwrap();
     for seed in 0..ROUNDS {
         let body = broken(good, &mut fastrand::Rng::with_seed(seed));
@@ -91,7 +65,7 @@ fn judge_all(good: &[u8], judge: fn(&[u8]) -> Result<(), Bad>, may_differ: impl 
 
 #[test]
 fn no_broken_list_of_revoked_certificates_is_taken() {
-    judge_all(LIST, list, |_| false);
+    judge_all(LIST, crl, |_| false);
 }
 
 #[test]
@@ -104,7 +78,7 @@ fn no_broken_ocsp_answer_is_taken() {
 fn no_broken_timestamp_is_taken() {
     // RFC 5652 signs the content and the attributes; the rest of the frame, such as the list of hashes, may differ.
     let signed = content_of(STAMP);
-    judge_all(STAMP, stamp, |body| content_of(body) == signed);
+    judge_all(STAMP, timestamp, |body| content_of(body) == signed);
 }
 
 #[test]
@@ -114,7 +88,7 @@ fn no_bit_of_what_a_timestamp_signs_may_differ() {
     for bit in 0..signed.len() * 8 {
         let mut body = STAMP.to_vec();
         body[begins + bit / 8] ^= 1 << (bit % 8);
-        assert!(stamp(&body).is_err(), "bit {bit}");
+        assert!(timestamp(&body).is_err(), "bit {bit}");
     }
 }
 
@@ -124,4 +98,58 @@ fn content_of(body: &[u8]) -> Option<&[u8]> {
     let begins = body.windows(kind.len()).position(|bytes| bytes == kind)?;
     let head = begins + kind.len() + 2;
     body.get(begins..head + usize::from(*body.get(head - 1)?))
+}
+
+/// The answers of a parser's corpus, each with the name of its file.
+fn corpus(parser: &str) -> Vec<(String, Vec<u8>)> {
+    let files = fs::read_dir(fuzz().join("corpus").join(parser)).unwrap().map(|file| file.unwrap().path());
+    let named = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    files.map(|path| (named(&path), fs::read(&path).unwrap())).collect()
+}
+
+fn fuzz() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz"))
+}
+
+#[test]
+fn every_answer_of_the_corpus_is_judged_without_a_panic_and_good_ones_are_taken() {
+    for (name, parser) in PARSERS {
+        assert!(parser(&[]).is_err(), "{name} takes nothing for an answer");
+        let corpus = corpus(name);
+        assert!(corpus.iter().any(|(file, _)| file.starts_with("good")), "{name} has no good answer");
+        for (file, answer) in corpus {
+            let judged = catch_unwind(|| parser(&answer));
+            let judged = judged.unwrap_or_else(|_| panic!("{name} panics at fuzz/corpus/{name}/{file}"));
+            assert!(!file.starts_with("good") || judged.is_ok(), "{name}: {file} is not taken: {judged:?}");
+        }
+    }
+}
+
+#[test]
+fn no_parser_panics_at_a_broken_answer() {
+    for (name, parser) in PARSERS {
+        let corpus = corpus(name);
+        for (seed, (file, answer)) in (0..ROUNDS_OF_PARSERS).zip(corpus.iter().cycle()) {
+            let body = broken(answer, &mut fastrand::Rng::with_seed(seed));
+            let judged = catch_unwind(|| parser(&body));
+            assert!(judged.is_ok(), "{name} panics at {file} broken by seed {seed}: {body:02x?}");
+        }
+    }
+}
+
+#[test]
+fn every_parser_is_a_target_of_the_fuzzer() {
+    let named = |directory: &str| -> BTreeSet<String> {
+        let files = fs::read_dir(fuzz().join(directory)).unwrap().map(|file| file.unwrap().path());
+        files.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect()
+    };
+    let parsers: BTreeSet<String> = PARSERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(named("corpus"), parsers);
+    assert_eq!(named("fuzz_targets"), parsers);
+    let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
+    for name in parsers {
+        assert!(manifest.contains(&format!("\nname = \"{name}\"\n")), "{name} is not in fuzz/Cargo.toml");
+        let target = fs::read_to_string(fuzz().join(format!("fuzz_targets/{name}.rs"))).unwrap();
+        assert!(target.contains(&format!("bongsu::adapters::fuzzed::{name}(")), "{target}");
+    }
 }

@@ -1,6 +1,6 @@
 //! An HTTP request whose answer's body is the judge. Redirects are not followed: where they lead is another check.
 
-mod body;
+pub(super) mod body;
 pub(super) mod connection;
 
 use std::{

@@ -8,6 +8,8 @@ mod ber;
 mod conversation;
 mod filter;
 mod found;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzed;
 mod messages;
 
 use std::{sync::Arc, time::Duration};

@@ -10,6 +10,8 @@ mod denied;
 mod did;
 mod dns;
 mod expect;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 mod grpc;
 #[cfg(test)]
 mod hostile;

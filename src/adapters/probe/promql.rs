@@ -109,7 +109,7 @@ struct Data {
     result: Value,
 }
 
-fn values(status: u16, body: &[u8]) -> Result<Vec<f64>, String> {
+pub(super) fn values(status: u16, body: &[u8]) -> Result<Vec<f64>, String> {
     let answer: Answer = serde_json::from_slice(body)
         .map_err(|error| line(format_args!("status {status}, and no answer of a Prometheus: {error}")))?;
     let data = match (answer.status.as_str(), answer.data) {

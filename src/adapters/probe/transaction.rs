@@ -103,7 +103,8 @@ impl Step {
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, bytes })
     }
 
-    fn request(&self, values: &Values) -> Result<Request<Bytes>, Bad> {
+    /// The request with these values.
+    pub(super) fn request(&self, values: &Values) -> Result<Request<Bytes>, Bad> {
         let path = self.path.fill(&values.0, in_path)?;
         let body = match &self.body {
             Body::None => String::new(),

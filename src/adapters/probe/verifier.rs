@@ -1,6 +1,9 @@
 //! The `verifier` check: the messages by which a wallet presents an identity, one after the other. HTTP 200 says nothing: each answer says
 //! itself whether it is right, and messages that must be refused are sent as well.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzed;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;

@@ -3,6 +3,9 @@
 //! A reply is at most 65535 bytes, because its length has two (RFC 1035 §4.2.2); that bounds the memory, whatever the
 //! server sends. The time is bounded by the caller.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzed;
+
 use std::{
     io,
     net::SocketAddr,

@@ -14,6 +14,8 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use futures::future::join_all;
 
 use crate::ports::{Answer, Clock, DnsRoute, Over, Route, ServerState, TrafficError};
+#[cfg(any(test, fuzzing))]
+pub use connection::fuzzed::name_server;
 pub use session::{Seen, Session, Written};
 
 /// Longest time of one call on one server. 2 s: one lost SYN (1 s, RFC 6298 §2), and three attempts of four round trips

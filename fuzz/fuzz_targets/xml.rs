@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|answer: &[u8]| {
+    let _judged = bongsu::adapters::fuzzed::xml(answer);
+});
