@@ -15,7 +15,7 @@ const DEPTH_MAX: usize = 128;
 const NODES_MAX: u32 = 100_000;
 
 /// What an expression sees of a body.
-pub(super) fn read(bytes: &[u8], format: BodyFormat) -> Result<Value, Bad> {
+pub(in super::super) fn read(bytes: &[u8], format: BodyFormat) -> Result<Value, Bad> {
     match format {
         BodyFormat::Json => json::parse(bytes),
         BodyFormat::Text => text(bytes).map(|text| Value::String(text.to_owned())),
