@@ -15,7 +15,7 @@ use axum::{
 };
 use bongsu::{
     domain::{
-        Outcome::{Ok as Good, Refused, Slow, Unreachable, Wrong},
+        Outcome::{Ok as Good, Refused, Slow, Unjudged, Unreachable, Wrong},
         Sign, Stage,
     },
     ports::{BodyFormat, CheckKind, CheckSpec, Endpoint, HttpSpec, ProbeError, Prober, Reading, Scheme},
@@ -403,6 +403,18 @@ async fn a_check_that_cannot_be_run_says_which_field_is_wrong() {
         };
         assert!(error.to_string().contains(expected), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_denied_address_is_not_even_connected_to_and_the_member_is_not_judged() {
+    let server = Server::axum(good_router(), None).await;
+    let prober = network_prober().without("10.0.0.0/8,127.0.0.0/8".parse().unwrap());
+    for host in ["127.0.0.1", "localhost"] {
+        let at = Endpoint { host: host.into(), ..endpoint(Scheme::Http, server.address) };
+        let probe = prober.prepare(&at, &check(PATIENT, CheckKind::Http(get()))).unwrap();
+        expect_reading(&probe.run().await, Unjudged, "is not probed: it is in 127.0.0.0/8");
+    }
+    assert_eq!(server.connections(), 0);
 }
 
 #[tokio::test]

@@ -173,16 +173,24 @@ async fn a_verifier_that_lets_in_what_it_must_not_is_wrong() {
     expect_reading(&reading, Wrong, "step verify: status 200, expected 400");
 }
 
-#[tokio::test]
-async fn each_way_in_which_an_answer_may_be_wrong_is_named_with_its_step() {
-    let refused = |code: &str| {
-        let data = BASE64_STANDARD.encode(json!({"errcode": code, "errmsg": "why"}).to_string());
-        json!({"result": false, "data": data}).to_string()
-    };
-    let taken =
-        |data: Value| json!({"result": true, "data": BASE64_STANDARD.encode(data.to_string())}).to_string();
+/// Who asks, the status and the body of its answer, and what must be said.
+type Wrongs = Vec<(&'static str, u16, String, &'static str)>;
+
+/// An answer that says no, by this code.
+fn refused(code: &str) -> String {
+    let data = BASE64_STANDARD.encode(json!({"errcode": code, "errmsg": "why"}).to_string());
+    json!({"result": false, "data": data}).to_string()
+}
+
+/// An answer that says yes.
+fn taken(data: &Value) -> String {
+    json!({"result": true, "data": BASE64_STANDARD.encode(data.to_string())}).to_string()
+}
+
+/// Answers to the first message that are wrong in themselves.
+fn wrong_from_the_first() -> Wrongs {
     let deep = format!("{}1{}", "[".repeat(60_000), "]".repeat(60_000));
-    let cases: Vec<(&str, u16, String, &str)> = vec![
+    vec![
         ("/mip/request", 500, "{}".to_owned(), "step request: status 500, expected 200"),
         ("/mip/request", 302, String::new(), "step request: status 302, expected 200"),
         ("/mip/request", 200, "<html>".to_owned(), "step request: body is not JSON"),
@@ -196,7 +204,7 @@ async fn each_way_in_which_an_answer_may_be_wrong_is_named_with_its_step() {
             r#"{"result": true}"#.to_owned(),
             "step request: has no /data/trxcode, which is trxcode",
         ),
-        ("/mip/request", 200, taken(json!({"trxcode": null})), "step request: has no /data/trxcode"),
+        ("/mip/request", 200, taken(&json!({"trxcode": null})), "step request: has no /data/trxcode"),
         (
             "/mip/request",
             200,
@@ -206,9 +214,15 @@ async fn each_way_in_which_an_answer_may_be_wrong_is_named_with_its_step() {
         (
             "/mip/request",
             200,
-            taken(json!({"trxcode": "other"})),
+            taken(&json!({"trxcode": "other"})),
             "step profile: result is false: 10104, the transaction code is not found",
         ),
+    ]
+}
+
+/// Answers to later messages.
+fn wrong_from_later_ones() -> Wrongs {
+    vec![
         (
             "/mip/profile",
             200,
@@ -234,7 +248,12 @@ async fn each_way_in_which_an_answer_may_be_wrong_is_named_with_its_step() {
             "step profile: result is false: 10399, the push server failed",
         ),
         ("/mip/profile", 200, refused("20999"), "step profile: result is false: 20999, why"),
-        ("/mip/profile", 200, taken(json!({"profile": {"nonce": "old"}})), "step vp: result is false: 20402"),
+        (
+            "/mip/profile",
+            200,
+            taken(&json!({"profile": {"nonce": "old"}})),
+            "step vp: result is false: 20402",
+        ),
         (
             "/mip/vp",
             200,
@@ -243,9 +262,13 @@ async fn each_way_in_which_an_answer_may_be_wrong_is_named_with_its_step() {
         ),
         ("/mip/vp", 200, r#"{"result": true}"#.to_owned(), "step trxsts: expect is false"),
         ("/mip/trxsts", 200, r#"{"result": true}"#.to_owned(), "step trxsts: expect: "),
-        ("/mip/trxsts", 200, taken(json!({"trxStsCode": "0001"})), "step trxsts: expect is false"),
-    ];
-    for (path, status, body, said) in cases {
+        ("/mip/trxsts", 200, taken(&json!({"trxStsCode": "0001"})), "step trxsts: expect is false"),
+    ]
+}
+
+#[tokio::test]
+async fn each_way_in_which_an_answer_may_be_wrong_is_named_with_its_step() {
+    for (path, status, body, said) in wrong_from_the_first().into_iter().chain(wrong_from_later_ones()) {
         expect_reading(&with(mobile_id(), path, status, body).await, Wrong, said);
     }
 }

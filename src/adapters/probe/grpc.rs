@@ -3,11 +3,10 @@
 //! The call is made on hyper's HTTP/2 and not by tonic's client, whose reading of an answer panics when a member sends details of a
 //! status that are not base64 (`Status::from_header_map` of tonic 0.14).
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes};
-use futures::future::{Either, select};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -18,7 +17,7 @@ use super::{
     connect::Target,
     http::{
         absolute,
-        connection::{bad, open},
+        connection::{bad, driven, open},
         own_headers, tls_of,
     },
     line::line,
@@ -80,10 +79,7 @@ impl GrpcProbe {
     async fn once(&self, phase: &Phase) -> Result<(), Bad> {
         let (mut sender, driver) = open(&self.target, self.tls.as_ref(), Protocol::H2, phase).await?;
         let exchange = async { answered(sender.send(self.request.clone(), phase).await?).await };
-        match select(pin!(exchange), driver).await {
-            Either::Left((judged, _)) => judged,
-            Either::Right((_, exchange)) => exchange.await,
-        }
+        driven(exchange, driver).await
     }
 }
 

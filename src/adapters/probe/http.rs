@@ -4,14 +4,12 @@ pub(super) mod body;
 pub(super) mod connection;
 
 use std::{
-    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::future::{Either, select};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header, uri::PathAndQuery};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
@@ -29,7 +27,7 @@ use super::{
 use crate::ports::{
     BodyFormat, CheckSpec, Endpoint, HttpSpec, Probe, ProbeError, Reading, Scheme, SecretRef, TlsSpec,
 };
-use connection::{Sender, bad, open};
+use connection::{Sender, bad, driven, open};
 
 /// Headers that the probe or the connection sets: another value would break the request or hide who sent it.
 const RESERVED: [HeaderName; 8] = [
@@ -116,10 +114,7 @@ impl HttpProbe {
             let driver = AbortOnDropHandle::new(tokio::spawn(driver));
             return self.exchange_and_keep(Open { sender, _driver: driver }, phase).await;
         }
-        match select(pin!(self.exchange(&mut sender, phase)), driver).await {
-            Either::Left((judged, _)) => judged,
-            Either::Right((_, exchange)) => exchange.await,
-        }
+        driven(self.exchange(&mut sender, phase), driver).await
     }
 
     /// Keeps the connection only if the answer was read to its end: what is left of it would be taken for the next one.
@@ -181,10 +176,7 @@ pub(super) async fn fetch(
         let (head, body) = sender.send(request, phase).await?.into_parts();
         Ok(Response::from_parts(head, read(body, max_body_bytes, true).await?))
     };
-    match select(pin!(exchange), driver).await {
-        Either::Left((fetched, _)) => fetched,
-        Either::Right((_, exchange)) => exchange.await,
-    }
+    driven(exchange, driver).await
 }
 
 /// A protocol that HTTP carries: what is asked is in the body or the path, and the answer's body is all that counts.

@@ -4,11 +4,12 @@ use std::{
     error::Error,
     fmt::Write,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use bytes::Bytes;
+use futures::future::{Either, select};
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{
@@ -46,7 +47,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// What carries a connection on. Polled beside the exchange: its error also reaches that, where it is judged.
-pub(in super::super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Sends requests on a connection.
 pub(in super::super) enum Sender {
@@ -82,6 +83,14 @@ impl Sender {
             Self::Http1(sender) => sender.is_closed(),
             Self::Http2(sender) => sender.is_closed(),
         }
+    }
+}
+
+/// What comes of an exchange on a connection that is not kept.
+pub(in super::super) async fn driven<T>(exchange: impl Future<Output = T>, driver: Driver) -> T {
+    match select(pin!(exchange), driver).await {
+        Either::Left((result, _)) => result,
+        Either::Right((_, exchange)) => exchange.await,
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn kind(namespace: &str, check: &api::Check) -> Result<CheckKind, Wro
     let set = [
         check.http.as_ref().map(|http| http_spec(namespace, http).map(CheckKind::Http)),
         check.tcp.map(|_| Ok(CheckKind::Tcp)),
-        check.tls.as_ref().map(|tls| tls_check_spec(namespace, tls).map(CheckKind::Tls)),
+        check.tls.as_ref().map(|tls| Ok(CheckKind::Tls(tls_check_spec(tls)))),
         check.ocsp.as_ref().map(|ocsp| ocsp_spec(namespace, ocsp).map(CheckKind::Ocsp)),
         check.crl.as_ref().map(|crl| crl_spec(namespace, crl).map(CheckKind::Crl)),
         check
@@ -177,16 +177,15 @@ fn pins(path: &str, pins: &[String]) -> Result<Vec<Pin>, Wrong> {
     pins.iter().enumerate().map(pin).collect()
 }
 
-fn tls_check_spec(namespace: &str, tls: &api::TlsCheck) -> Result<TlsCheckSpec, Wrong> {
-    let options = api::TlsOptions {
-        server_name: tls.server_name.clone(),
-        ca_bundle: tls.ca_bundle.clone(),
-        ..api::TlsOptions::default()
-    };
-    Ok(TlsCheckSpec {
-        tls: tls_spec(namespace, ".tls", Some(&options))?,
+fn tls_check_spec(tls: &api::TlsCheck) -> TlsCheckSpec {
+    TlsCheckSpec {
+        tls: TlsSpec {
+            server_name: tls.server_name.as_deref().map(Arc::from),
+            ca_bundle: tls.ca_bundle.as_deref().map(Arc::from),
+            ..TlsSpec::default()
+        },
         expires_within: tls.expires_within.into(),
-    })
+    }
 }
 
 fn ocsp_spec(namespace: &str, ocsp: &api::OcspCheck) -> Result<OcspSpec, Wrong> {
