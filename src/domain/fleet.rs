@@ -210,6 +210,37 @@ mod tests {
         assert!(!suspect(&[most.clone(), most]), "it calls nobody failed");
     }
 
+    /// Large messages to both regions were lost before, and of one region more services send such.
+    #[test]
+    fn a_vantage_for_which_the_last_of_two_regions_turned_bad_at_once_is_the_suspect() {
+        let seen = |a: i64, b: i64| {
+            service(
+                [Report::default(), failed(90 * SECOND), failed(a)],
+                [Report::default(), healthy(), failed(b)],
+            )
+        };
+        let alive = [false, true, true];
+        let suspect = |services: &[ServiceReports]| survey(vantages(alive), services).vantages[2].suspect;
+        let [early, lie] = [60 * SECOND, 80 * SECOND];
+        assert!(suspect(&[seen(lie, lie), seen(early, early - 16 * SECOND), seen(early, lie + SECOND)]));
+        let later = lie + 4 * SECOND;
+        assert!(
+            !suspect(&[seen(early, lie), seen(early, later), seen(early + SECOND, later)]),
+            "one after the other"
+        );
+    }
+
+    #[test]
+    fn what_was_said_before_a_storm_does_not_count_until_that_is_over() {
+        let again = |at| Report { verdict: Verdict::Degraded, ..failed(at) };
+        let seen = |a, b| service([healthy(), failed(1), a], [failed(1), healthy(), b]);
+        let [early, lie] = [10 * SECOND, 60 * SECOND];
+        let left = seen(failed(early), again(lie));
+        let suspect = |services: &[ServiceReports]| survey(vantages([true; 3]), services).vantages[2].suspect;
+        assert!(suspect(&[left.clone(), seen(again(lie), again(lie)), seen(again(lie), again(lie))]));
+        assert!(!suspect(&[left, seen(healthy(), healthy()), seen(healthy(), healthy())]), "that is over");
+    }
+
     #[test]
     fn one_other_region_turning_bad_is_for_the_quorum_and_makes_no_suspect() {
         let seen = service([failed(1), failed(1), failed(1)], [healthy(); 3]);

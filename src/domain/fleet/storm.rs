@@ -37,10 +37,11 @@ pub(super) fn standing(
     if storms.iter().any(|storm| storm.lasts) {
         return Standing::InStorm;
     }
-    // Of a contradicted one no word is worth more for having begun earlier: the link to that region was bad, and then its own
-    // became so.
-    let is_left_of =
-        |storm: &Storm, onset: Timestamp| storm.contradicted || onset.distance(storm.at) <= storm.resolution;
+    // No word is worth more for having begun earlier: the link to that region was bad, and then its own became so. What
+    // began later is new, unless it is contradicted.
+    let is_left_of = |storm: &Storm, onset: Timestamp| {
+        storm.contradicted || onset <= storm.at || onset.distance(storm.at) <= storm.resolution
+    };
     let counts = |storm: &Storm| failures(vantage, vantages, services).any(|onset| is_left_of(storm, onset));
     if storms.iter().any(counts) { Standing::Calmed } else { Standing::Trusted }
 }
@@ -109,9 +110,11 @@ struct Turn {
     ailing: bool,
 }
 
-/// Nothing, if most of it never turned bad. Else the turn by all that is known of it; and, if that is another one, the turn
-/// by what is called failed now: a place that forgot what it had said and judges anew says so one service after the other,
-/// and the old moments of those that are still to come would hide that all of the new ones are the same.
+/// Nothing, if most of it never turned bad. Else the turn by all that is known of it; and, if they are others:
+/// - the turn by what is called failed now: a place that forgot what it had said and judges anew says so one service after
+///   the other, and the old moments of those that are still to come would hide that all of the new ones are the same;
+/// - the moment in which the last of it turned, if nothing is left that is well: some of it may have failed in truth before
+///   the vantage itself did, and more of it in one region than in the other.
 fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) -> Vec<Turn> {
     let (mut onsets, mut of_failed) = (Vec::new(), Vec::new());
     let (mut judged, mut failing, mut ailing) = (0_usize, 0_usize, 0_usize);
@@ -133,8 +136,9 @@ fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) 
     if onsets.len() * 2 <= judged {
         return Vec::new();
     }
-    let mut times: Vec<Timestamp> = [onsets, of_failed].into_iter().filter_map(median).collect();
-    times.dedup();
+    let last = onsets.iter().max().copied().filter(|_| onsets.len() == judged);
+    let times: BTreeSet<Timestamp> =
+        [median(onsets), median(of_failed), last].into_iter().flatten().collect();
     let (failing, ailing) = (failing * 2 > judged, ailing * 2 > judged);
     times.into_iter().map(|at| Turn { at, resolution, failing, ailing }).collect()
 }
