@@ -8,6 +8,7 @@ mod http;
 mod ldap;
 mod ocsp;
 mod payload;
+mod promql;
 mod timestamp;
 mod tls;
 mod verifier;
@@ -25,6 +26,7 @@ pub use http::{BodyFormat, GeneratedBody, Header, HttpCheck, HttpMethod};
 pub use ldap::{LdapBind, LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch};
 pub use ocsp::{NonceRule, OcspCanary, OcspCheck, OcspMethod, Revocation};
 pub use payload::PayloadCheck;
+pub use promql::PromqlCheck;
 pub use timestamp::TimestampCheck;
 pub use tls::TlsCheck;
 pub use verifier::{Capture, StepMethod, VerifierCheck, VerifierStep};
@@ -32,8 +34,9 @@ pub use verifier::{Capture, StepMethod, VerifierCheck, VerifierStep};
 /// One probe. Exactly one kind of it is set. At least one check of a service should finish a real transaction.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = ("[has(self.http), has(self.tcp), has(self.tls), has(self.ocsp), has(self.crl), has(self.timestamp), has(self.ldap), has(self.payload), has(self.grpc), has(self.dns), has(self.did), has(self.verifier)].filter(set, set).size() == 1", "set exactly one kind of check, such as http or ocsp"))]
+#[x_kube(validation = ("[has(self.http), has(self.tcp), has(self.tls), has(self.ocsp), has(self.crl), has(self.timestamp), has(self.ldap), has(self.payload), has(self.grpc), has(self.dns), has(self.did), has(self.verifier), has(self.promql)].filter(set, set).size() == 1", "set exactly one kind of check, such as http or ocsp"))]
 #[x_kube(validation = ("!has(self.scheme) || has(self.http) || has(self.ocsp) || has(self.crl) || has(self.timestamp) || has(self.payload) || has(self.grpc) || has(self.did) || has(self.verifier)", "scheme is for checks over HTTP, such as http and ocsp"))]
+#[x_kube(validation = ("!has(self.promql) || (!has(self.port) && !has(self.maxLatency))", "promql does not reach the member: it has no port and no maxLatency"))]
 pub struct Check {
     /// Name, unique in the service; used as a metric label.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -99,6 +102,10 @@ pub struct Check {
     /// A presentation of an identity to a verifier, message by message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verifier: Option<VerifierCheck>,
+
+    /// A number about the member that a Prometheus knows: an early sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promql: Option<PromqlCheck>,
 }
 
 /// How a check over HTTP is made.
@@ -135,6 +142,13 @@ pub struct TlsOptions {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 51), regex(pattern = "^sha256/[A-Za-z0-9+/]{43}=$")))]
     pub pins: Vec<String>,
+
+    /// A full handshake, in which the member shows its certificates, with the first of so many samples. With the others the session is
+    /// resumed (RFC 8446 §2.2), which costs the member less; with `keepAlive` the connection is kept. Defaults to 1, with `keepAlive` to
+    /// 60. A certificate that ran out is seen so much later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub full_handshake_every: Option<i32>,
 }
 
 /// A Secret in the namespace of the object that refers to it.

@@ -12,6 +12,7 @@ use super::{Check, Duration};
 #[x_kube(validation = ("duration(self.timeout) < duration(self.interval)", "timeout must be shorter than interval, so that a hung check is over before the next one starts"))]
 #[x_kube(validation = ("self.window.failures <= self.window.size", "window.failures cannot be larger than window.size: such a member would never be called down"))]
 #[x_kube(validation = ("duration(self.interval) >= duration('100ms')", "interval must be at least 100ms"))]
+#[x_kube(validation = ("self.checks.exists(check, !has(check.promql))", "a number is only a sign: at least one check must ask the member itself"))]
 pub struct Health {
     /// Time from the start of one sample of a check to the start of the next.
     pub interval: Duration,

@@ -31,8 +31,8 @@ pub use check::{
     BodyFormat, Capture, ChainRpc, Check, CheckScheme, CrlCheck, DidCheck, DidHead, DidResolve, DidStatus,
     DnsCheck, DnsRecordType, DnsTransport, GeneratedBody, GrpcCheck, Header, HttpCheck, HttpMethod, LdapBind,
     LdapCertificate, LdapCheck, LdapCrl, LdapEncryption, LdapScope, LdapSearch, NonceRule, OcspCanary,
-    OcspCheck, OcspMethod, PayloadCheck, Revocation, SecretRef, StepMethod, TcpCheck, TimestampCheck,
-    TlsCheck, TlsOptions, VerifierCheck, VerifierStep,
+    OcspCheck, OcspMethod, PayloadCheck, PromqlCheck, Revocation, SecretRef, StepMethod, TcpCheck,
+    TimestampCheck, TlsCheck, TlsOptions, VerifierCheck, VerifierStep,
 };
 pub use conditions::{ConditionType, condition, merge_conditions};
 pub use drill_run::{

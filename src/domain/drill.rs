@@ -18,9 +18,11 @@ use serde::{Deserialize, Serialize};
 
 pub use passed::{LastPassed, Passed, is_fresh};
 
-use super::{Identity, MemberHealth, RegionName, RuleOutcome, RunId, RunState, ServiceKey, Timestamp};
+use super::{
+    Identity, Measured, MemberHealth, RegionName, RuleOutcome, RunId, RunState, ServiceKey, Timestamp,
+};
 
-pub use watch::{Condition, Measured, SampleLimits};
+pub use watch::{Condition, SampleLimits};
 
 /// A run of a drill, as the ledger keeps it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -16,6 +16,8 @@ pub enum Outcome {
     Slow,
     /// The right answer, and what it rests on runs out soon, such as a certificate: an early sign.
     Expiring,
+    /// The member does its work, and a number says that it may not for long, such as the length of a queue: an early sign.
+    Strained,
     /// An answer that cannot be judged here, such as one that is signed by an algorithm that this build does not know. Neither good nor
     /// bad: it is no sample.
     Unjudged,
@@ -29,13 +31,21 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, for metrics.
-    pub const ALL: [Self; 7] =
-        [Self::Ok, Self::Slow, Self::Expiring, Self::Unjudged, Self::Wrong, Self::Refused, Self::Unreachable];
+    pub const ALL: [Self; 8] = [
+        Self::Ok,
+        Self::Slow,
+        Self::Expiring,
+        Self::Strained,
+        Self::Unjudged,
+        Self::Wrong,
+        Self::Refused,
+        Self::Unreachable,
+    ];
 
     /// Whether the member did its work.
     #[must_use]
     pub const fn is_good(self) -> bool {
-        matches!(self, Self::Ok | Self::Slow | Self::Expiring)
+        matches!(self, Self::Ok | Self::Slow | Self::Expiring | Self::Strained)
     }
 
     /// Whether the member did not do its work.
@@ -51,6 +61,7 @@ impl Outcome {
             Self::Ok => "ok",
             Self::Slow => "slow",
             Self::Expiring => "expiring",
+            Self::Strained => "strained",
             Self::Unjudged => "unjudged",
             Self::Wrong => "wrong",
             Self::Refused => "refused",
@@ -101,10 +112,18 @@ impl Verdict {
 }
 
 /// A member is as good as its worst check. One unknown check keeps it from being healthy, but not from having failed.
+///
+/// A sign is a check that asks somebody else about the member. It can make the member degraded and never worse, and one of which
+/// nothing is known says nothing: whoever was asked may be the one that is down.
 #[must_use]
-pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+pub fn together(
+    checks: impl IntoIterator<Item = Verdict>,
+    signs: impl IntoIterator<Item = Verdict>,
+) -> Verdict {
     // The order of the variants is the order of badness.
-    verdicts.into_iter().max().unwrap_or(Verdict::Unknown)
+    let worst = checks.into_iter().max().unwrap_or(Verdict::Unknown);
+    let warned = signs.into_iter().any(|sign| matches!(sign, Verdict::Degraded | Verdict::Failed));
+    if warned && worst == Verdict::Healthy { Verdict::Degraded } else { worst }
 }
 
 /// How samples become verdicts.
@@ -381,9 +400,27 @@ mod tests {
     #[test]
     fn one_unknown_check_keeps_a_member_from_being_healthy_but_not_from_having_failed() {
         use Verdict::{Degraded, Failed, Healthy, Unknown};
-        assert_eq!(worst([Healthy, Unknown, Degraded]), Unknown);
-        assert_eq!(worst([Healthy, Unknown, Failed]), Failed);
-        assert_eq!(worst([Healthy, Degraded]), Degraded);
-        assert_eq!(worst([]), Unknown);
+        let worst = |checks: &[Verdict]| together(checks.iter().copied(), []);
+        assert_eq!(worst(&[Healthy, Unknown, Degraded]), Unknown);
+        assert_eq!(worst(&[Healthy, Unknown, Failed]), Failed);
+        assert_eq!(worst(&[Healthy, Degraded]), Degraded);
+        assert_eq!(worst(&[]), Unknown);
+    }
+
+    #[test]
+    fn a_sign_makes_a_member_degraded_and_never_worse_and_one_that_is_not_known_says_nothing() {
+        use Verdict::{Degraded, Failed, Healthy, Unknown};
+        for (check, sign, said) in [
+            (Healthy, Healthy, Healthy),
+            (Healthy, Unknown, Healthy),
+            (Healthy, Degraded, Degraded),
+            (Healthy, Failed, Degraded),
+            (Unknown, Healthy, Unknown),
+            (Unknown, Degraded, Unknown),
+            (Failed, Degraded, Failed),
+        ] {
+            assert_eq!(together([check], [sign]), said, "{check:?} and a sign that is {sign:?}");
+        }
+        assert_eq!(together([], [Healthy]), Unknown, "a sign alone judges nobody");
     }
 }

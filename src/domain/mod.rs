@@ -18,6 +18,7 @@ mod health;
 mod ids;
 mod judged;
 mod lease;
+mod measured;
 mod observation;
 mod plan;
 mod predict;
@@ -40,14 +41,15 @@ pub use decide::{Action, Decision, decide, detection, noticed, suppose_lost};
 pub use dependencies::way_back;
 pub use drill::{
     Condition, DrillLimits, DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService,
-    DrilledState, LastPassed, Measured, MoveSight, Order, Passed, PreCheck, RampStep, SampleLimits,
-    ServiceSight, Stop, StopCause, Words, Yes, is_fresh,
+    DrilledState, LastPassed, MoveSight, Order, Passed, PreCheck, RampStep, SampleLimits, ServiceSight, Stop,
+    StopCause, Words, Yes, is_fresh,
 };
 pub use fleet::{Fleet, RegionState, RegionVerdict, ServiceReports, survey};
-pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, worst};
+pub use health::{CheckWindow, HealthPolicy, Outcome, Recovery, Sample, Verdict, Window, together};
 pub use ids::{Epoch, Identity, RegionName, RouteName, RunId, ServiceKey};
 pub use judged::{Judged, return_capacity, serving_healthy};
 pub use lease::{LeaseMark, LeaseWatch, Tenure, Term, writer_lease};
+pub use measured::{Limits, Measured, Standing};
 pub use observation::{
     MemberView, Observation, Published, Report, Request, Switches, TargetRefusal, VantageView, WriterLease,
 };

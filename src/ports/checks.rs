@@ -3,10 +3,12 @@
 mod did;
 mod verifier;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 pub use did::{ChainRpc, DidHead, DidResolve, DidSpec, DidStatus};
 pub use verifier::{StepBody, StepSpec, VerifierSpec, VerifierStep};
+
+use crate::domain::Limits;
 
 /// An HTTP request and what a good answer is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,6 +52,21 @@ pub enum BodyFormat {
     Cbor,
 }
 
+/// A number about a member that a Prometheus knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PromqlSpec {
+    /// The base URL of the Prometheus.
+    pub url: Arc<str>,
+    /// A bearer token that says who asks.
+    pub token: Option<SecretRef>,
+    /// PEM certificates of its authorities; `None`: the system's.
+    pub ca_bundle: Option<Arc<str>>,
+    /// What is asked.
+    pub query: Arc<str>,
+    /// Where the number must lie.
+    pub limits: Limits,
+}
+
 /// How a certificate is verified.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TlsSpec {
@@ -61,6 +78,8 @@ pub struct TlsSpec {
     pub client: Option<ClientCertificate>,
     /// One certificate that the member shows must be for one of these keys; empty: any.
     pub pins: Vec<Pin>,
+    /// A full handshake with the first of so many samples; `None`: as the check has it.
+    pub full_handshake_every: Option<NonZeroU32>,
 }
 
 /// SHA-256 of a public key as it stands in a certificate (RFC 7469 §2.4).

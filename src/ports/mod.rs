@@ -15,8 +15,8 @@ pub use agents::{AgentError, Agents, Promising, Seat, promisers};
 pub use checks::{
     BodyFormat, ChainRpc, ClientCertificate, CrlRules, CrlSpec, DidHead, DidResolve, DidSpec, DidStatus,
     DnsRecord, DnsSpec, DnsTransport, GrpcSpec, HttpSpec, LdapBind, LdapEncryption, LdapScope, LdapSpec,
-    LdapValue, NonceRule, OcspCanary, OcspMethod, OcspSpec, PayloadSpec, Pin, Revocation, SecretRef, Serial,
-    StepBody, StepSpec, TimestampSpec, TlsCheckSpec, TlsSpec, VerifierSpec, VerifierStep,
+    LdapValue, NonceRule, OcspCanary, OcspMethod, OcspSpec, PayloadSpec, Pin, PromqlSpec, Revocation,
+    SecretRef, Serial, StepBody, StepSpec, TimestampSpec, TlsCheckSpec, TlsSpec, VerifierSpec, VerifierStep,
 };
 pub use clock::Clock;
 pub use ledger::{Change, Expect, Key, LeaseState, Ledger, LedgerError, Under, Version, Versioned};

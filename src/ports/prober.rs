@@ -1,14 +1,14 @@
 //! Probes: one sample of one check of one member.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use super::checks::{
-    CrlSpec, DidSpec, DnsSpec, GrpcSpec, HttpSpec, LdapSpec, OcspSpec, PayloadSpec, SecretRef, TimestampSpec,
-    TlsCheckSpec, TlsSpec, VerifierSpec,
+    CrlSpec, DidSpec, DnsSpec, GrpcSpec, HttpSpec, LdapSpec, OcspSpec, PayloadSpec, PromqlSpec, SecretRef,
+    TimestampSpec, TlsCheckSpec, TlsSpec, VerifierSpec,
 };
-use crate::domain::{Outcome, Stage, Symptom};
+use crate::domain::{Outcome, RegionName, Stage, Symptom};
 
 /// Where a member is reached.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,8 +32,11 @@ pub enum Scheme {
     Tcp,
 }
 
+/// What stands for the member's region in a query.
+const REGION: &str = "$region";
+
 /// One check, with every default filled in.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CheckSpec {
     /// Name, unique in the service.
     pub name: Arc<str>,
@@ -59,10 +62,25 @@ impl CheckSpec {
             port: self.port.or(self.kind.default_port()).unwrap_or(endpoint.port),
         }
     }
+
+    /// The check as it is made of the member in this region.
+    #[must_use]
+    pub fn of(&self, region: &RegionName) -> Cow<'_, Self> {
+        match &self.kind {
+            CheckKind::Promql(spec) if spec.query.contains(REGION) => {
+                let query = spec.query.replace(REGION, region.as_str()).into();
+                Cow::Owned(Self {
+                    kind: CheckKind::Promql(PromqlSpec { query, ..spec.clone() }),
+                    ..self.clone()
+                })
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
 }
 
 /// What a check does.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum CheckKind {
     /// An HTTP request.
     Http(HttpSpec),
@@ -88,6 +106,8 @@ pub enum CheckKind {
     Did(DidSpec),
     /// A presentation of an identity, message by message.
     Verifier(VerifierSpec),
+    /// A number that a Prometheus knows.
+    Promql(PromqlSpec),
 }
 
 impl CheckKind {
@@ -112,6 +132,7 @@ impl CheckKind {
                 steps.flat_map(|step| &step.request.secret_headers).map(|(_, secret)| secret).collect()
             }
             Self::Ldap(ldap) => ldap.bind.iter().map(|bind| &bind.password).collect(),
+            Self::Promql(promql) => promql.token.iter().collect(),
             _ => Vec::new(),
         };
         client.chain(own).collect()
@@ -131,7 +152,7 @@ impl CheckKind {
             Self::Grpc(spec) => &spec.tls,
             Self::Did(spec) => &spec.tls,
             Self::Verifier(spec) => &spec.tls,
-            Self::Tcp | Self::Dns(_) => return None,
+            Self::Tcp | Self::Dns(_) | Self::Promql(_) => return None,
         })
     }
 
@@ -149,7 +170,8 @@ impl CheckKind {
             | Self::Ldap(_)
             | Self::Grpc(_)
             | Self::Dns(_)
-            | Self::Did(_) => 0,
+            | Self::Did(_)
+            | Self::Promql(_) => 0,
             Self::Verifier(verifier) => verifier.largest_body(),
         }
     }
@@ -170,13 +192,20 @@ impl CheckKind {
             Self::Dns(_) => "dns",
             Self::Did(_) => "did",
             Self::Verifier(_) => "verifier",
+            Self::Promql(_) => "promql",
         }
     }
 
     /// Whether it finishes a transaction whose answer is judged; a connection alone is none.
     #[must_use]
     pub const fn is_transaction(&self) -> bool {
-        !matches!(self, Self::Tcp | Self::Tls(_))
+        !matches!(self, Self::Tcp | Self::Tls(_) | Self::Promql(_))
+    }
+
+    /// Whether it asks somebody else about the member: see [`together`](crate::domain::together).
+    #[must_use]
+    pub const fn is_sign(&self) -> bool {
+        matches!(self, Self::Promql(_))
     }
 }
 

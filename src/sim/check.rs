@@ -127,6 +127,8 @@ pub(super) struct Checker {
 pub(super) struct Noted {
     pub run: Run,
     pub since: Moment,
+    /// When it began to settle, which is all that is left of it then.
+    pub settles: Option<Moment>,
     /// When it was over.
     pub over: Option<Moment>,
 }

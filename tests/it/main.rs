@@ -55,6 +55,7 @@ mod probe_ldap;
 mod probe_ocsp;
 mod probe_ocsp_go;
 mod probe_payload;
+mod probe_promql;
 mod probe_secrets;
 mod probe_tcp;
 mod probe_timestamp;

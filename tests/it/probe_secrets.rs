@@ -188,7 +188,7 @@ async fn a_member_that_asks_for_a_certificate_gets_the_one_in_the_secret_and_mus
     let client_of = ClientCertificate { certificates: secret("tls.crt"), key: secret("tls.key") };
     let spec = |client: Option<ClientCertificate>, pins: Vec<Pin>| {
         let (server_name, ca_bundle) = (Some("member.example".into()), Some(root.pem().into()));
-        HttpSpec { tls: TlsSpec { server_name, ca_bundle, client, pins }, ..get() }
+        HttpSpec { tls: TlsSpec { server_name, ca_bundle, client, pins, ..TlsSpec::default() }, ..get() }
     };
     let at = endpoint(Scheme::Https, server.address);
     let unreadable = json!({"tls.crt": client(&clients)["tls.crt"], "tls.key": "hidden"});

@@ -1,6 +1,10 @@
 //! HTTPS checks against real TLS servers with certificates made for each test.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{Router, routing::get as on_get};
 use bongsu::{
@@ -13,17 +17,20 @@ use rcgen::{
     date_time_ymd,
 };
 use rustls::{
-    ServerConfig,
+    HandshakeKind, ServerConfig,
     crypto::ring,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
+use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 
 use crate::support::{
-    http_server::Server,
+    http_server::{Server, read_head},
     manual_clock::ShiftedClock,
     probes::{PATIENT, check, endpoint, expect_reading, get, network_prober, prepare},
 };
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"result\":\"good\"}";
 
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
     named_authority("root of the ministry")
@@ -42,6 +49,11 @@ fn good_certificate() -> CertificateParams {
 
 /// Serves a good answer with a certificate of this authority.
 async fn server(authority: &CertifiedIssuer<'static, KeyPair>, params: CertificateParams) -> Server {
+    let router = Router::new().route("/", on_get(|| async { r#"{"result":"good"}"# }));
+    Server::axum(router, Some(acceptor(authority, params))).await
+}
+
+fn acceptor(authority: &CertifiedIssuer<'static, KeyPair>, params: CertificateParams) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, authority).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -51,8 +63,7 @@ async fn server(authority: &CertifiedIssuer<'static, KeyPair>, params: Certifica
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
-    let router = Router::new().route("/", on_get(|| async { r#"{"result":"good"}"# }));
-    Server::axum(router, Some(TlsAcceptor::from(Arc::new(config)))).await
+    TlsAcceptor::from(Arc::new(config))
 }
 
 fn spec(authority: &CertifiedIssuer<'static, KeyPair>, name: &str) -> HttpSpec {
@@ -86,6 +97,48 @@ async fn a_kept_tls_connection_is_used_again() {
         expect_reading(&probe.run().await, Good, "");
     }
     assert_eq!(server.connections(), 1);
+}
+
+/// The handshakes that a server saw while seven samples were taken.
+async fn handshakes(change: impl FnOnce(HttpSpec) -> HttpSpec) -> String {
+    let authority = authority();
+    let acceptor = acceptor(&authority, good_certificate());
+    let kinds: Arc<Mutex<String>> = Arc::default();
+    let seen = kinds.clone();
+    let server = Server::by_hand(move |stream, _| {
+        let (acceptor, seen) = (acceptor.clone(), seen.clone());
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let kind = stream.get_ref().1.handshake_kind().unwrap();
+            seen.lock().unwrap().push(if kind == HandshakeKind::Resumed { 'r' } else { 'F' });
+            loop {
+                read_head(&mut stream).await;
+                if stream.write_all(ANSWER).await.is_err() {
+                    break;
+                }
+            }
+        }
+    })
+    .await;
+    let spec = change(spec(&authority, "member.example"));
+    let probe = prepare(&endpoint(Scheme::Https, server.address), PATIENT, spec).unwrap();
+    for _ in 0..7 {
+        expect_reading(&probe.run().await, Good, "");
+    }
+    kinds.lock().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_full_handshake_is_done_as_often_as_the_check_says() {
+    let every = |spec: HttpSpec, count| HttpSpec {
+        tls: TlsSpec { full_handshake_every: NonZeroU32::new(count), ..spec.tls.clone() },
+        ..spec
+    };
+    let kept = |spec| HttpSpec { keep_alive: true, ..spec };
+    assert_eq!(handshakes(|spec| spec).await, "FFFFFFF");
+    assert_eq!(handshakes(|spec| every(spec, 3)).await, "FrrFrrF");
+    assert_eq!(handshakes(kept).await, "F");
+    assert_eq!(handshakes(|spec| kept(every(spec, 3))).await, "FFF");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ pub(super) mod body;
 pub(super) mod connection;
 
 use std::{
+    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -41,6 +42,10 @@ const RESERVED: [HeaderName; 8] = [
     MARK,
 ];
 
+/// Samples on a connection that is kept over TLS. 60, a minute at one sample a second: a certificate that ran out shows only in a new
+/// one.
+const KEPT_FOR: u32 = 60;
+
 /// Marks canary traffic, so that a service can leave it out of its statistics and legal records.
 const MARK: HeaderName = HeaderName::from_static("bongsu-probe");
 
@@ -52,7 +57,8 @@ pub(super) struct HttpProbe {
     request: Request<Full<Bytes>>,
     judge: Judge,
     max_latency: Option<Duration>,
-    keep_alive: bool,
+    /// Samples on one connection.
+    keep_for: u32,
     kept: Mutex<Option<Open>>,
 }
 
@@ -68,6 +74,8 @@ struct Judge {
 /// A connection that goes on by itself between samples, until it is dropped.
 struct Open {
     sender: Sender,
+    /// Samples that it may still carry.
+    left: u32,
     _driver: AbortOnDropHandle<()>,
 }
 
@@ -79,7 +87,11 @@ impl HttpProbe {
         spec: &HttpSpec,
     ) -> Result<Self, ProbeError> {
         let protocol = if spec.http2 { Protocol::H2 } else { Protocol::Http1 };
-        let tls = tls_of(means, endpoint, check, &spec.tls, protocol)?;
+        let keep_for = keep_for(endpoint, spec);
+        // Whoever keeps the connection resumes no session.
+        let every = spec.tls.full_handshake_every.filter(|_| !spec.keep_alive);
+        let tls = TlsSpec { full_handshake_every: every, ..spec.tls.clone() };
+        let tls = tls_of(means, endpoint, check, &tls, protocol)?;
         let expect = spec.expect.as_ref().map(|source| means.expressions.compile(source)).transpose();
         let expect = expect.map_err(|cause| ProbeError::Expect { check: check.name.to_string(), cause })?;
         Ok(Self {
@@ -95,7 +107,7 @@ impl HttpProbe {
                 has_body: spec.method != Method::HEAD.as_str(),
             },
             max_latency: check.max_latency,
-            keep_alive: spec.keep_alive,
+            keep_for,
             kept: Mutex::new(None),
         })
     }
@@ -110,9 +122,10 @@ impl HttpProbe {
             }
         }
         let (mut sender, driver) = open(&self.target, self.tls.as_ref(), self.protocol, phase).await?;
-        if self.keep_alive {
+        if self.keep_for > 1 {
             let driver = AbortOnDropHandle::new(tokio::spawn(driver));
-            return self.exchange_and_keep(Open { sender, _driver: driver }, phase).await;
+            let open = Open { sender, left: self.keep_for, _driver: driver };
+            return self.exchange_and_keep(open, phase).await;
         }
         driven(self.exchange(&mut sender, phase), driver).await
     }
@@ -120,7 +133,8 @@ impl HttpProbe {
     /// Keeps the connection only if the answer was read to its end: what is left of it would be taken for the next one.
     async fn exchange_and_keep(&self, mut open: Open, phase: &Phase) -> Result<(), Bad> {
         let judged = self.exchange(&mut open.sender, phase).await;
-        if judged.is_ok() && !open.sender.is_closed() {
+        open.left = open.left.saturating_sub(1);
+        if judged.is_ok() && open.left > 0 && !open.sender.is_closed() {
             *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
         }
         judged
@@ -256,6 +270,15 @@ impl Carrier {
             200 => Ok(answer.into_body()),
             status => Err(Bad::wrong(format!("status {status}, expected 200"))),
         }
+    }
+}
+
+/// Samples on one connection.
+fn keep_for(endpoint: &Endpoint, spec: &HttpSpec) -> u32 {
+    match (spec.keep_alive, endpoint.scheme) {
+        (false, _) => 1,
+        (true, Scheme::Https) => spec.tls.full_handshake_every.map_or(KEPT_FOR, NonZeroU32::get),
+        (true, Scheme::Http | Scheme::Tcp) => u32::MAX,
     }
 }
 

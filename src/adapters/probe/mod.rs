@@ -114,6 +114,7 @@ fn prepare(means: &Means, endpoint: &Endpoint, check: &CheckSpec) -> Result<Arc<
         CheckKind::Dns(spec) => Arc::new(dns::DnsProbe::new(means, endpoint, check, spec)?),
         CheckKind::Did(spec) => Arc::new(did::DidProbe::new(means, endpoint, check, spec)?),
         CheckKind::Verifier(spec) => Arc::new(verifier::VerifierProbe::new(means, endpoint, check, spec)?),
+        CheckKind::Promql(spec) => Arc::new(promql::PromqlProbe::new(means, check, spec)?),
     })
 }
 

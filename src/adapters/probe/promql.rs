@@ -1,5 +1,7 @@
 //! Numbers from a Prometheus, or from what speaks like one: `POST /api/v1/query`.
 
+mod sign;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -11,8 +13,15 @@ use serde_json::Value;
 use tokio::time::timeout;
 use url::{Host, Url, form_urlencoded};
 
-use super::{DeniedRanges, NetworkProber, Phase, connect::Target, http::fetch, line::line, tls::Protocol};
+use super::{
+    DeniedRanges, Means, NetworkProber, Phase,
+    connect::Target,
+    http::fetch,
+    line::line,
+    tls::{Protocol, Tls},
+};
 use crate::ports::{Meter, Metering, MeteringError, TlsSpec};
+pub(super) use sign::PromqlProbe;
 
 /// Time for one answer, all of it. 5 s: a query over an hour of some hundred series takes milliseconds, and a run must
 /// know within seconds that it does not know.
@@ -27,31 +36,46 @@ const NAME: &str = "prometheus";
 #[async_trait]
 impl Metering for NetworkProber {
     async fn ask(&self, meter: &Meter, query: &str) -> Result<Vec<f64>, MeteringError> {
-        let (target, request, secure) =
-            prepared(meter, query, self.means.denied.clone()).map_err(MeteringError::Unusable)?;
-        let tls = match secure {
-            true => {
-                let spec = TlsSpec { ca_bundle: meter.ca_bundle.clone(), ..TlsSpec::default() };
-                let tls =
-                    self.means.tls.prepare(NAME, &target.host, &spec, Protocol::Http1, &self.means.secrets);
-                Some(tls.map_err(|error| MeteringError::Unusable(error.to_string()))?)
-            }
-            false => None,
-        };
-        let url = meter.url.to_string();
+        let question = Question::new(&self.means, meter, query).map_err(MeteringError::Unusable)?;
         let phase = Phase::default();
-        let answer = timeout(LIMIT, fetch(&target, tls.as_ref(), request, BODY_BYTES_MAX, &phase)).await;
-        let (status, body) = match answer {
-            Ok(Ok(answer)) => (answer.status().as_u16(), answer.into_body()),
-            Ok(Err(bad)) => return Err(MeteringError::Unavailable { url, cause: bad.detail }),
-            Err(_) => {
-                let cause = format!("no answer within {LIMIT:?} ({})", phase.doing());
-                return Err(MeteringError::Unavailable { url, cause });
-            }
+        let answer = timeout(LIMIT, question.ask(&phase)).await;
+        answer.unwrap_or_else(|_| {
+            let cause = format!("no answer within {LIMIT:?} ({})", phase.doing());
+            Err(MeteringError::Unavailable { url: meter.url.to_string(), cause })
+        })
+    }
+}
+
+/// A query, ready to be sent.
+struct Question {
+    url: String,
+    target: Target,
+    tls: Option<Tls>,
+    request: Request<Full<Bytes>>,
+}
+
+impl Question {
+    fn new(means: &Means, meter: &Meter, query: &str) -> Result<Self, String> {
+        let (target, request, secure) = prepared(meter, query, means.denied.clone())?;
+        let spec = TlsSpec { ca_bundle: meter.ca_bundle.clone(), ..TlsSpec::default() };
+        let tls =
+            secure.then(|| means.tls.prepare(NAME, &target.host, &spec, Protocol::Http1, &means.secrets));
+        let tls = tls.transpose().map_err(|error| error.to_string())?;
+        Ok(Self { url: meter.url.to_string(), target, tls, request })
+    }
+
+    /// The values of all series that are found. The caller limits the time.
+    async fn ask(&self, phase: &Phase) -> Result<Vec<f64>, MeteringError> {
+        let url = self.url.clone();
+        let answer =
+            fetch(&self.target, self.tls.as_ref(), self.request.clone(), BODY_BYTES_MAX, phase).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(bad) => return Err(MeteringError::Unavailable { url, cause: bad.detail }),
         };
-        match status {
-            401 | 403 => Err(MeteringError::Unauthorized { url, status }),
-            _ => values(status, &body).map_err(|cause| MeteringError::Refused { url, cause }),
+        match answer.status().as_u16() {
+            status @ (401 | 403) => Err(MeteringError::Unauthorized { url, status }),
+            status => values(status, answer.body()).map_err(|cause| MeteringError::Refused { url, cause }),
         }
     }
 }

@@ -1,6 +1,10 @@
-//! TLS as a new client does it: full handshake, chain, name and dates verified each time.
+//! TLS as a new client does it: full handshake, chain, name and dates verified each time, unless a check wants it less often.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use ::ring::digest::{SHA256, digest};
 use der::{Decode, Encode};
@@ -55,9 +59,55 @@ impl Protocol {
 
 /// How one member's certificate is verified.
 pub(super) struct Tls {
-    connector: TlsConnector,
+    handshakes: Handshakes,
     name: ServerName<'static>,
     pins: Vec<Pin>,
+}
+
+/// How often the member shows its certificates.
+enum Handshakes {
+    Full(TlsConnector),
+    /// With the first of so many; with the others its session is resumed.
+    FullEvery {
+        count: u32,
+        config: Arc<ClientConfig>,
+        resuming: Mutex<Resuming>,
+    },
+}
+
+/// A session, and how often it may still be resumed.
+struct Resuming {
+    left: u32,
+    connector: TlsConnector,
+}
+
+impl Handshakes {
+    fn new(config: Arc<ClientConfig>, spec: &TlsSpec) -> Self {
+        let connector = TlsConnector::from(config.clone());
+        match spec.full_handshake_every.map_or(1, NonZeroU32::get) {
+            1 => Self::Full(connector),
+            count => Self::FullEvery { count, config, resuming: Mutex::new(Resuming { left: 0, connector }) },
+        }
+    }
+
+    fn next(&self) -> TlsConnector {
+        let (count, config, resuming) = match self {
+            Self::Full(connector) => return connector.clone(),
+            Self::FullEvery { count, config, resuming } => (count, config, resuming),
+        };
+        // Changed by whole assignments only, so it is good even if a holder of the lock panicked.
+        let mut resuming = resuming.lock().unwrap_or_else(PoisonError::into_inner);
+        *resuming = match resuming.left {
+            0 => {
+                // Of its own: a session of one member says nothing of another that has the same name.
+                let mut config = ClientConfig::clone(config);
+                config.resumption = Resumption::in_memory_sessions(1);
+                Resuming { left: count - 1, connector: TlsConnector::from(Arc::new(config)) }
+            }
+            left => Resuming { left: left - 1, connector: resuming.connector.clone() },
+        };
+        resuming.connector.clone()
+    }
 }
 
 impl TlsConfigs {
@@ -81,7 +131,7 @@ impl TlsConfigs {
         let kind = (protocol, spec.ca_bundle.clone(), identity);
         let config = self.0.get_or_make(&kind, || config(&kind));
         let config = config.map_err(|(field, cause)| wrong(field, cause))?;
-        Ok(Tls { connector: TlsConnector::from(config), name, pins: spec.pins.clone() })
+        Ok(Tls { handshakes: Handshakes::new(config, spec), name, pins: spec.pins.clone() })
     }
 }
 
@@ -93,7 +143,7 @@ impl Tls {
         phase: &Phase,
     ) -> Result<TlsStream<TcpStream>, Bad> {
         phase.enter(Stage::Tls, "tls handshake");
-        let stream = self.connector.connect(self.name.clone(), stream).await;
+        let stream = self.handshakes.next().connect(self.name.clone(), stream).await;
         let stream = stream.map_err(|error| io_bad("tls handshake", &error))?;
         self.pinned(stream.get_ref().1.peer_certificates().unwrap_or_default())?;
         Ok(stream)
@@ -137,7 +187,7 @@ fn config((protocol, bundle, identity): &Kind) -> Result<ClientConfig, (&'static
         }
     };
     config.alpn_protocols = protocol.offered();
-    // A resumed session shows no certificate: one that expired in between would stay green.
+    // A resumed session shows no certificate: one that expired in between would stay green. A check says if it may.
     config.resumption = Resumption::disabled();
     Ok(config)
 }

@@ -55,7 +55,8 @@ pub struct HttpCheck {
     #[schemars(range(min = 1, max = 8_388_608))]
     pub max_body_bytes: i32,
 
-    /// Keep the connection open between samples. The default, a new connection for each sample, sees what a new client sees.
+    /// Keep the connection open between samples; over TLS until the next full handshake (`tls.fullHandshakeEvery`). The default, a new
+    /// connection for each sample, sees what a new client sees.
     #[serde(default)]
     pub keep_alive: bool,
 

@@ -7,10 +7,10 @@ use std::{
 
 use super::{
     DrillPhase, DrillRule, DrillRun, DrillSight, DrillVerdict, DrilledService, DrilledState, MoveSight,
-    Order, PreCheck, ServiceSight, Stop, StopCause, Yes, verdict::verdict, watch::Standing,
+    Order, PreCheck, ServiceSight, Stop, StopCause, Yes, verdict::verdict,
 };
 use crate::{
-    domain::{MemberHealth, RegionName, RuleOutcome, RunId, RunState, Timestamp},
+    domain::{MemberHealth, RegionName, RuleOutcome, RunId, RunState, Standing, Timestamp},
     planted::planted,
 };
 

@@ -1,7 +1,7 @@
 //! From the announcement to the first move: what a run waits for, what it asks, and what keeps it from starting.
 
-use super::{Condition, DrillPhase, DrillRule, DrillRun, DrillSight, Measured, PreCheck};
-use crate::domain::{RuleOutcome, Timestamp};
+use super::{Condition, DrillPhase, DrillRule, DrillRun, DrillSight, PreCheck};
+use crate::domain::{Measured, RuleOutcome, Timestamp};
 
 impl DrillRun {
     /// Starts, goes on waiting, or ends without having touched anything.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{DrillPhase, PreCheck, RuleOutcome};
-use crate::domain::{Outcome, Timestamp};
+use crate::domain::{Limits, Measured, Outcome, Standing, Timestamp};
 
 /// A number that somebody else measures, and where it must lie.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -36,58 +36,21 @@ pub struct Condition {
     pub unknown_since: Option<Timestamp>,
 }
 
-/// What was measured.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Measured {
-    /// Nobody has asked yet.
-    NotAsked,
-    /// The values of all series that were found.
-    Values(Vec<f64>),
-    /// There is no answer, and why.
-    Unknown(String),
-}
-
-/// What a measurement says of a condition, with the words for it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Standing {
-    NotAsked,
-    Kept(String),
-    Broken(String),
-    Unknown(String),
-}
-
 impl Condition {
-    /// Every value must lie within the limits. No value at all, and one that is no number, say nothing (I9).
+    /// Where its number must lie.
+    const fn must_lie(&self) -> Limits {
+        Limits { min: self.min, max: self.max }
+    }
+
+    /// What a measurement says of it.
     pub(super) fn judge(&self, measured: &Measured) -> Standing {
-        let values = match measured {
-            Measured::NotAsked => return Standing::NotAsked,
-            Measured::Unknown(why) => return Standing::Unknown(why.clone()),
-            Measured::Values(values) => values,
-        };
-        let Some(first) = values.first() else {
-            return Standing::Unknown("the query finds no series".to_owned());
-        };
-        if values.iter().any(|value| value.is_nan()) {
-            return Standing::Unknown("the query yields NaN".to_owned());
-        }
-        let out = |value: &&f64| {
-            self.min.is_some_and(|min| **value < min) || self.max.is_some_and(|max| **value > max)
-        };
-        match values.iter().find(out) {
-            Some(value) => Standing::Broken(format!("it is {value}, {}", self.limits())),
-            None => Standing::Kept(format!("it is {first}, {}", self.limits())),
-        }
+        self.must_lie().judge(measured)
     }
 
     /// The limits in words.
     #[must_use]
     pub fn limits(&self) -> String {
-        match (self.min, self.max) {
-            (Some(min), Some(max)) => format!("and must be {min} to {max}"),
-            (Some(min), None) => format!("and must be at least {min}"),
-            (None, Some(max)) => format!("and must be at most {max}"),
-            (None, None) => "and may be anything".to_owned(),
-        }
+        self.must_lie().to_string()
     }
 
     /// The condition as a check before the start; `None` while nobody has asked. Who cannot see does not start.

@@ -87,6 +87,10 @@ pub(super) fn checks(namespace: &str, health: &api::Health, wrong: &mut Vec<Viol
             wrong.push(Violation::new(path, format!("a second check named {:?}", check.name)));
         }
     }
+    if health.checks.iter().all(|check| check.promql.is_some()) {
+        let message = "a number is only a sign: at least one check must ask the member itself";
+        wrong.push(Violation::new("spec.health.checks", message));
+    }
     let each = health.checks.iter().enumerate();
     each.filter_map(|(index, check)| {
         let path = format!("spec.health.checks[{index}]");

@@ -10,7 +10,7 @@ use super::{MemberVerdict, Watched};
 use crate::{
     domain::{
         CheckWindow, Outcome, RegionName, Sample, SampleLimits, ServiceKey, Symptom, Tick, Timestamp,
-        Verdict, worst,
+        Verdict, together,
     },
     ports::{Clock, Endpoint, Probe, ProbeError, Prober, Reading},
 };
@@ -34,10 +34,14 @@ pub(super) struct Check {
     pub(super) name: Arc<str>,
     pub(super) timeout: Duration,
     pub(super) probe: Result<Arc<dyn Probe>, ProbeError>,
+    /// It asks somebody else about the member.
+    pub(super) is_sign: bool,
 }
 
 struct State {
     windows: Vec<CheckWindow>,
+    /// Which of them are those of signs.
+    signs: Vec<bool>,
     /// The last samples of each check, newest last.
     recent: Vec<VecDeque<(Outcome, Duration)>>,
     limits: Option<SampleLimits>,
@@ -86,13 +90,15 @@ impl Member {
             .map(|spec| Check {
                 name: Arc::clone(&spec.name),
                 timeout: spec.timeout,
-                probe: prober.prepare(endpoint, spec),
+                probe: prober.prepare(endpoint, &spec.of(region)),
+                is_sign: spec.kind.is_sign(),
             })
             .collect();
-        let running = checks.iter().filter(|check| check.probe.is_ok()).count();
+        let running = checks.iter().filter(|check| check.probe.is_ok() && !check.is_sign).count();
         let full = running * usize::try_from(watched.health.window.size).unwrap_or(usize::MAX);
         let state = State {
             windows: checks.iter().map(|_| CheckWindow::new(watched.health)).collect(),
+            signs: checks.iter().map(|check| check.is_sign).collect(),
             recent: vec![VecDeque::new(); checks.len()],
             limits: None,
             beyond: vec![None; checks.len()],
@@ -110,6 +116,9 @@ impl Member {
     pub(super) fn record(&self, check: usize, sample: Sample, reading: &Reading) -> (Option<Verdict>, bool) {
         let mut state = self.state();
         let changed = self.take_in(&mut state, check, sample, reading);
+        if self.is_sign(check) {
+            return (changed, false);
+        }
         let crossed = state.note_recent(check, reading);
         (changed, state.await_less() || crossed)
     }
@@ -147,7 +156,11 @@ impl Member {
             *complaint = Complaint::default();
         }
         let changed = state.judge(wall);
-        (changed, state.await_less())
+        (changed, !self.is_sign(check) && state.await_less())
+    }
+
+    fn is_sign(&self, check: usize) -> bool {
+        self.checks.get(check).is_some_and(|check| check.is_sign)
     }
 
     /// Judges a failed member anew, from what comes; its new verdict if it was one.
@@ -245,7 +258,11 @@ impl State {
     }
 
     fn judge(&mut self, wall: Timestamp) -> Option<Verdict> {
-        let verdict = worst(self.windows.iter().map(CheckWindow::verdict));
+        let of = |sign: bool| {
+            let each = self.windows.iter().zip(&self.signs).filter(move |(_, is_sign)| **is_sign == sign);
+            each.map(|(window, _)| window.verdict())
+        };
+        let verdict = together(of(false), of(true));
         if verdict == self.verdict {
             return None;
         }

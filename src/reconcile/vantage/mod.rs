@@ -256,10 +256,11 @@ impl Vantage {
     }
 
     /// Runs every check of a member once, now, beside the schedule, for a verification after a move. The readings do
-    /// not count for the verdict. Empty if the member is not watched, which verifies nothing.
+    /// not count for the verdict. Signs are left out: they do not ask the member. Empty if it is not watched, which verifies nothing.
     pub async fn sample_now(&self, service: &ServiceKey, region: &RegionName) -> Vec<CheckReading> {
         let member = self.services().get(service).and_then(|service| service.members.get(region)).cloned();
-        let runs = member.iter().flat_map(|member| &member.checks).map(|check| async {
+        let checks = member.iter().flat_map(|member| &member.checks).filter(|check| !check.is_sign);
+        let runs = checks.map(|check| async {
             let reading = match &check.probe {
                 Ok(probe) => Ok(probe.run().await),
                 Err(error) => Err(error.clone()),

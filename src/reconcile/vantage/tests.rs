@@ -8,8 +8,8 @@ use futures::FutureExt;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::domain::{Outcome, Recovery, Tick, Window};
-use crate::ports::{CheckKind, Probe, Scheme};
+use crate::domain::{Limits, Outcome, Recovery, Tick, Window};
+use crate::ports::{CheckKind, Probe, PromqlSpec, Scheme};
 
 /// Time that tokio moves on by itself when nothing can run, plus a jump that each wake-up makes: a process that stands
 /// still.
@@ -66,6 +66,9 @@ impl Prober for Arc<Scripted> {
         if &*endpoint.host == "nowhere" {
             return Ok(Arc::new(NeverEnds));
         }
+        if let CheckKind::Promql(spec) = &check.kind {
+            assert_eq!(&*spec.query, "queue{region=\"daejeon\"}");
+        }
         if &*check.name == "broken" {
             return Err(ProbeError::Expect { check: "broken".to_owned(), cause: "line 1".to_owned() });
         }
@@ -88,10 +91,15 @@ impl Probe for ScriptedProbe {
     async fn run(&self) -> Reading {
         let Self(scripted, check) = self;
         scripted.starts.lock().unwrap().push((check.name.clone(), scripted.clock.tick().0));
-        let does = {
+        let sign = match &*check.name {
+            "strained" => Some(Does::Answer(Outcome::Strained)),
+            "unjudged" => Some(Does::Answer(Outcome::Unjudged)),
+            _ => None,
+        };
+        let does = sign.or_else(|| {
             let mut script = scripted.script.lock().unwrap();
             if script.len() > 1 { script.pop_front() } else { script.front().copied() }
-        };
+        });
         let outcome = match does.unwrap() {
             Does::Answer(outcome) => outcome,
             Does::HangUntilTimeout => {
@@ -193,6 +201,21 @@ fn watched(service: &str, checks: &[&str]) -> Watched {
         members: BTreeMap::from([(RegionName::new("daejeon"), endpoint)]),
         checks: checks.iter().map(spec).collect(),
     }
+}
+
+/// The same with a number that a Prometheus knows.
+fn with_sign(name: &str, checks: &[&str]) -> Watched {
+    let mut watched = watched("verify", checks);
+    let sign = PromqlSpec {
+        url: "http://prometheus.example".into(),
+        token: None,
+        ca_bundle: None,
+        query: "queue{region=\"$region\"}".into(),
+        limits: Limits { min: None, max: Some(1.0) },
+    };
+    let first = watched.checks[0].clone();
+    watched.checks.push(CheckSpec { name: name.into(), kind: CheckKind::Promql(sign), ..first });
+    watched
 }
 
 const OK: Does = Does::Answer(Outcome::Ok);
@@ -315,6 +338,29 @@ async fn a_check_that_cannot_be_run_keeps_its_member_unknown_and_says_why() {
         bench.vantage.sample_now(&ServiceKey::new("gpki", "verify"), &RegionName::new("daejeon")).await;
     let said: Vec<_> = readings.iter().map(|(name, reading)| (&**name, reading.is_ok())).collect();
     assert_eq!(said, [("deep", true), ("broken", false)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_that_warns_degrades_a_member_and_decides_nothing_else() {
+    let said = async |sign, script: &[Does]| {
+        let bench = Bench::new(script);
+        bench.vantage.watch(vec![with_sign(sign, &["deep"])]);
+        bench.pass(6).await;
+        let said = bench.verdict("verify");
+        let (service, region) = (ServiceKey::new("gpki", "verify"), RegionName::new("daejeon"));
+        assert_eq!(
+            bench.vantage.sample_now(&service, &region).await.len(),
+            1,
+            "a move is not verified by a sign"
+        );
+        (said.verdict, said.reason)
+    };
+    let strained = "check strained: strained: as written".to_owned();
+    assert_eq!(said("strained", &[OK]).await, (Verdict::Degraded, strained));
+    assert_eq!(said("unjudged", &[OK]).await, (Verdict::Healthy, String::new()), "who is asked may be down");
+    let failed = "check deep: wrong: as written".to_owned();
+    assert_eq!(said("unjudged", &[WRONG]).await, (Verdict::Failed, failed.clone()));
+    assert_eq!(said("strained", &[WRONG]).await, (Verdict::Failed, failed));
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,9 +30,11 @@ impl State {
             self.epoch_kept(now, service, before, &record);
             if record.last_automatic != before.last_automatic {
                 self.armed_by_a_success(now, service, before);
-                // The cooldown counts from the end of the move, not from when that was written down.
+                // The cooldown counts from the end of the move, which may be written down much later: whoever led it stood still, or the
+                // ledger took no write.
                 let id = before.run.clone().map(|id| (service.namespace.clone(), id));
-                let over = id.and_then(|id| self.checker.runs.get(&id)).and_then(|noted| noted.over);
+                let noted = id.and_then(|id| self.checker.runs.get(&id));
+                let over = noted.and_then(|noted| noted.settles.or(noted.over));
                 self.checker.armed.insert(service.clone(), over.unwrap_or(now));
             }
         }

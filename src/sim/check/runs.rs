@@ -26,8 +26,10 @@ impl State {
             self.budget_kept(now, &run);
         }
         let since = before.as_ref().map_or(now, |noted| noted.since);
+        let settles =
+            before.as_ref().and_then(|noted| noted.settles).or_else(|| is_settling(&run).then_some(now));
         let over = before.and_then(|noted| noted.over).or_else(|| run.state.is_over().then_some(now));
-        self.checker.runs.insert(key, Noted { run, since, over });
+        self.checker.runs.insert(key, Noted { run, since, settles, over });
     }
 
     /// A run that ended well leaves at least one name server of the service under the epoch of the ledger.
@@ -54,6 +56,12 @@ impl State {
         let other = if acts(run) { others.map(|(other, _)| &other.1).next() } else { None };
         other.map(|other| format!("two runs of {} act at the same time: {} and {other}", run.service, run.id))
     }
+}
+
+fn is_settling(run: &Run) -> bool {
+    run.journal
+        .iter()
+        .any(|record| record.step.kind() == StepKind::Settle && record.state != StepState::Pending)
 }
 
 /// A run that is over with this write, and did or undid what it was for.

@@ -4,7 +4,7 @@ mod checks;
 
 use serde_json::{Value, json};
 
-use checks::{check_rows, directory_rows, identity_rows};
+use checks::{check_rows, directory_rows, identity_rows, number_rows};
 
 /// One object, and whether it may be written.
 pub struct Case {
@@ -23,7 +23,7 @@ type Row = (&'static str, Value, Option<&'static str>);
 
 /// Every case.
 pub fn cases() -> Vec<Case> {
-    let tables: [(&str, Value, Vec<Row>); 13] = [
+    let tables: [(&str, Value, Vec<Row>); 14] = [
         ("Region", region(), region_rows()),
         ("SharedService", service(), service_rows()),
         ("SharedService", service(), member_rows()),
@@ -31,6 +31,7 @@ pub fn cases() -> Vec<Case> {
         ("SharedService", service(), check_rows()),
         ("SharedService", service(), directory_rows()),
         ("SharedService", service(), identity_rows()),
+        ("SharedService", service(), number_rows()),
         ("SharedService", service(), traffic_rows()),
         ("SharedService", service(), fence_rows()),
         ("GradePolicy", policy(), policy_rows()),
@@ -278,6 +279,8 @@ fn health_rows() -> Vec<Row> {
             json!({"generatedBody": {"size": 0}}),
             Some("http.generatedBody.size"),
         ),
+        ("/spec/health/checks/0/http/tls", json!({"fullHandshakeEvery": 60}), None),
+        ("/spec/health/checks/0/http/tls", json!({"fullHandshakeEvery": 0}), Some("tls.fullHandshakeEvery")),
         ("/spec/health/checks/0/http/method", json!("DELETE"), Some("http.method")),
         ("/spec/health/checks/0/http/path", json!("verify"), Some("http.path")),
         ("/spec/health/checks/0/http/headers/0/name", json!("Accept:"), Some("http.headers[0].name")),

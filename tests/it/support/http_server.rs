@@ -135,7 +135,7 @@ pub async fn closed_port() -> SocketAddr {
 }
 
 /// Reads to the end of a request's head.
-pub async fn read_head(stream: &mut TcpStream) {
+pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) {
     let mut last = [0_u8; 4];
     while last != *b"\r\n\r\n" {
         last.rotate_left(1);

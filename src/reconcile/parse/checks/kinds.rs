@@ -3,7 +3,7 @@
 mod did;
 mod verifier;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -11,11 +11,12 @@ use bytes::Bytes;
 use super::{super::unsigned, port};
 use crate::{
     api::{self, HttpMethod},
+    domain::Limits,
     ports::{
         BodyFormat, CheckKind, ClientCertificate, CrlRules, CrlSpec, DnsRecord, DnsSpec, DnsTransport,
         GrpcSpec, HttpSpec, LdapBind, LdapEncryption, LdapScope, LdapSpec, LdapValue, NonceRule, OcspCanary,
-        OcspMethod, OcspSpec, PayloadSpec, Pin, Revocation, SecretRef, Serial, TimestampSpec, TlsCheckSpec,
-        TlsSpec,
+        OcspMethod, OcspSpec, PayloadSpec, Pin, PromqlSpec, Revocation, SecretRef, Serial, TimestampSpec,
+        TlsCheckSpec, TlsSpec,
     },
 };
 
@@ -43,6 +44,7 @@ pub(super) fn kind(namespace: &str, check: &api::Check) -> Result<CheckKind, Wro
             .verifier
             .as_ref()
             .map(|verifier| verifier::verifier_spec(namespace, verifier).map(CheckKind::Verifier)),
+        check.promql.as_ref().map(|promql| promql_spec(namespace, promql).map(CheckKind::Promql)),
     ];
     let mut set = set.into_iter().flatten();
     match (set.next(), set.next()) {
@@ -119,6 +121,22 @@ fn payload_spec(namespace: &str, payload: &api::PayloadCheck) -> Result<PayloadS
     })
 }
 
+fn promql_spec(namespace: &str, promql: &api::PromqlCheck) -> Result<PromqlSpec, Wrong> {
+    let number = |field: &str, text: Option<&String>| {
+        let parsed = text.map(|text| text.parse().map_err(|_| format!("{text:?} is no decimal number")));
+        parsed.transpose().map_err(|message| (format!(".promql.{field}"), message))
+    };
+    let server = &promql.prometheus;
+    let token = server.token_secret_ref.as_ref();
+    Ok(PromqlSpec {
+        url: Arc::from(server.url.as_str()),
+        token: token.map(|secret| secret_ref(namespace, &secret.name, &secret.key)),
+        ca_bundle: server.ca_bundle.as_deref().map(Arc::from),
+        query: Arc::from(promql.query.as_str()),
+        limits: Limits { min: number("min", promql.min.as_ref())?, max: number("max", promql.max.as_ref())? },
+    })
+}
+
 fn grpc_spec(namespace: &str, grpc: &api::GrpcCheck) -> Result<GrpcSpec, Wrong> {
     Ok(GrpcSpec {
         service: Arc::from(grpc.service.as_str()),
@@ -160,6 +178,7 @@ fn tls_spec(namespace: &str, path: &str, tls: Option<&api::TlsOptions>) -> Resul
         ca_bundle: tls.ca_bundle.as_deref().map(Arc::from),
         client,
         pins: pins(path, &tls.pins)?,
+        full_handshake_every: tls.full_handshake_every.and_then(|every| NonZeroU32::new(unsigned(every))),
     })
 }
 

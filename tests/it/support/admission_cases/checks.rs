@@ -40,6 +40,40 @@ pub(super) fn check_rows() -> Vec<Row> {
     rows.into_iter().map(|(check, refused)| ("/spec/health/checks/0", check, refused)).collect()
 }
 
+/// Numbers about a member, beside a check that asks it.
+pub(super) fn number_rows() -> Vec<Row> {
+    let number = |limits: Value| {
+        let mut number = json!({"prometheus": {"url": "http://metrics.example"}, "query": "queue"});
+        limits.as_object().into_iter().flatten().for_each(|(key, value)| number[key] = value.clone());
+        json!({"name": "queue", "promql": number})
+    };
+    let beside = |field: &str, value: Value| {
+        let mut whole = number(json!({"max": "1"}));
+        whole[field] = value;
+        whole
+    };
+    let rows = vec![
+        (number(json!({"max": "1000"})), None),
+        (number(json!({"min": "0.5", "max": "1"})), None),
+        (number(json!({})), Some("say where the value must lie")),
+        (number(json!({"max": "many"})), Some("promql.max")),
+        (number(json!({"min": "2", "max": "1"})), Some("min must not be above max")),
+        (number(json!({"max": "1", "query": ""})), Some("promql.query")),
+        (
+            number(json!({"max": "1", "prometheus": {"url": "metrics.example"}})),
+            Some("promql.prometheus.url"),
+        ),
+        (beside("port", json!(9090)), Some("promql does not reach the member")),
+        (beside("maxLatency", json!("1s")), Some("promql does not reach the member")),
+        (beside("scheme", json!("http")), Some("scheme is for checks over HTTP")),
+    ];
+    let row =
+        |(check, refused)| ("/spec/health/checks", json!([check, {"name": "port", "tcp": {}}]), refused);
+    let alone = json!([number(json!({"max": "1"}))]);
+    let alone: Row = ("/spec/health/checks", alone, Some("at least one check must ask the member itself"));
+    rows.into_iter().map(row).chain([alone]).collect()
+}
+
 /// Each puts a whole check there.
 pub(super) fn identity_rows() -> Vec<Row> {
     let did = |parts: Value| json!({"name": "did", "scheme": "http", "port": 8093, "did": parts});
