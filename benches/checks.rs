@@ -142,6 +142,7 @@ fn watched(number: usize, port: u16) -> Watched {
     };
     Watched {
         service: ServiceKey::new("bench", format!("service-{number}")),
+        grade: 1,
         health: HealthPolicy {
             interval: INTERVAL,
             timeout: INTERVAL * 4 / 5,

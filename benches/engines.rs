@@ -261,6 +261,7 @@ fn watched(servers: &Servers, number: usize, tls: bool, keep_alive: bool) -> Wat
     let timeout = INTERVAL * 4 / 5;
     Watched {
         service: ServiceKey::new("bench", format!("service-{number}")),
+        grade: 1,
         health: HealthPolicy {
             interval: INTERVAL,
             timeout,

@@ -32,6 +32,8 @@ pub enum ConditionType {
     NameUnique,
     /// A region's Bongsu renews its lease.
     AgentAlive,
+    /// A region's Bongsu takes every sample that is due.
+    ProbesOnTime,
     /// A region is confirmed lost.
     Lost,
     /// A Failover is over and did what it should.
@@ -61,6 +63,7 @@ impl ConditionType {
             Self::SpecInSync => "SpecInSync",
             Self::NameUnique => "NameUnique",
             Self::AgentAlive => "AgentAlive",
+            Self::ProbesOnTime => "ProbesOnTime",
             Self::Lost => "Lost",
             Self::Complete => "Complete",
             Self::Failed => "Failed",

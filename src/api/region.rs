@@ -157,7 +157,7 @@ pub struct RegionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// `AgentAlive`: the region's Bongsu renews its lease. `Lost`: the region is confirmed lost.
+    /// `AgentAlive`: the region's Bongsu renews its lease. `ProbesOnTime`: it takes every sample that is due. `Lost`: the region is confirmed lost.
     /// `NameUnique`: one installation alone calls itself by this name. `SpecInSync`: the reachable regions hold the same. `Ready`: usable.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

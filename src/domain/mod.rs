@@ -20,6 +20,7 @@ mod judged;
 mod lease;
 mod measured;
 mod observation;
+mod pace;
 mod plan;
 mod predict;
 mod promise;
@@ -53,6 +54,7 @@ pub use measured::{Limits, Measured, Standing};
 pub use observation::{
     MemberView, Observation, Published, Report, Request, Switches, TargetRefusal, VantageView, WriterLease,
 };
+pub use pace::{Pace, Stretch};
 pub use plan::{Move, Plan, Step, StepKind, Trigger, plan_for};
 pub use predict::{Prediction, Timings, predict};
 pub use promise::{PROMISE_MAX, PromiseRequest, Promiser, Promisers, Promises, Refusal, WithholdRequest};

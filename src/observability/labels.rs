@@ -44,6 +44,8 @@ label! {
         Busy = "busy",
         /// The probe panicked or did not end after its timeout.
         Broken = "broken",
+        /// Left out, because not all can be taken.
+        Stretched = "stretched",
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     SkipReason, StepResult, family::families, http::encode,
 };
 use crate::domain::{
-    DrillVerdict, Epoch, MemberHealth, Outcome, Ready, RegionName, ServiceKey, Stage, Verdict,
+    DrillVerdict, Epoch, MemberHealth, Outcome, Ready, RegionName, ServiceKey, Stage, Stretch, Verdict,
 };
 
 /// Within a data center a good answer takes 1 to 20 ms, between data centers 5 to 60 ms; latency limits and timeouts
@@ -44,6 +44,8 @@ families! {
         samples_skipped: IntCounterVec = "bongsu_samples_skipped_total" [reason];
         /// Time by which samples began later than they were due: what this vantage cannot keep up with.
         probe_lag: HistogramVec = "bongsu_probe_lag_seconds" [] in LAG_SECONDS;
+        /// Samples of a grade of which this vantage takes one: 1 while it can keep up, else 2 or 4.
+        probe_stride: IntGaugeVec = "bongsu_probe_stride" [grade];
         /// Time from the first packet of a sample to its judgement.
         probe_duration: HistogramVec = "bongsu_probe_duration_seconds" [namespace, service, member] in PROBE_SECONDS;
         /// Time that samples of this vantage spent in each stage of their way, all services of a region together.
@@ -174,6 +176,14 @@ impl Metrics {
     /// One sample does not count.
     pub fn count_skipped_sample(&self, reason: SkipReason) {
         self.samples_skipped.with([reason.as_str()]).inc();
+    }
+
+    /// How many samples are left out.
+    pub fn set_probe_stride(&self, stretch: Stretch) {
+        for grade in 1..=4_u8 {
+            let stride = i64::try_from(stretch.stride(grade)).unwrap_or(i64::MAX);
+            self.probe_stride.with([grade.to_string().as_str()]).set(stride);
+        }
     }
 
     /// Health of what serves now.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::vantage::MemberVerdict;
 use crate::{
-    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Term, Timestamp, Trigger},
+    domain::{Identity, Intervention, RegionName, RunId, ServiceKey, Stretch, Term, Timestamp, Trigger},
     planted::planted,
     ports::{Expect, Key, Ledger, LedgerError, Under, Version},
 };
@@ -189,6 +189,9 @@ pub struct StandingEntry {
     pub regions: StandingObjects,
     /// The grade policies.
     pub policies: StandingObjects,
+    /// How far its vantage leaves out samples.
+    #[serde(default, skip_serializing_if = "Stretch::is_none")]
+    pub stretch: Stretch,
 }
 
 /// Regions or grade policies, by name. Shared, because what is held is compared with what was said each few seconds.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::vantage::{Skipped, VantageObserver};
 use crate::{
-    domain::{Action, RegionName, ServiceKey, StepResult, Verdict},
+    domain::{Action, RegionName, ServiceKey, StepResult, Stretch, Verdict},
     observability::{self, DecisionOutcome, Metrics, SkipReason},
     ports::Reading,
 };
@@ -24,7 +24,12 @@ impl VantageObserver for Metrics {
             Skipped::Late => SkipReason::Late,
             Skipped::Busy => SkipReason::Busy,
             Skipped::Broken => SkipReason::Broken,
+            Skipped::Stretched => SkipReason::Stretched,
         });
+    }
+
+    fn stretched(&self, stretch: Stretch) {
+        self.set_probe_stride(stretch);
     }
 
     fn verdict(&self, service: &ServiceKey, region: &RegionName, verdict: Verdict) {

@@ -13,6 +13,8 @@ const LATE_MAX: Duration = Duration::from_millis(500);
 pub(super) struct Schedule {
     interval: u64,
     phase: u64,
+    /// Spreads the starts that are left when not all count.
+    turn: u64,
 }
 
 impl Schedule {
@@ -21,7 +23,8 @@ impl Schedule {
     pub(super) fn new(interval: Duration, service: &ServiceKey, region: &RegionName, what: &str) -> Self {
         let interval = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
         let names = [&*service.namespace, &*service.name, region.as_str(), what];
-        Self { interval, phase: fnv1a(&names) % interval }
+        let hash = fnv1a(&names);
+        Self { interval, phase: hash % interval, turn: hash / interval }
     }
 
     /// The first start at or after `now` that comes after the start before it. Missed ones are left out.
@@ -29,6 +32,11 @@ impl Schedule {
         let from = before.map_or(now.0, |before| now.0.max(before.0.saturating_add(1)));
         let rounds = from.saturating_sub(self.phase).div_ceil(self.interval);
         Tick(self.phase.saturating_add(rounds.saturating_mul(self.interval)))
+    }
+
+    /// Whether a start is the one in `stride` that is left when the others are left out.
+    pub(super) fn is_turn(&self, start: Tick, stride: u64) -> bool {
+        (start.0 / self.interval).wrapping_add(self.turn).is_multiple_of(stride.max(1))
     }
 
     /// How late a start may be to count: half the interval, so that a sample is nearer to its own start than to the
@@ -76,13 +84,31 @@ mod tests {
 
     #[test]
     fn starts_are_whole_intervals_apart_and_missed_ones_are_left_out() {
-        let schedule = Schedule { interval: 1_000, phase: 300 };
+        let schedule = Schedule { interval: 1_000, phase: 300, turn: 0 };
         assert_eq!(schedule.next(Tick(0), None), Tick(300));
         assert_eq!(schedule.next(Tick(300), None), Tick(300));
         assert_eq!(schedule.next(Tick(300), Some(Tick(300))), Tick(1_300));
         assert_eq!(schedule.next(Tick(1_299), Some(Tick(300))), Tick(1_300));
         assert_eq!(schedule.next(Tick(1_300), Some(Tick(300))), Tick(1_300));
         assert_eq!(schedule.next(Tick(7_301), Some(Tick(300))), Tick(8_300));
+    }
+
+    #[test]
+    fn of_starts_that_are_left_out_every_second_or_fourth_stays_and_of_each_check_another() {
+        let turns = |check: &str, stride| {
+            let schedule = schedule("a", check, 1_000);
+            let start = |number: u64| Tick(schedule.phase + number * 1_000);
+            (0..8)
+                .map(|number| if schedule.is_turn(start(number), stride) { 'x' } else { '.' })
+                .collect::<String>()
+        };
+        assert_eq!(turns("b", 1), "xxxxxxxx");
+        let checks = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        for (stride, left) in [(2, 4), (4, 2)] {
+            let seen: Vec<String> = checks.iter().map(|check| turns(check, stride)).collect();
+            assert!(seen.iter().all(|turns| turns.matches('x').count() == left), "{seen:?}");
+            assert!(seen.iter().any(|turns| *turns != seen[0]), "{seen:?}");
+        }
     }
 
     #[test]

@@ -430,6 +430,7 @@ pub(super) fn watched(catalog: &Catalog) -> Vec<Watched> {
     valid
         .map(|parsed| Watched {
             service: parsed.service.key.clone(),
+            grade: parsed.service.grade,
             health: parsed.service.health,
             members: parsed.endpoints.clone(),
             checks: parsed.checks.clone(),

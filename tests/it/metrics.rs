@@ -3,7 +3,9 @@
 use std::{fmt::Write, process::Command, time::Duration};
 
 use bongsu::{
-    domain::{DrillVerdict, Epoch, MemberHealth, Outcome, Ready, RegionName, ServiceKey, Stage, Verdict},
+    domain::{
+        DrillVerdict, Epoch, MemberHealth, Outcome, Ready, RegionName, ServiceKey, Stage, Stretch, Verdict,
+    },
     observability::{
         Build, CallResult, DecisionOutcome, GateMetrics, LedgerOperation, Metrics, NextMoveOutcome,
         PassOutcome, Phase, SkipReason, StepResult,
@@ -41,6 +43,7 @@ fn fill_service(metrics: &Metrics, service: &ServiceKey) {
 fn fill_process(metrics: &Metrics) {
     metrics.count_skipped_sample(SkipReason::Late);
     metrics.observe_probe_lag(Duration::from_millis(1));
+    metrics.set_probe_stride(Stretch::default());
     metrics.add_stage_time(&RegionName::new("daejeon"), Stage::Connect, Duration::from_millis(1));
     metrics.count_decision(DecisionOutcome::Hold);
     metrics.count_rule_block("Cooldown", "Block");

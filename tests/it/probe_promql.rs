@@ -1,5 +1,7 @@
 //! Numbers about a member, from a real Prometheus.
 
+use std::time::Duration;
+
 use bongsu::{
     domain::{
         Limits,
@@ -9,10 +11,14 @@ use bongsu::{
 };
 
 use crate::support::{
+    http_server::Server,
     poll::eventually,
-    probes::{PATIENT, check, endpoint, expect_reading, network_prober},
+    probes::{check, endpoint, expect_reading, network_prober},
     prometheus::{GAUGE, Prometheus},
 };
+
+/// Far above what a Prometheus on this host takes, and far below what a test may.
+const LIMIT: Duration = Duration::from_secs(3);
 
 fn most(prometheus: &Prometheus, query: &str, max: f64) -> PromqlSpec {
     PromqlSpec {
@@ -27,7 +33,7 @@ fn most(prometheus: &Prometheus, query: &str, max: f64) -> PromqlSpec {
 async fn reading(spec: PromqlSpec) -> Reading {
     // Nobody listens there: the check does not reach the member.
     let member = endpoint(Scheme::Http, ([127, 0, 0, 1], 1).into());
-    network_prober().prepare(&member, &check(PATIENT, CheckKind::Promql(spec))).unwrap().run().await
+    network_prober().prepare(&member, &check(LIMIT, CheckKind::Promql(spec))).unwrap().run().await
 }
 
 #[tokio::test]
@@ -64,5 +70,17 @@ async fn a_number_beyond_its_limits_strains_the_member_and_one_that_is_not_known
     let gone = reading(spec).await;
     assert_eq!(gone.outcome, Unjudged, "{gone:?}");
     assert!(gone.detail.contains(&prometheus.url()), "{gone:?}");
+    let hangs = Server::by_hand(|stream, _| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await;
+    let late = reading(PromqlSpec {
+        url: format!("http://{}", hangs.address).into(),
+        ..most(&prometheus, GAUGE, 10.0)
+    })
+    .await;
+    assert_eq!(late.outcome, Unjudged, "{late:?}");
+    assert!(late.detail.contains("no answer within"), "{late:?}");
     assert_eq!(gone.symptom, None, "the way to the Prometheus is not the way to the member");
 }

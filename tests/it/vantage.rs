@@ -51,6 +51,7 @@ fn region() -> RegionName {
 fn watched(server: &Server) -> Watched {
     Watched {
         service: key(),
+        grade: 1,
         health: HealthPolicy {
             interval: INTERVAL,
             timeout: INTERVAL / 2,

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::conditions::specs;
 use crate::{
     api::{self, ConditionType, GradePolicy, GradePolicyStatus, Region, RegionStatus, condition},
-    domain::{Agreement, Fleet, Identity, RegionName, RegionVerdict},
+    domain::{Agreement, Fleet, Identity, RegionName, RegionVerdict, Stretch},
     ports::{Event, EventKind, StatusUpdate},
     reconcile::{agent::Agent, catalog::Catalog, identity::rival_text},
 };
@@ -44,6 +44,7 @@ impl Agent {
         for (name, region) in &catalog.snapshot.regions {
             let told = Told {
                 alive: vantages.get(&RegionName::new(name)).copied(),
+                stretch: self.stretch_of(&RegionName::new(name)),
                 rival: self.rival().filter(|_| *name == *self.settings.region.as_str()),
                 specs: self.agreement_on(name, &catalog.standing_regions, |said| &said.regions),
             };
@@ -58,6 +59,13 @@ impl Agent {
         self.report_drills(&catalog).await;
         self.report_waiting(&catalog).await;
         self.report_invalid(&catalog).await;
+    }
+
+    fn stretch_of(&self, region: &RegionName) -> Option<Stretch> {
+        match *region == self.settings.region {
+            true => Some(self.vantage.stretch()),
+            false => self.mirror.standing_entry(region).map(|(_, said)| said.stretch),
+        }
     }
 
     /// Says on the own Region that another installation has its name.
@@ -98,6 +106,8 @@ impl Agent {
 /// What is known of a region from elsewhere.
 struct Told {
     alive: Option<bool>,
+    /// How far its vantage leaves out samples, by what it said last.
+    stretch: Option<Stretch>,
     rival: Option<Identity>,
     specs: Agreement,
 }
@@ -110,7 +120,7 @@ fn region_status(
     catalog: &Catalog,
     now: Timestamp,
 ) -> RegionStatus {
-    use ConditionType::{AgentAlive, Lost, NameUnique, Ready};
+    use ConditionType::{AgentAlive, Lost, NameUnique, ProbesOnTime, Ready};
     let alive = told.alive;
     let generation = region.metadata.generation;
     let lost = fleet.lost(&RegionName::new(name));
@@ -141,10 +151,12 @@ fn region_status(
         Some(rival) => (false, "SecondInstallation", rival_text(rival)),
     };
     let (kind, same, sync, sync_text) = specs(&told.specs, ("Region", GOES_BY_OWN));
+    let (on_time, pace, pace_text) = probes_on_time(told);
     let conditions = vec![
         condition(NameUnique, Some(unique), named, named_text, generation, now),
         condition(kind, same, sync, sync_text, generation, now),
         condition(AgentAlive, alive, agent, agent_text, generation, now),
+        condition(ProbesOnTime, on_time, pace, pace_text, generation, now),
         condition(Lost, Some(lost), verdict.as_str(), judged, generation, now),
         condition(Ready, ready, reason, text, generation, now),
     ];
@@ -152,6 +164,17 @@ fn region_status(
     RegionStatus {
         observed_generation: generation,
         conditions: api::merge_conditions(&before.conditions, conditions),
+    }
+}
+
+fn probes_on_time(told: &Told) -> (Option<bool>, &'static str, String) {
+    match told.stretch.filter(|_| told.alive == Some(true)) {
+        None => (None, "NotSaid", "its Bongsu does not say so".to_owned()),
+        Some(stretch) if stretch.is_none() => (Some(true), "KeepsUp", stretch.to_string()),
+        Some(stretch) => {
+            let remedy = "its Bongsu needs more CPU, or longer intervals";
+            (Some(false), "Stretched", format!("{stretch}: {remedy}"))
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! the quorum; a vantage knows no other vantage.
 
 mod changes;
+mod load;
 mod member;
 mod stall;
 mod task;
@@ -20,10 +21,11 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    domain::{HealthPolicy, RegionName, SampleLimits, ServiceKey, Symptom, Timestamp, Verdict},
+    domain::{HealthPolicy, RegionName, SampleLimits, ServiceKey, Stretch, Symptom, Timestamp, Verdict},
     ports::{CheckSpec, Clock, Endpoint, ProbeError, Prober, Reading},
 };
 use changes::ChangeSet;
+use load::Load;
 use member::{Member, REASON_BYTES_MAX};
 use stall::StallWatch;
 use task::Task;
@@ -40,6 +42,8 @@ const IN_FLIGHT_MAX: usize = 2_000;
 pub struct Watched {
     /// The service.
     pub service: ServiceKey,
+    /// Its grade, 1 (most important) to 4: the more important, the later are samples of it left out.
+    pub grade: u8,
     /// How its samples become verdicts.
     pub health: HealthPolicy,
     /// Where its members are.
@@ -92,11 +96,13 @@ pub enum Skipped {
     Busy,
     /// The probe panicked or did not end after its timeout.
     Broken,
+    /// Left out, because not all samples can be taken: see [`Stretch`].
+    Stretched,
 }
 
 impl Skipped {
     /// Every reason, for metrics.
-    pub const ALL: [Self; 3] = [Self::Late, Self::Busy, Self::Broken];
+    pub const ALL: [Self; 4] = [Self::Late, Self::Busy, Self::Broken, Self::Stretched];
 
     /// The word in metrics.
     #[must_use]
@@ -105,6 +111,7 @@ impl Skipped {
             Self::Late => "late",
             Self::Busy => "busy",
             Self::Broken => "broken",
+            Self::Stretched => "stretched",
         }
     }
 }
@@ -120,6 +127,9 @@ pub trait VantageObserver: Send + Sync {
 
     /// A sample that was due is none.
     fn skipped(&self, reason: Skipped);
+
+    /// So many samples are left out from now on.
+    fn stretched(&self, _stretch: Stretch) {}
 
     /// What is said of a member changed.
     fn verdict(&self, service: &ServiceKey, region: &RegionName, verdict: Verdict);
@@ -144,6 +154,7 @@ struct Shared {
     in_flight: Semaphore,
     changes: Arc<ChangeSet>,
     stalls: StallWatch,
+    load: Load,
 }
 
 /// One watched service. Its tasks hold its members but not itself, so dropping it ends them.
@@ -159,11 +170,24 @@ impl Vantage {
     pub fn new(clock: Arc<dyn Clock>, prober: Arc<dyn Prober>, observer: Arc<dyn VantageObserver>) -> Self {
         let stalls = StallWatch::new(clock.tick());
         let in_flight = Semaphore::new(IN_FLIGHT_MAX);
-        let shared = Arc::new(Shared { clock, observer, in_flight, changes: Arc::default(), stalls });
+        let shared = Arc::new(Shared {
+            clock,
+            observer,
+            in_flight,
+            changes: Arc::default(),
+            stalls,
+            load: Load::default(),
+        });
         let mut own = JoinSet::new();
         let watcher = Arc::clone(&shared);
-        own.spawn(async move { watcher.stalls.run(&*watcher.clock).await });
+        own.spawn(async move { watcher.stalls.run(&*watcher.clock, || watcher.beat()).await });
         Self { shared, prober, services: Mutex::default(), _own: own }
+    }
+
+    /// How far samples are left out, because this vantage cannot keep up.
+    #[must_use]
+    pub fn stretch(&self) -> Stretch {
+        self.shared.load.stretch()
     }
 
     /// Lets `changes` bring a service once more, for example because what was said of it did not arrive.
@@ -276,7 +300,7 @@ impl Vantage {
             let member =
                 Arc::new(Member::new(&watched, region, endpoint, &*self.prober, &*self.shared.clock));
             for index in 0..member.checks.len() {
-                let task = Task::new(&self.shared, &member, index, watched.health.interval);
+                let task = Task::new(&self.shared, &member, index, &watched);
                 tasks.spawn(task.run());
             }
             (region.clone(), member)
@@ -287,6 +311,15 @@ impl Vantage {
     fn services(&self) -> MutexGuard<'_, BTreeMap<ServiceKey, Service>> {
         // The map is changed by whole assignments only, so it is good even if a holder of the lock panicked.
         self.services.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn beat(&self) {
+        if let Some(stretch) = self.load.beat() {
+            tracing::warn!(%stretch, "how many samples this place can take has changed");
+            self.observer.stretched(stretch);
+        }
     }
 }
 

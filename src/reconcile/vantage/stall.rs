@@ -26,13 +26,14 @@ impl StallWatch {
         Self { last_beat: AtomicU64::new(now.0), last_stall: AtomicU64::new(0) }
     }
 
-    /// Beats for ever.
-    pub(super) async fn run(&self, clock: &dyn Clock) {
+    /// Beats for ever, and says so each time.
+    pub(super) async fn run(&self, clock: &dyn Clock, each: impl Fn()) {
         // The time until this task runs for the first time is not a stall of the samples.
         self.last_beat.store(clock.tick().0, Ordering::SeqCst);
         loop {
             clock.sleep(BEAT).await;
             self.beat(clock.tick());
+            each();
         }
     }
 

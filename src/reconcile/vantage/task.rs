@@ -1,11 +1,11 @@
 //! One check of one member, for ever. A task each: a timer and less than a kilobyte, so 5,000 of them cost less than
 //! one list of due checks with its locks would, and a check that hangs holds up nobody.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 
-use super::{Shared, Skipped, member::Member};
+use super::{Shared, Skipped, Watched, member::Member};
 use crate::{
     domain::{Outcome, Sample, Tick, Verdict},
     ports::{Probe, Reading},
@@ -18,13 +18,15 @@ pub(super) struct Task {
     member: Arc<Member>,
     index: usize,
     schedule: Schedule,
+    grade: u8,
 }
 
 impl Task {
-    pub(super) fn new(shared: &Arc<Shared>, member: &Arc<Member>, index: usize, interval: Duration) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, member: &Arc<Member>, index: usize, watched: &Watched) -> Self {
         let name = member.checks.get(index).map_or("", |check| &check.name);
-        let schedule = Schedule::new(interval, &member.service, &member.region, name);
-        Self { shared: Arc::clone(shared), member: Arc::clone(member), index, schedule }
+        let schedule = Schedule::new(watched.health.interval, &member.service, &member.region, name);
+        let grade = watched.grade;
+        Self { shared: Arc::clone(shared), member: Arc::clone(member), index, schedule, grade }
     }
 
     /// Samples at each start of the schedule. Ends at once if the check cannot be run: it stays Unknown.
@@ -46,6 +48,9 @@ impl Task {
     async fn take(&self, due: Tick, probe: &dyn Probe) -> Result<(Sample, Reading), Skipped> {
         let Shared { clock, in_flight, stalls, .. } = &*self.shared;
         let (start, wall) = (clock.tick(), clock.wall());
+        if !self.schedule.is_turn(due, self.shared.load.stretch().stride(self.grade)) {
+            return Err(Skipped::Stretched);
+        }
         self.shared.observer.lag(start.since(due));
         if start.since(due) > self.schedule.tolerance() {
             return Err(Skipped::Late);
@@ -72,6 +77,10 @@ impl Task {
 
     fn report(&self, taken: Result<(Sample, Reading), Skipped>) {
         let Self { shared, member, .. } = self;
+        match &taken {
+            Err(Skipped::Broken | Skipped::Stretched) => {}
+            taken => shared.load.count(taken.is_err()),
+        }
         match taken {
             Ok((sample, reading)) => {
                 let check = member.checks.get(self.index).map_or("", |check| &check.name);

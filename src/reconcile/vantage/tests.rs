@@ -120,6 +120,7 @@ struct Counts {
     late: AtomicUsize,
     busy: AtomicUsize,
     broken: AtomicUsize,
+    stretched: AtomicUsize,
 }
 
 impl VantageObserver for Counts {
@@ -132,6 +133,7 @@ impl VantageObserver for Counts {
             Skipped::Late => &self.late,
             Skipped::Busy => &self.busy,
             Skipped::Broken => &self.broken,
+            Skipped::Stretched => &self.stretched,
         };
         count.fetch_add(1, Ordering::SeqCst);
     }
@@ -191,6 +193,7 @@ fn watched(service: &str, checks: &[&str]) -> Watched {
     };
     Watched {
         service: ServiceKey::new("gpki", service),
+        grade: 1,
         health: HealthPolicy {
             interval: Duration::from_secs(1),
             timeout: Duration::from_millis(800),
@@ -270,6 +273,36 @@ async fn a_late_vantage_makes_no_samples_and_its_verdict_becomes_unknown() {
     let verdict = bench.verdict("verify");
     assert_eq!(verdict.verdict, Verdict::Unknown);
     assert_eq!(verdict.reason, "check deep: not enough samples");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vantage_that_cannot_keep_up_leaves_out_samples_of_grade_4_first_and_takes_them_up_again() {
+    let bench = Bench::new(&[OK]);
+    let survey = Watched { grade: 4, ..watched("survey", &["answers"]) };
+    bench.vantage.watch(vec![watched("verify", &["deep"]), survey]);
+    bench.pass(30).await;
+    assert!(bench.vantage.stretch().is_none());
+    bench.clock.jump_at_wake.store(600, Ordering::SeqCst);
+    while bench.vantage.stretch().is_none() {
+        bench.pass_millis(250).await;
+    }
+    bench.clock.jump_at_wake.store(0, Ordering::SeqCst);
+    // Those that slept over the last jump are late.
+    bench.pass(2).await;
+    let taken = async |seconds| {
+        bench.scripted.starts.lock().unwrap().clear();
+        bench.pass(seconds).await;
+        let starts = bench.scripted.starts.lock().unwrap();
+        let of = |name: &str| starts.iter().filter(|(check, _)| **check == *name).count();
+        (of("deep"), of("answers"))
+    };
+    assert_eq!(taken(20).await, (20, 10));
+    assert!(bench.counts.stretched.load(Ordering::SeqCst) >= 10);
+    assert_eq!(bench.verdict("survey").verdict, Verdict::Healthy, "it is judged by what is left");
+    // Two steps back, a minute each: what slept over the last jump was lost too.
+    bench.pass(120).await;
+    assert!(bench.vantage.stretch().is_none());
+    assert_eq!(taken(20).await, (20, 20));
 }
 
 #[tokio::test(start_paused = true)]

@@ -114,6 +114,7 @@ const CHECKS: &[Code] = &[
     ("Accepted", "the spec is understood", "명세 유효"),
     ("StatusCurrent", "what is shown is of the newest spec", "표시 상태 최신"),
     ("AgentAlive", "the region's Bongsu is at work", "지역의 봉수 가동"),
+    ("ProbesOnTime", "samples are taken when they are due", "점검 주기 준수"),
     ("BongsuRunning", "Bongsu runs in the cluster", "클러스터의 봉수 가동"),
     ("NameUnique", "one installation has the region's name", "지역 이름 유일"),
     ("Maintenance", "no work is going on", "작업 중 아님"),

@@ -92,6 +92,11 @@ const REMEDIES: &[(&str, &str, &str)] = &[
         "Secret의 키와 네임서버의 갱신 허용 설정을 확인할 것",
     ),
     ("AgentAlive", "look at the pods of Bongsu in that region", "해당 지역의 봉수 파드를 확인할 것"),
+    (
+        "ProbesOnTime",
+        "give the Bongsu of that region more CPU, or probe less often",
+        "해당 지역 봉수의 CPU를 늘리거나 점검 주기를 늘릴 것",
+    ),
     ("BongsuRunning", "look at the pods of Bongsu in this cluster", "이 클러스터의 봉수 파드를 확인할 것"),
     ("NameUnique", "give each installation a region of its own", "설치마다 다른 지역 이름을 쓸 것"),
     (

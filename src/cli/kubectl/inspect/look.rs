@@ -93,6 +93,7 @@ pub(super) fn region(lang: Lang, cluster: &str, region: &Region) -> Vec<Line> {
     let mut lines = vec![
         said(ConditionType::AgentAlive, "AgentAlive", Found::Problem),
         said(ConditionType::NameUnique, "NameUnique", Found::Problem),
+        said(ConditionType::ProbesOnTime, "ProbesOnTime", Found::Warning),
         // Levers are pulled in one cluster first.
         said(ConditionType::SpecInSync, "SpecInSync", Found::Warning),
     ];
