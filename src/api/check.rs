@@ -143,9 +143,9 @@ pub struct TlsOptions {
     #[schemars(length(max = 8), inner(length(max = 51), regex(pattern = "^sha256/[A-Za-z0-9+/]{43}=$")))]
     pub pins: Vec<String>,
 
-    /// A full handshake, in which the member shows its certificates, with the first of so many samples. With the others the session is
-    /// resumed (RFC 8446 §2.2), which costs the member less; with `keepAlive` the connection is kept. Defaults to 1, with `keepAlive` to
-    /// 60. A certificate that ran out is seen so much later.
+    /// A full handshake, in which the member shows its certificates, on the first of so many connections; with the others the session is
+    /// resumed (RFC 8446 §2.2), which costs the member less. A sample is one connection, and of a check that asks several things several. With
+    /// `keepAlive`: so many samples on one connection. Defaults to 1, with `keepAlive` to 60. A certificate that ran out is seen so much later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 3600))]
     pub full_handshake_every: Option<i32>,

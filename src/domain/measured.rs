@@ -13,11 +13,9 @@ pub enum Measured {
     Unknown(String),
 }
 
-/// What a measurement says of a number, with the words for it.
+/// What the values say that were found, with the words for it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Standing {
-    /// Nobody has asked yet.
-    NotAsked,
     /// It lies where it must.
     Kept(String),
     /// It does not.
@@ -38,12 +36,7 @@ pub struct Limits {
 impl Limits {
     /// Every value must lie within the limits. No value at all, and one that is no number, say nothing (I9).
     #[must_use]
-    pub fn judge(&self, measured: &Measured) -> Standing {
-        let values = match measured {
-            Measured::NotAsked => return Standing::NotAsked,
-            Measured::Unknown(why) => return Standing::Unknown(why.clone()),
-            Measured::Values(values) => values,
-        };
+    pub fn judge(&self, values: &[f64]) -> Standing {
         let Some(first) = values.first() else {
             return Standing::Unknown("the query finds no series".to_owned());
         };

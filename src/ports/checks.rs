@@ -78,7 +78,7 @@ pub struct TlsSpec {
     pub client: Option<ClientCertificate>,
     /// One certificate that the member shows must be for one of these keys; empty: any.
     pub pins: Vec<Pin>,
-    /// A full handshake with the first of so many samples; `None`: as the check has it.
+    /// A full handshake on the first of so many connections, or one connection for so many samples; `None`: as the check has it.
     pub full_handshake_every: Option<NonZeroU32>,
 }
 

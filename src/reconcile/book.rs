@@ -189,9 +189,9 @@ pub struct StandingEntry {
     pub regions: StandingObjects,
     /// The grade policies.
     pub policies: StandingObjects,
-    /// How far its vantage leaves out samples.
-    #[serde(default, skip_serializing_if = "Stretch::is_none")]
-    pub stretch: Stretch,
+    /// How far its vantage leaves out samples; `None`: it is of a version that does not say so.
+    #[serde(default)]
+    pub stretch: Option<Stretch>,
 }
 
 /// Regions or grade policies, by name. Shared, because what is held is compared with what was said each few seconds.

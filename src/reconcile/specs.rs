@@ -84,7 +84,7 @@ impl Agent {
             // What it holds it has from there: nothing else is said than who says it.
             (SpecSource::Ledger, Some((_, known))) => {
                 let incarnation = self.settings.identity.clone();
-                let stretch = self.vantage.stretch();
+                let stretch = Some(self.vantage.stretch());
                 StandingEntry { source, incarnation, term, stretch, ..(**known).clone() }
             }
             _ => self.standing(catalog, source, term),
@@ -136,7 +136,7 @@ impl Agent {
             grades: catalog.grades.clone(),
             regions: catalog.standing_regions.clone(),
             policies: catalog.standing_policies.clone(),
-            stretch: self.vantage.stretch(),
+            stretch: Some(self.vantage.stretch()),
         }
     }
 

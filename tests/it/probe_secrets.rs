@@ -5,14 +5,17 @@ use std::{path::Path, sync::Arc};
 use axum::{
     Router,
     http::{HeaderMap, StatusCode},
-    routing::get as on_get,
+    routing::{get as on_get, post},
 };
 use bongsu::{
     adapters::{clock::SystemClock, manifests::ManifestResources, probe::NetworkProber},
-    domain::Outcome::{Ok as Good, Refused, Unjudged, Wrong},
+    domain::{
+        Limits,
+        Outcome::{Ok as Good, Refused, Strained, Unjudged, Wrong},
+    },
     ports::{
         CheckKind, ClientCertificate, Clock, HttpSpec, LdapBind, LdapEncryption, LdapScope, LdapSpec,
-        LdapValue, Pin, Prober, Resources, Scheme, SecretRef, TlsSpec,
+        LdapValue, Pin, Prober, PromqlSpec, Resources, Scheme, SecretRef, TlsSpec,
     },
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData};
@@ -96,6 +99,36 @@ async fn a_header_comes_from_a_secret_without_the_line_break_at_its_end() {
     let other = CheckKind::Http(HttpSpec { secret_headers, ..get() });
     let probe = prober.prepare(&at, &check(PATIENT, other)).unwrap();
     expect_reading(&probe.run().await, Wrong, "status 403, expected [200]");
+}
+
+#[tokio::test]
+async fn a_prometheus_is_asked_with_the_token_of_a_secret() {
+    let answer = r#"{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}"#;
+    let guarded = move |headers: HeaderMap| async move {
+        match headers.get("authorization").is_some_and(|sent| sent == "Bearer right") {
+            true => (StatusCode::OK, answer),
+            false => (StatusCode::FORBIDDEN, ""),
+        }
+    };
+    let server = Server::axum(Router::new().route("/api/v1/query", post(guarded)), None).await;
+    let shelf = Shelf::with(&json!({"token": "right\n", "other": "stranger"}));
+    let prober = shelf.prober().await;
+    let read = async |key| {
+        let kind = CheckKind::Promql(PromqlSpec {
+            url: format!("http://{}", server.address).into(),
+            token: Some(secret(key)),
+            ca_bundle: None,
+            query: "queue".into(),
+            limits: Limits { min: None, max: Some(5.0) },
+        });
+        let at = endpoint(Scheme::Http, server.address);
+        prober.prepare(&at, &check(PATIENT, kind)).unwrap().run().await
+    };
+    expect_reading(&read("token").await, Strained, "it is 7, and must be at most 5");
+    let refused = read("other").await;
+    assert_eq!(refused.outcome, Unjudged, "{refused:?}");
+    assert!(refused.detail.contains("refused the token: status 403"), "{refused:?}");
+    assert_eq!(read("absent").await.outcome, Unjudged);
 }
 
 #[tokio::test]

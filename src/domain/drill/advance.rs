@@ -343,11 +343,11 @@ impl DrillRun {
         let mut both = self.conditions.iter().zip(&seen.conditions);
         let Some((condition, measured)) = both.find(|(condition, _)| condition.residual) else { return true };
         let (kept, text) = match condition.judge(measured) {
-            Standing::NotAsked if late < RESIDUAL_LIMIT => return false,
-            Standing::NotAsked => (false, "it is not known: nobody has asked it in time".to_owned()),
-            Standing::Unknown(why) => (false, format!("it is not known: {why}")),
-            Standing::Broken(text) => (false, text),
-            Standing::Kept(text) => (true, text),
+            None if late < RESIDUAL_LIMIT => return false,
+            None => (false, "it is not known: nobody has asked it in time".to_owned()),
+            Some(Standing::Unknown(why)) => (false, format!("it is not known: {why}")),
+            Some(Standing::Broken(text)) => (false, text),
+            Some(Standing::Kept(text)) => (true, text),
         };
         let text = format!("what still arrives where the services were: {text}");
         if !kept {

@@ -42,9 +42,13 @@ impl Condition {
         Limits { min: self.min, max: self.max }
     }
 
-    /// What a measurement says of it.
-    pub(super) fn judge(&self, measured: &Measured) -> Standing {
-        self.must_lie().judge(measured)
+    /// What a measurement says of it; `None` while nobody has asked.
+    pub(super) fn judge(&self, measured: &Measured) -> Option<Standing> {
+        match measured {
+            Measured::NotAsked => None,
+            Measured::Unknown(why) => Some(Standing::Unknown(why.clone())),
+            Measured::Values(values) => Some(self.must_lie().judge(values)),
+        }
     }
 
     /// The limits in words.
@@ -55,8 +59,7 @@ impl Condition {
 
     /// The condition as a check before the start; `None` while nobody has asked. Who cannot see does not start.
     pub(super) fn check(&self, measured: &Measured) -> Option<PreCheck> {
-        let (outcome, message) = match self.judge(measured) {
-            Standing::NotAsked => return None,
+        let (outcome, message) = match self.judge(measured)? {
             Standing::Kept(text) => (RuleOutcome::Pass, text),
             Standing::Broken(text) => (RuleOutcome::Block, text),
             Standing::Unknown(why) => (RuleOutcome::Block, format!("it is not known: {why}")),
@@ -84,8 +87,8 @@ impl Condition {
     /// Takes in what is measured during the run; why it must return, if it must.
     pub(super) fn watch(&mut self, measured: &Measured, now: Timestamp) -> Option<String> {
         let standing = self.judge(measured);
-        let broken = matches!(standing, Standing::Broken(_));
-        let unknown = matches!(standing, Standing::Unknown(_) | Standing::NotAsked);
+        let broken = matches!(standing, Some(Standing::Broken(_)));
+        let unknown = matches!(standing, Some(Standing::Unknown(_)) | None);
         // What is not known is not good again either: only a good value ends a bad time.
         if broken {
             self.broken_since.get_or_insert(now);
@@ -96,13 +99,13 @@ impl Condition {
         let lasts = |since: Option<Timestamp>, limit| since.is_some_and(|since| now.since(since) >= limit);
         let name = &self.name;
         match standing {
-            Standing::Broken(text) if lasts(self.broken_since, self.may_break_for) => {
+            Some(Standing::Broken(text)) if lasts(self.broken_since, self.may_break_for) => {
                 Some(format!("{name}: {text}"))
             }
-            Standing::Unknown(why) if lasts(self.unknown_since, self.may_be_unknown_for) => {
+            Some(Standing::Unknown(why)) if lasts(self.unknown_since, self.may_be_unknown_for) => {
                 Some(format!("{name} has not been known for {:?}: {why}", self.may_be_unknown_for))
             }
-            Standing::NotAsked if lasts(self.unknown_since, self.may_be_unknown_for) => {
+            None if lasts(self.unknown_since, self.may_be_unknown_for) => {
                 Some(format!("{name} has not been asked for {:?}", self.may_be_unknown_for))
             }
             _ => None,
@@ -188,14 +191,14 @@ mod tests {
 
     #[test]
     fn every_value_must_be_within_the_limits_and_no_value_says_nothing() {
-        let judge = |values: &[f64]| condition().judge(&Measured::Values(values.to_vec()));
+        let judge = |values: &[f64]| condition().judge(&Measured::Values(values.to_vec())).unwrap();
         assert!(matches!(judge(&[0.0, 0.01]), Standing::Kept(_)));
         assert_eq!(judge(&[0.0, 0.5]), Standing::Broken("it is 0.5, and must be at most 0.01".to_owned()));
         assert!(matches!(judge(&[f64::INFINITY]), Standing::Broken(_)));
         assert!(matches!(judge(&[]), Standing::Unknown(_)));
         assert!(matches!(judge(&[0.0, f64::NAN]), Standing::Unknown(_)));
         let low = Condition { min: Some(0.2), max: None, ..condition() };
-        assert!(matches!(low.judge(&Measured::Values(vec![0.1])), Standing::Broken(_)));
+        assert!(matches!(low.judge(&Measured::Values(vec![0.1])).unwrap(), Standing::Broken(_)));
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Agent {
     fn stretch_of(&self, region: &RegionName) -> Option<Stretch> {
         match *region == self.settings.region {
             true => Some(self.vantage.stretch()),
-            false => self.mirror.standing_entry(region).map(|(_, said)| said.stretch),
+            false => self.mirror.standing_entry(region).and_then(|(_, said)| said.stretch),
         }
     }
 

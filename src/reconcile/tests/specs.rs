@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bench::{Bench, LEASE_TTL, key, service};
 use crate::{
@@ -141,6 +141,32 @@ async fn a_policy_that_differs_is_a_spec_that_differs() {
     let standing: StandingEntry = bench.entry(&entry).unwrap();
     bench.put(&entry, &StandingEntry { grades: BTreeMap::from([(1, "other".into())]), ..standing }).await;
     condition(&bench, ("False", "NotMost")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_leaves_out_samples_is_shown_so_and_one_that_does_not_say_is_unknown() {
+    let bench = serving().await;
+    let shown = async |region: &str, wanted: (&str, &str)| {
+        let is = || {
+            let status = bench.resources.statuses().regions.remove(region)?;
+            let found = status.conditions.into_iter().find(|condition| condition.type_ == "ProbesOnTime")?;
+            ((&*found.status, &*found.reason) == wanted).then_some(found.message)
+        };
+        bench.until(&format!("ProbesOnTime of {region} is {wanted:?}"), is).await
+    };
+    shown("daegu", ("True", "KeepsUp")).await;
+    shown("gwangju", ("Unknown", "NotSaid")).await;
+    neighbour(&bench, "gwangju", Some("same")).await;
+    shown("gwangju", ("True", "KeepsUp")).await;
+    let entry = Entry::Standing("gwangju".into());
+    let mut standing: Value = bench.entry(&entry).unwrap();
+    standing["stretch"] = json!(1);
+    bench.put(&entry, &standing).await;
+    let text = shown("gwangju", ("False", "Stretched")).await;
+    assert!(text.contains("of grade 4 all but one in 2") && text.contains("more CPU"), "{text}");
+    standing.as_object_mut().unwrap().remove("stretch");
+    bench.put(&entry, &standing).await;
+    shown("gwangju", ("Unknown", "NotSaid")).await;
 }
 
 #[tokio::test(start_paused = true)]

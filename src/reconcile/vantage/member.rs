@@ -40,8 +40,6 @@ pub(super) struct Check {
 
 struct State {
     windows: Vec<CheckWindow>,
-    /// Which of them are those of signs.
-    signs: Vec<bool>,
     /// The last samples of each check, newest last.
     recent: Vec<VecDeque<(Outcome, Duration)>>,
     limits: Option<SampleLimits>,
@@ -98,7 +96,6 @@ impl Member {
         let full = running * usize::try_from(watched.health.window.size).unwrap_or(usize::MAX);
         let state = State {
             windows: checks.iter().map(|_| CheckWindow::new(watched.health)).collect(),
-            signs: checks.iter().map(|check| check.is_sign).collect(),
             recent: vec![VecDeque::new(); checks.len()],
             limits: None,
             beyond: vec![None; checks.len()],
@@ -131,7 +128,7 @@ impl Member {
     fn take_in(&self, state: &mut State, check: usize, sample: Sample, reading: &Reading) -> Option<Verdict> {
         state.windows.get_mut(check)?.record(sample);
         *state.complaints.get_mut(check)? = Complaint::of(reading);
-        state.judge(sample.wall)
+        state.judge(&self.checks, sample.wall)
     }
 
     /// Judges the samples by these limits from now on; `true` if what is said changed.
@@ -155,7 +152,7 @@ impl Member {
         {
             *complaint = Complaint::default();
         }
-        let changed = state.judge(wall);
+        let changed = state.judge(&self.checks, wall);
         (changed, !self.is_sign(check) && state.await_less())
     }
 
@@ -172,7 +169,7 @@ impl Member {
                 *complaint = Complaint::default();
             }
         }
-        state.judge(wall)
+        state.judge(&self.checks, wall)
     }
 
     /// What is said now.
@@ -198,6 +195,8 @@ impl Member {
             let part = match &check.probe {
                 Err(error) => error.to_string(),
                 Ok(_) if state.verdict == Verdict::Healthy || window.verdict() != state.verdict => continue,
+                // A sign makes nobody unknown.
+                Ok(_) if check.is_sign && state.verdict != Verdict::Degraded => continue,
                 Ok(_) if complaint.text.is_empty() => {
                     format!("check {}: {}", check.name, quiet_reason(window.verdict()))
                 }
@@ -257,10 +256,10 @@ impl State {
         crossed
     }
 
-    fn judge(&mut self, wall: Timestamp) -> Option<Verdict> {
+    fn judge(&mut self, checks: &[Check], wall: Timestamp) -> Option<Verdict> {
         let of = |sign: bool| {
-            let each = self.windows.iter().zip(&self.signs).filter(move |(_, is_sign)| **is_sign == sign);
-            each.map(|(window, _)| window.verdict())
+            let each = checks.iter().zip(&self.windows).filter(move |(check, _)| check.is_sign == sign);
+            each.map(|(_, window)| window.verdict())
         };
         let verdict = together(of(false), of(true));
         if verdict == self.verdict {

@@ -128,7 +128,7 @@ pub trait VantageObserver: Send + Sync {
     /// A sample that was due is none.
     fn skipped(&self, reason: Skipped);
 
-    /// So many samples are left out from now on.
+    /// So many samples are left out from now on; told once at the start, too.
     fn stretched(&self, _stretch: Stretch) {}
 
     /// What is said of a member changed.
@@ -170,6 +170,7 @@ impl Vantage {
     pub fn new(clock: Arc<dyn Clock>, prober: Arc<dyn Prober>, observer: Arc<dyn VantageObserver>) -> Self {
         let stalls = StallWatch::new(clock.tick());
         let in_flight = Semaphore::new(IN_FLIGHT_MAX);
+        observer.stretched(Stretch::default());
         let shared = Arc::new(Shared {
             clock,
             observer,

@@ -9,7 +9,7 @@ use super::{
     Question,
 };
 use crate::{
-    domain::{Limits, Measured, Outcome, Standing},
+    domain::{Limits, Outcome, Standing},
     ports::{CheckSpec, Meter, Probe, ProbeError, PromqlSpec, Reading, StageTimes},
 };
 
@@ -44,12 +44,11 @@ impl Probe for PromqlProbe {
     async fn run(&self) -> Reading {
         let reading = sample(self.limit, None, |phase| async move {
             let values = self.question.ask(&phase).await;
-            let measured = values.map_err(|error| Bad::unjudged(line(format_args!("{error}"))))?;
-            match self.limits.judge(&Measured::Values(measured)) {
+            let values = values.map_err(|error| Bad::unjudged(line(format_args!("{error}"))))?;
+            match self.limits.judge(&values) {
                 Standing::Kept(_) => Ok(()),
                 Standing::Broken(text) => Err(Bad::new(Outcome::Strained, line(format_args!("{text}")))),
                 Standing::Unknown(why) => Err(Bad::unjudged(why)),
-                Standing::NotAsked => Err(Bad::unjudged("nobody has asked".to_owned())),
             }
         })
         .await;
