@@ -168,8 +168,9 @@ fn region_status(
 }
 
 fn probes_on_time(told: &Told) -> (Option<bool>, &'static str, String) {
-    match told.stretch.filter(|_| told.alive == Some(true)) {
-        None => (None, "NotSaid", "its Bongsu does not say so".to_owned()),
+    match told.stretch {
+        _ if told.alive != Some(true) => (None, "Silent", "its Bongsu is silent".to_owned()),
+        None => (None, "NotSaid", "its Bongsu is of a version that does not say so".to_owned()),
         Some(stretch) if stretch.is_none() => (Some(true), "KeepsUp", stretch.to_string()),
         Some(stretch) => {
             let remedy = "its Bongsu needs more CPU, or longer intervals";

@@ -155,7 +155,7 @@ async fn a_region_that_leaves_out_samples_is_shown_so_and_one_that_does_not_say_
         bench.until(&format!("ProbesOnTime of {region} is {wanted:?}"), is).await
     };
     shown("daegu", ("True", "KeepsUp")).await;
-    shown("gwangju", ("Unknown", "NotSaid")).await;
+    shown("gwangju", ("Unknown", "Silent")).await;
     neighbour(&bench, "gwangju", Some("same")).await;
     shown("gwangju", ("True", "KeepsUp")).await;
     let entry = Entry::Standing("gwangju".into());
