@@ -307,7 +307,7 @@ pub struct SharedServiceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub serving: Vec<String>,
 
-    /// Health of what serves now: `Healthy`, `Degraded`, `Down` or `Unknown`.
+    /// Health of what serves now: `Healthy`, `Degraded`, `Recovering`, `Down` or `Unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
 
@@ -403,7 +403,7 @@ pub struct MemberStatus {
     /// Whether clients are led to it.
     pub serving: bool,
 
-    /// `Healthy`, `Degraded`, `Down` or `Unknown`, by the quorum of vantages.
+    /// `Healthy`, `Degraded`, `Recovering`, `Down` or `Unknown`, by the quorum of vantages.
     pub health: String,
 
     /// Whether it could take over now.
@@ -444,7 +444,7 @@ pub struct VantageStatus {
     /// Region of the vantage.
     pub vantage: String,
 
-    /// `Healthy`, `Degraded`, `Failed` or `Unknown`.
+    /// `Healthy`, `Degraded`, `Recovering`, `Failed` or `Unknown`.
     pub verdict: String,
 
     /// Why, with the check and its last bad outcome.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{MemberHealth, RegionName, Report, VantageView, Verdict, judge};
+use super::{MemberHealth, RegionName, Report, VantageView, judge};
 use crate::planted::planted;
 use storm::{Standing, standing};
 pub use verdict::RegionVerdict;
@@ -107,7 +107,7 @@ fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceRepor
     let own = vantages.iter().position(|v| v.region == *region && v.alive);
     let works_inside = |reports: &[Report]| {
         let report = own.and_then(|own| reports.get(own));
-        report.is_some_and(|report| matches!(report.verdict, Verdict::Healthy | Verdict::Degraded))
+        report.is_some_and(|report| report.verdict.works())
     };
     let mut state = RegionState::default();
     for service in services {
@@ -123,7 +123,7 @@ fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceRepor
                 state.down += 1;
                 state.well_inside += u32::from(works_inside(reports));
             }
-            MemberHealth::Healthy | MemberHealth::Degraded => state.judged += 1,
+            MemberHealth::Healthy | MemberHealth::Degraded | MemberHealth::Recovering => state.judged += 1,
         }
     }
     let silent = vantages.iter().any(|v| v.region == *region && !v.alive);
@@ -134,7 +134,7 @@ fn state(region: &RegionName, vantages: &[VantageView], services: &[ServiceRepor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Timestamp;
+    use crate::domain::{Timestamp, Verdict};
 
     const SECOND: i64 = 1_000;
 
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_contradicted_vantage_is_the_suspect_until_the_last_of_its_words_has_ended() {
-        let again = Report { verdict: Verdict::Degraded, ..failed(60 * SECOND) };
+        let again = Report { verdict: Verdict::Recovering, ..failed(60 * SECOND) };
         let told = |a, b| {
             let seen = service([healthy(), healthy(), a], [healthy(), healthy(), b]);
             survey(vantages([true; 3]), &[seen]).vantages[2].suspect
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn of_a_contradicted_vantage_a_word_that_began_earlier_does_not_count_either() {
-        let again = |at| Report { verdict: Verdict::Degraded, ..failed(at) };
+        let again = |at| Report { verdict: Verdict::Recovering, ..failed(at) };
         let [early, late] = [10 * SECOND, 60 * SECOND];
         // Most of both regions is good again for it, and one service of the region that turned bad first is not yet.
         let most = service([healthy(), healthy(), again(early)], [healthy(), healthy(), again(late)]);
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_was_said_before_a_storm_does_not_count_until_that_is_over() {
-        let again = |at| Report { verdict: Verdict::Degraded, ..failed(at) };
+        let again = |at| Report { verdict: Verdict::Recovering, ..failed(at) };
         // Nobody contradicts it.
         let seen = |a, b| service([Report::default(), failed(1), a], [failed(1), Report::default(), b]);
         let [early, lie] = [10 * SECOND, 60 * SECOND];
@@ -314,7 +314,7 @@ mod tests {
             |at| failed(at * SECOND),
             |at| Report { onset: Some(Timestamp(at * SECOND)), ..Report::default() },
         );
-        let again = |at| Report { verdict: Verdict::Degraded, ..failed(at) };
+        let again = |at| Report { verdict: Verdict::Recovering, ..failed(at) };
         let seen = |a, b| service([Report::default(), failed(30), a], [Report::default(), healthy(), b]);
         let services =
             [seen(forgotten(10), again(10)), seen(forgotten(60), again(60)), seen(failed(11), forgotten(11))];

@@ -83,21 +83,53 @@ pub struct Sample {
 
 /// What a window of samples says.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(from = "Word")]
 pub enum Verdict {
     /// It works.
     Healthy,
     /// It works, but an early sign is there.
     Degraded,
-    /// Not enough was seen to say anything.
+    /// It failed, and works again, not yet for as long as [`Recovery`] wants.
+    Recovering,
+    /// Not enough was seen to say anything; also what a newer version says in a word that this one does not know.
     #[default]
     Unknown,
     /// It does not work.
     Failed,
 }
 
+/// A verdict as it is read. The order of verdicts is that of badness, and what stands for every other word must be the last.
+#[derive(Deserialize)]
+enum Word {
+    Healthy,
+    Degraded,
+    Recovering,
+    Failed,
+    #[serde(other)]
+    Unknown,
+}
+
+impl From<Word> for Verdict {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Healthy => Self::Healthy,
+            Word::Degraded => Self::Degraded,
+            Word::Recovering => Self::Recovering,
+            Word::Failed => Self::Failed,
+            Word::Unknown => Self::Unknown,
+        }
+    }
+}
+
 impl Verdict {
     /// Every verdict, for metrics.
-    pub const ALL: [Self; 4] = [Self::Healthy, Self::Degraded, Self::Unknown, Self::Failed];
+    pub const ALL: [Self; 5] = [Self::Healthy, Self::Degraded, Self::Recovering, Self::Unknown, Self::Failed];
+
+    /// Whether the member does its work, whatever else is to be said of it.
+    #[must_use]
+    pub const fn works(self) -> bool {
+        matches!(self, Self::Healthy | Self::Degraded | Self::Recovering)
+    }
 
     /// The word in metrics and status.
     #[must_use]
@@ -105,6 +137,7 @@ impl Verdict {
         match self {
             Self::Healthy => "Healthy",
             Self::Degraded => "Degraded",
+            Self::Recovering => "Recovering",
             Self::Unknown => "Unknown",
             Self::Failed => "Failed",
         }
@@ -168,9 +201,31 @@ pub struct CheckWindow {
     policy: HealthPolicy,
     samples: VecDeque<Sample>,
     verdict: Verdict,
-    good_in_row: u32,
-    good_since: Option<Tick>,
+    /// Samples that were right in time.
+    fine: Row,
+    /// The same with those that were right and a sign of something.
+    works: Row,
     onset: Option<Timestamp>,
+}
+
+/// Samples of a kind, one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    length: u32,
+    since: Option<Tick>,
+}
+
+impl Row {
+    fn take(&mut self, fits: bool, at: Tick) {
+        *self = match fits {
+            true => Self { length: self.length.saturating_add(1), since: Some(self.since.unwrap_or(at)) },
+            false => Self::default(),
+        };
+    }
+
+    fn is_stable(self, time: Duration, now: Tick) -> bool {
+        self.since.is_some_and(|since| now.since(since) >= time)
+    }
 }
 
 impl CheckWindow {
@@ -181,8 +236,8 @@ impl CheckWindow {
             policy,
             samples: VecDeque::with_capacity(policy.window.size as usize),
             verdict: Verdict::Unknown,
-            good_in_row: 0,
-            good_since: None,
+            fine: Row::default(),
+            works: Row::default(),
             onset: None,
         }
     }
@@ -217,7 +272,8 @@ impl CheckWindow {
             self.samples.pop_front();
         }
         self.samples.push_back(sample);
-        self.count_good(sample);
+        self.fine.take(sample.outcome == Outcome::Ok, sample.at);
+        self.works.take(sample.outcome.is_good(), sample.at);
         let before = self.verdict;
         self.verdict = self.judge(sample.at);
         self.note_onset(before);
@@ -251,16 +307,6 @@ impl CheckWindow {
         failed
     }
 
-    fn count_good(&mut self, sample: Sample) {
-        if sample.outcome == Outcome::Ok {
-            self.good_in_row = self.good_in_row.saturating_add(1);
-            self.good_since.get_or_insert(sample.at);
-        } else {
-            self.good_in_row = 0;
-            self.good_since = None;
-        }
-    }
-
     fn judge(&self, now: Tick) -> Verdict {
         let failures = self.policy.window.failures as usize;
         let bad = self.samples.iter().filter(|s| s.outcome.is_bad()).count();
@@ -269,20 +315,29 @@ impl CheckWindow {
             Verdict::Failed
         } else if self.recovered(now) {
             Verdict::Healthy
-        } else if self.verdict == Verdict::Failed || not_ok >= failures {
+        } else if self.failed_before() && !self.lasts(self.works, now) {
             // Most of it is good again, not yet for long enough: no vote for taking it away, and no target either. Else
             // two vantages that were cut off, one after the other, could together move a service that works (I9).
+            Verdict::Recovering
+        } else if self.failed_before() || not_ok >= failures {
             Verdict::Degraded
         } else {
             self.verdict
         }
     }
 
+    const fn failed_before(&self) -> bool {
+        matches!(self.verdict, Verdict::Failed | Verdict::Recovering)
+    }
+
     fn recovered(&self, now: Tick) -> bool {
-        let Recovery { successes, stable_for } = self.policy.recovery;
-        let stable = self.good_since.is_some_and(|since| now.since(since) >= stable_for);
         let never_judged = self.verdict == Verdict::Unknown;
-        self.good_in_row >= successes && (stable || never_judged)
+        self.lasts(self.fine, now) || (never_judged && self.fine.length >= self.policy.recovery.successes)
+    }
+
+    fn lasts(&self, row: Row, now: Tick) -> bool {
+        let Recovery { successes, stable_for } = self.policy.recovery;
+        row.length >= successes && row.is_stable(stable_for, now)
     }
 
     fn note_onset(&mut self, before: Verdict) {
@@ -305,7 +360,7 @@ mod tests {
     };
 
     /// Feeds one sample a second: `+` ok, `~` slow, `e` expiring, `u` unjudged, `-` wrong, `r` refused, `x` unreachable, `.` none.
-    /// The answer has one letter a second: `H`, `D`, `U` or `F`.
+    /// The answer has one letter a second: `H`, `D`, `R`, `U` or `F`.
     fn check(samples: &str, expected: &str) {
         let mut window = CheckWindow::new(POLICY);
         let mut said = String::new();
@@ -343,13 +398,19 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_member_that_is_good_again_is_degraded_and_healthy_only_after_time() {
-        check("+++xxx++++++++++++", "UUHHHFFFDDDDDDDDHH");
+    fn a_failed_member_that_is_good_again_is_recovering_and_healthy_only_after_time() {
+        check("+++xxx++++++++++++", "UUHHHFFFRRRRRRRRHH");
     }
 
     #[test]
     fn a_bad_sample_starts_the_recovery_time_again() {
-        check("xxx++++++++x++++++++++++", "UUFFFDDDDDDDDDDDDDDDDDHH");
+        check("xxx++++++++x++++++++++++", "UUFFFRRRRRRRRRRRRRRRRRHH");
+    }
+
+    #[test]
+    fn a_failed_member_that_comes_back_with_a_sign_is_degraded_after_the_same_time() {
+        check("+++xxx~~~~~~~~~~~~~~", "UUHHHFFFRRRRRRRRDDDD");
+        check("xxx~~~~~~~~~~~~~++++++++++++", "UUFFFRRRRRRRRDDDDDDDDDDDDDHH");
     }
 
     #[test]
@@ -395,6 +456,15 @@ mod tests {
             (Verdict::Unknown, Some(Timestamp(1_000))),
             "stays known"
         );
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_is_unknown_and_every_other_is_read_as_it_was_written() {
+        let read = |text: &str| serde_json::from_str::<Verdict>(text).unwrap();
+        for verdict in Verdict::ALL {
+            assert_eq!(read(&serde_json::to_string(&verdict).unwrap()), verdict);
+        }
+        assert_eq!(read("\"Transcendent\""), Verdict::Unknown);
     }
 
     #[test]

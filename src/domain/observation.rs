@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use super::{
-    Agreement, BudgetLimits, BudgetUse, Epoch, Identity, MemberHealth, Record, RegionName, RunId, Service,
-    ServiceKey, Timestamp, Timings, Trigger, Verdict, judge,
+    Agreement, BudgetLimits, BudgetUse, Epoch, Identity, MemberHealth, Move, Record, RegionName, RunId,
+    Service, ServiceKey, Timestamp, Timings, Trigger, Verdict, judge,
 };
 
 /// One service, at one moment.
@@ -103,6 +103,32 @@ impl Observation {
             MemberHealth::Healthy => Ok(()),
             other => Err(TargetRefusal::Health(other)),
         }
+    }
+
+    /// Whether a member may join in a move: one that could take over, or, as a last resort, one that works with an early sign,
+    /// where nobody who leaves is healthy. A drill, which nobody needs, has no last resort.
+    ///
+    /// # Errors
+    /// The first reason against it.
+    pub fn joins(&self, member: &MemberView, change: &Move) -> Result<(), TargetRefusal> {
+        let in_need = || {
+            let mut leaving = change.leaving().peekable();
+            leaving.peek().is_some() && leaving.all(|region| self.health_in(region) != MemberHealth::Healthy)
+        };
+        match self.target(member) {
+            Err(TargetRefusal::Health(MemberHealth::Degraded))
+                if change.trigger != Trigger::Drill && in_need() && self.nobody_says_failed(member) =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Quorums that contradict each other make a member degraded as well; some of its users are not served.
+    fn nobody_says_failed(&self, member: &MemberView) -> bool {
+        let mut votes = member.reports.iter().zip(&self.vantages);
+        !votes.any(|(report, vantage)| vantage.trusted() && report.verdict == Verdict::Failed)
     }
 }
 

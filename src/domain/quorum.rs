@@ -12,8 +12,10 @@ use crate::planted::planted;
 pub enum MemberHealth {
     /// A quorum sees it work.
     Healthy,
-    /// A quorum sees it answer, but not all is well; or quorums contradict each other.
+    /// A quorum sees it work, but an early sign is there; or quorums contradict each other.
     Degraded,
+    /// A quorum sees it work, and for some of it not yet for long enough after a failure.
+    Recovering,
     /// No quorum says anything. Neither up nor down (I9).
     #[default]
     Unknown,
@@ -23,7 +25,7 @@ pub enum MemberHealth {
 
 impl MemberHealth {
     /// Every health, for metrics.
-    pub const ALL: [Self; 4] = [Self::Healthy, Self::Degraded, Self::Unknown, Self::Down];
+    pub const ALL: [Self; 5] = [Self::Healthy, Self::Degraded, Self::Recovering, Self::Unknown, Self::Down];
 
     /// The word in status, metrics and messages.
     #[must_use]
@@ -31,6 +33,7 @@ impl MemberHealth {
         match self {
             Self::Healthy => "Healthy",
             Self::Degraded => "Degraded",
+            Self::Recovering => "Recovering",
             Self::Unknown => "Unknown",
             Self::Down => "Down",
         }
@@ -39,7 +42,7 @@ impl MemberHealth {
     /// Whether it carries load now.
     #[must_use]
     pub const fn carries(self) -> bool {
-        matches!(self, Self::Healthy | Self::Degraded)
+        matches!(self, Self::Healthy | Self::Degraded | Self::Recovering)
     }
 }
 
@@ -72,35 +75,53 @@ impl Votes {
 /// is dead or suspect has no vote (I6), and a missing answer is no answer (I9).
 #[must_use]
 pub fn judge(region: &RegionName, reports: &[Report], vantages: &[VantageView], quorum: u32) -> MemberHealth {
-    let (mut healthy, mut answering, mut failed) = (Votes::default(), Votes::default(), Votes::default());
-    for (report, vantage) in reports.iter().zip(vantages) {
-        if !vantage.trusted() {
-            continue;
-        }
-        let outside = vantage.region != *region;
-        match report.verdict {
-            Verdict::Healthy => {
-                healthy.add(outside);
-                answering.add(outside);
-            }
-            Verdict::Degraded => answering.add(outside),
-            Verdict::Failed => failed.add(outside),
-            Verdict::Unknown if planted!(UnknownIsHealthy) => {
-                healthy.add(outside);
-                answering.add(outside);
-            }
-            Verdict::Unknown if planted!(UnknownIsFailed) => failed.add(outside),
-            Verdict::Unknown => {}
-        }
+    let mut votes = Ballot::default();
+    for (report, vantage) in reports.iter().zip(vantages).filter(|(_, vantage)| vantage.trusted()) {
+        let verdict = match report.verdict {
+            Verdict::Unknown if planted!(UnknownIsHealthy) => Verdict::Healthy,
+            Verdict::Unknown if planted!(UnknownIsFailed) => Verdict::Failed,
+            said => said,
+        };
+        votes.add(verdict, vantage.region != *region);
     }
-    match (failed.reach(quorum), healthy.reach(quorum), answering.reach(quorum)) {
-        // Two quorums that contradict each other: some citizens are served and some are not. That is an early sign and
-        // no loss; draining it could move load off a member that most can reach.
-        (true, _, true) => MemberHealth::Degraded,
-        (true, _, false) => MemberHealth::Down,
-        (false, true, _) => MemberHealth::Healthy,
-        (false, false, true) => MemberHealth::Degraded,
-        (false, false, false) => MemberHealth::Unknown,
+    votes.health(quorum)
+}
+
+/// All votes on one member.
+#[derive(Clone, Copy, Default)]
+struct Ballot {
+    healthy: Votes,
+    /// Those and the degraded.
+    steady: Votes,
+    /// Those and the recovering.
+    working: Votes,
+    failed: Votes,
+}
+
+impl Ballot {
+    fn add(&mut self, verdict: Verdict, outside: bool) {
+        let Self { healthy, steady, working, failed } = self;
+        let counted: &mut [&mut Votes] = match verdict {
+            Verdict::Healthy => &mut [healthy, steady, working],
+            Verdict::Degraded => &mut [steady, working],
+            Verdict::Recovering => &mut [working],
+            Verdict::Failed => &mut [failed],
+            Verdict::Unknown => &mut [],
+        };
+        counted.iter_mut().for_each(|votes| votes.add(outside));
+    }
+
+    const fn health(&self, quorum: u32) -> MemberHealth {
+        match (self.failed.reach(quorum), self.working.reach(quorum)) {
+            // Two quorums that contradict each other: some citizens are served and some are not. That is an early sign and
+            // no loss; draining it could move load off a member that most can reach.
+            (true, true) => MemberHealth::Degraded,
+            (true, false) => MemberHealth::Down,
+            (false, true) if self.healthy.reach(quorum) => MemberHealth::Healthy,
+            (false, true) if self.steady.reach(quorum) => MemberHealth::Degraded,
+            (false, true) => MemberHealth::Recovering,
+            (false, false) => MemberHealth::Unknown,
+        }
     }
 }
 
@@ -109,7 +130,7 @@ mod tests {
     use super::*;
     use crate::domain::Timestamp;
 
-    /// One letter a vantage: `h`, `d`, `f`, `u`; upper case: its word does not count. The first is the member's own
+    /// One letter a vantage: `h`, `d`, `r`, `f`, `u`; upper case: its word does not count. The first is the member's own
     /// region.
     fn check(votes: &str, quorum: u32, expected: MemberHealth) {
         let mut vantages = Vec::new();
@@ -121,6 +142,7 @@ mod tests {
             let verdict = match letter.to_ascii_lowercase() {
                 'h' => Verdict::Healthy,
                 'd' => Verdict::Degraded,
+                'r' => Verdict::Recovering,
                 'f' => Verdict::Failed,
                 _ => Verdict::Unknown,
             };
@@ -137,6 +159,9 @@ mod tests {
         check("huf", 2, MemberHealth::Unknown);
         check("uuf", 2, MemberHealth::Unknown);
         check("ddh", 2, MemberHealth::Degraded);
+        check("hrd", 2, MemberHealth::Degraded);
+        check("hrr", 2, MemberHealth::Recovering);
+        check("urr", 2, MemberHealth::Recovering);
     }
 
     #[test]

@@ -277,8 +277,10 @@ impl Inspected {
         }
         let some = refused.len() < to.len();
         let is_unknown = |refusal| refusal == TargetRefusal::Health(MemberHealth::Unknown);
+        // Whoever would have to join is needed.
+        let stays = |region| seen.record.as_ref().is_some_and(|record| record.serving.contains(region));
         for (region, refusal) in refused {
-            let gravity = match some {
+            let gravity = match some && stays(region) {
                 true => Gravity::Warning,
                 false if is_unknown(refusal) => Gravity::Unknown,
                 false => Gravity::Problem,

@@ -174,6 +174,8 @@ pub enum Why {
     DependencyDown(ServiceKey),
     /// Who would take over.
     Target(RegionName),
+    /// Who would take over although it is not healthy, because nobody is.
+    LastResort(RegionName, MemberHealth),
     /// Why the best candidate cannot.
     NoTarget {
         /// The candidate; `None`: there is no other member.
@@ -285,6 +287,12 @@ impl fmt::Display for Why {
                 write!(f, "{service} is needed and down: moving this service would not help")
             }
             Self::Target(region) => write!(f, "{region} can take over"),
+            Self::LastResort(region, health) => {
+                write!(
+                    f,
+                    "{region} takes over as a last resort: it is {health}, and nobody who could is healthy"
+                )
+            }
             Self::NoTarget { candidate: None } => f.write_str("there is no other member"),
             Self::NoTarget { candidate: Some((region, refusal)) } => {
                 write!(f, "{region} cannot take over: {refusal}")

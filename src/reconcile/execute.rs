@@ -344,7 +344,7 @@ impl Agent {
         let seen = self.observe(parsed, catalog);
         let change = &run.plan.change;
         for region in change.joining() {
-            let refusal = seen.member(region).map(|member| seen.target(member));
+            let refusal = seen.member(region).map(|member| seen.joins(member, change));
             match refusal {
                 Some(Ok(())) => {}
                 Some(Err(refusal)) => {

@@ -54,6 +54,7 @@ pub(super) fn health(lang: Lang, health: &str) -> &str {
     match (lang, health) {
         (Lang::Ko, "Healthy") => "정상",
         (Lang::Ko, "Degraded") => "저하",
+        (Lang::Ko, "Recovering") => "회복 중",
         (Lang::Ko, "Down") => "장애",
         (Lang::Ko, "Failed") => "실패",
         (Lang::Ko, "Unknown") => "모름",

@@ -2,8 +2,8 @@
 
 use super::wanted::Wanted;
 use crate::domain::{
-    Evaluation, Fence, Mode, Move, Observation, Published, RegionName, Rule, RuleOutcome, Topology, Trigger,
-    Why, WriterLease, is_fresh,
+    Evaluation, Fence, MemberHealth, Mode, Move, Observation, Published, RegionName, Rule, RuleOutcome,
+    Topology, Trigger, Why, WriterLease, is_fresh,
 };
 use crate::planted::planted;
 
@@ -72,7 +72,7 @@ fn one(rule: Rule, seen: &Observation, wanted: &Wanted, trigger: Trigger) -> Sai
             Some(down) => (RuleOutcome::Block, Why::DependencyDown(down.clone())),
             None => FINE,
         },
-        Rule::TargetAvailable => target_available(wanted, trigger),
+        Rule::TargetAvailable => target_available(seen, wanted, trigger),
         Rule::WriterFenced if !trigger.is_unplanned() => not_for(trigger),
         Rule::WriterFenced => writer_fenced(seen),
         Rule::NeverEmpty => never_empty(seen, wanted.change.as_ref(), trigger),
@@ -136,7 +136,7 @@ fn vantages_trusted(seen: &Observation) -> Said {
 }
 
 /// A new service is written down as it is served; every other move needs members that can take over.
-fn target_available(wanted: &Wanted, trigger: Trigger) -> Said {
+fn target_available(seen: &Observation, wanted: &Wanted, trigger: Trigger) -> Said {
     if trigger == Trigger::Establish {
         return not_for(trigger);
     }
@@ -144,10 +144,15 @@ fn target_available(wanted: &Wanted, trigger: Trigger) -> Said {
     match &wanted.change {
         None => refused(),
         Some(_) if trigger.is_wish() && wanted.refused.is_some() => refused(),
-        Some(change) => match change.joining().next() {
-            Some(region) => (RuleOutcome::Pass, Why::Target(region.clone())),
-            None => FINE,
-        },
+        Some(change) => {
+            let healthy = |region: &RegionName| seen.health_in(region) == MemberHealth::Healthy;
+            let why = match (change.joining().find(|region| !healthy(region)), change.joining().next()) {
+                (Some(region), _) => Why::LastResort(region.clone(), seen.health_in(region)),
+                (None, Some(region)) => Why::Target(region.clone()),
+                (None, None) => Why::Fine,
+            };
+            (RuleOutcome::Pass, why)
+        }
     }
 }
 

@@ -101,7 +101,7 @@ fn unknown_is_neither_down_nor_up() {
 #[test]
 fn a_member_that_is_not_quite_well_is_no_target() {
     for spoilt in [
-        standby().down("a").degraded("b"),
+        standby().down("a").recovering("b"),
         standby().down("a").maintenance("b"),
         standby().down("a").region_maintenance("b"),
         standby().down("a").unknown_region("b"),
@@ -109,6 +109,40 @@ fn a_member_that_is_not_quite_well_is_no_target() {
     ] {
         check(&spoilt, "Hold MemberDown -: TargetAvailable NeverEmpty");
     }
+}
+
+#[test]
+fn a_member_with_an_early_sign_is_the_last_resort_where_what_serves_is_down_and_nobody_is_healthy() {
+    check(&standby().down("a").degraded("b"), "Start MemberDown a→b @8");
+    check(&standby().lost("a").degraded("b"), "Start RegionLost a→b @8");
+    let text = decide(&standby().down("a").degraded("b").observe());
+    let why = text.rules.iter().find(|e| e.rule == Rule::TargetAvailable).unwrap().why.to_string();
+    assert_eq!(why, "b takes over as a last resort: it is Degraded, and nobody who could is healthy");
+    check(&standby().member("c", 1).down("a").degraded("b"), "Start MemberDown a→c @8");
+    check(&standby().member("c", 200).down("a").degraded("b").degraded("c"), "Start MemberDown a→c @8");
+    let world = standby().member("c", 1).down("a").degraded("c");
+    check(&world.clone().load(100, &[("b", 60), ("c", 100)]), "Start MemberDown a→c @8");
+    check(
+        &world.degraded("b").load(100, &[("b", 60), ("c", 60)]),
+        "Hold MemberDown -: TargetAvailable NeverEmpty",
+    );
+    check(
+        &active().member("c", 1).without("b").down("a").degraded("c").serving(&["a"]),
+        "Start MemberDown a→c @8",
+    );
+}
+
+#[test]
+fn a_member_that_some_vantage_sees_fail_is_no_last_resort() {
+    let mut seen = standby().down("a").degraded("b").observe();
+    seen.members[1].reports[0].verdict = Verdict::Failed;
+    assert_eq!(told(&decide(&seen)), "Hold MemberDown -: TargetAvailable NeverEmpty");
+    seen.vantages[0].suspect = true;
+    assert_eq!(
+        told(&decide(&seen)),
+        "Start MemberDown a→b @8",
+        "whose word does not count, does not count here"
+    );
 }
 
 #[test]
@@ -229,6 +263,8 @@ fn a_ledger_that_is_older_than_the_name_servers_takes_over_what_they_publish() {
 fn a_person_moves_where_a_member_can_take_over_and_nowhere_else() {
     check(&standby().asked(None, Some("b")), "Start Manual a→b @8");
     check(&standby().degraded("b").asked(None, Some("b")), "Hold Manual a→b: TargetAvailable");
+    check(&standby().degraded("a").degraded("b").asked(None, Some("b")), "Start Manual a→b @8");
+    check(&standby().unknown("a").recovering("b").asked(None, Some("b")), "Hold Manual a→b: TargetAvailable");
     check(&standby().asked(None, Some("a")), "Hold Manual -: MoveNeeded TargetAvailable NeverEmpty");
     check(&standby().asked(None, Some("x")), "Hold Manual -: MoveNeeded TargetAvailable NeverEmpty");
     check(&active().asked(Some("a"), None), "Start Manual ab→b @8");
@@ -289,6 +325,7 @@ fn a_drill_goes_where_the_service_would_be_moved_and_only_where_nothing_speaks_a
     check(&drill(), "Start Drill a→b @8");
     check(&drill().mode(Mode::Manual), "Start Drill a→b @8");
     check(&drill().degraded("b"), "Hold Drill -: TargetAvailable NeverEmpty");
+    check(&drill().degraded("a").degraded("b"), "Hold Drill -: TargetAvailable NeverEmpty");
     check(&drill().stopped(), "Hold Drill a→b: GlobalStop");
     check(&drill().dependency_down(), "Hold Drill a→b: DependencyHealthy");
     check(&drill().suspect("a").suspect("b"), "Hold Drill -: VantagesTrusted TargetAvailable NeverEmpty");

@@ -98,42 +98,43 @@ fn replace(seen: &Observation, record: &Record, lost: &BTreeSet<RegionName>) -> 
     let region_lost = lost.iter().any(|r| seen.member(r).is_some_and(|member| member.region_lost));
     let trigger = if region_lost { Trigger::RegionLost } else { Trigger::MemberDown };
     let staying: BTreeSet<RegionName> = record.serving.difference(lost).cloned().collect();
+    let candidate = |to| Move { trigger, from: record.serving.clone(), to };
     let (to, refused) = match seen.service.topology {
-        Topology::ActiveActive => reinforce(seen, staying, lost),
-        Topology::ActiveStandby => best_target(seen, lost),
+        Topology::ActiveActive => reinforce(seen, staying, lost, &candidate),
+        Topology::ActiveStandby => best_target(seen, lost, &candidate),
     };
-    let change = (!to.is_empty() || planted!(EmptyWhenAllDown)).then(|| Move {
-        trigger,
-        from: record.serving.clone(),
-        to,
-    });
+    let change = (!to.is_empty() || planted!(EmptyWhenAllDown)).then(|| candidate(to));
     Wanted { change, trigger: Some(trigger), note: None, refused }
 }
 
-/// Those who stay, and as many spares as it takes to carry the load.
+/// Those who stay, and as many spares as it takes to carry the load: healthy ones first, then those of last resort.
 fn reinforce(
     seen: &Observation,
     staying: BTreeSet<RegionName>,
     lost: &BTreeSet<RegionName>,
+    candidate: &impl Fn(BTreeSet<RegionName>) -> Move,
 ) -> (BTreeSet<RegionName>, Option<(RegionName, TargetRefusal)>) {
     let mut to = staying;
     let mut refused = None;
-    if carries_load(seen, &to) {
-        return (to, refused);
-    }
-    for member in by_preference(seen) {
-        if to.contains(&member.region) || lost.contains(&member.region) {
-            continue;
-        }
-        match seen.target(member) {
-            Ok(()) => {
-                to.insert(member.region.clone());
-                if carries_load(seen, &to) {
-                    break;
-                }
+    let spares: Vec<&MemberView> = by_preference(seen)
+        .into_iter()
+        .filter(|member| !to.contains(&member.region) && !lost.contains(&member.region))
+        .collect();
+    for last_resort in [false, true] {
+        for member in &spares {
+            if carries_load(seen, &to) {
+                return (to, refused);
             }
-            Err(refusal) => {
-                refused.get_or_insert((member.region.clone(), refusal));
+            let with: BTreeSet<RegionName> = to.iter().chain([&member.region]).cloned().collect();
+            let joins = match last_resort {
+                false => seen.target(member),
+                true => seen.joins(member, &candidate(with.clone())),
+            };
+            match joins {
+                Ok(()) => to = with,
+                Err(refusal) => {
+                    refused.get_or_insert((member.region.clone(), refusal));
+                }
             }
         }
     }
@@ -150,26 +151,31 @@ fn carries_load(seen: &Observation, regions: &BTreeSet<RegionName>) -> bool {
     serves && enough
 }
 
-/// The preferred member that can take over and carries the load. Where none carries it the preferred one is named, so
-/// that the rule `Capacity` says what is missing.
+/// The preferred member that can take over and carries the load; else the preferred one of last resort that carries it. Where
+/// none carries it the preferred one is named, so that the rule `Capacity` says what is missing.
 fn best_target(
     seen: &Observation,
     lost: &BTreeSet<RegionName>,
+    candidate: &impl Fn(BTreeSet<RegionName>) -> Move,
 ) -> (BTreeSet<RegionName>, Option<(RegionName, TargetRefusal)>) {
-    let (mut refused, mut too_small) = (None, None);
+    let (mut refused, mut last_resort, mut too_small) = (None, None, None);
     for member in by_preference(seen).into_iter().filter(|member| !lost.contains(&member.region)) {
         let alone = BTreeSet::from([member.region.clone()]);
+        let carries = carries_load(seen, &alone);
         match seen.target(member) {
-            Ok(()) if carries_load(seen, &alone) => return (alone, refused),
+            Ok(()) if carries => return (alone, refused),
             Ok(()) => {
                 too_small.get_or_insert(alone);
             }
             Err(refusal) => {
                 refused.get_or_insert((member.region.clone(), refusal));
+                if carries && seen.joins(member, &candidate(alone.clone())).is_ok() {
+                    last_resort.get_or_insert(alone);
+                }
             }
         }
     }
-    (too_small.unwrap_or_default(), refused)
+    (last_resort.or(too_small).unwrap_or_default(), refused)
 }
 
 /// A person asked.
@@ -183,12 +189,13 @@ fn asked(seen: &Observation, record: &Record, request: &Request) -> Wanted {
     if request.from.as_ref().is_some_and(|from| !record.serving.contains(from)) {
         return misfit("spec.from does not serve now: see status.serving of the SharedService");
     }
+    let candidate = |to| Move { trigger, from: record.serving.clone(), to };
     let to = match (seen.service.topology, &request.to) {
         (Topology::ActiveStandby, Some(to)) => BTreeSet::from([to.clone()]),
         // A drill goes where the service would be moved if that region were lost.
         (Topology::ActiveStandby, None) if trigger == Trigger::Drill => {
             let leaves = request.from.iter().cloned().collect();
-            let (to, refused) = best_target(seen, &leaves);
+            let (to, refused) = best_target(seen, &leaves, &candidate);
             if to.is_empty() {
                 return Wanted { change: None, trigger: Some(trigger), note: None, refused };
             }
@@ -207,11 +214,11 @@ fn asked(seen: &Observation, record: &Record, request: &Request) -> Wanted {
     if to == record.serving {
         return misfit("the service is served like that already: nothing to do");
     }
-    let refused = to.difference(&record.serving).find_map(|region| {
+    let change = candidate(to);
+    let refused = change.joining().find_map(|region| {
         let member = seen.member(region)?;
-        seen.target(member).err().map(|refusal| (region.clone(), refusal))
+        seen.joins(member, &change).err().map(|refusal| (region.clone(), refusal))
     });
-    let change = Move { trigger, from: record.serving.clone(), to };
     Wanted { change: Some(change), trigger: Some(trigger), note: None, refused }
 }
 
@@ -226,8 +233,10 @@ fn spec_changed(seen: &Observation, record: &Record) -> Option<Wanted> {
         let new = by_spec(seen).into_iter().filter(|region| is_target(seen, region));
         to.extend(new);
     }
+    let trigger = Trigger::SpecChanged;
+    let candidate = |to| Move { trigger, from: record.serving.clone(), to };
     let refused = if to.is_empty() {
-        let (found, refused) = best_target(seen, &BTreeSet::new());
+        let (found, refused) = best_target(seen, &BTreeSet::new(), &candidate);
         to = found;
         refused
     } else {
@@ -236,8 +245,7 @@ fn spec_changed(seen: &Observation, record: &Record) -> Option<Wanted> {
     if to == record.serving {
         return None;
     }
-    let trigger = Trigger::SpecChanged;
-    let change = (!to.is_empty()).then(|| Move { trigger, from: record.serving.clone(), to });
+    let change = (!to.is_empty()).then(|| candidate(to));
     Some(Wanted { change, trigger: Some(trigger), note: None, refused })
 }
 

@@ -252,7 +252,7 @@ impl DrillRun {
         away.find_map(|(drilled, sight)| {
             let unwell = match sight.health {
                 MemberHealth::Down => true,
-                MemberHealth::Degraded => self.limits.degraded,
+                MemberHealth::Degraded | MemberHealth::Recovering => self.limits.degraded,
                 // Unknown is neither down nor up (I9).
                 MemberHealth::Healthy | MemberHealth::Unknown => false,
             };

@@ -126,7 +126,7 @@ fn turned_bad(vantage: usize, region: &RegionName, services: &[ServiceReports]) 
         let failed = report.verdict == Verdict::Failed;
         judged += usize::from(report.verdict != Verdict::Unknown || report.onset.is_some());
         failing += usize::from(failed);
-        ailing += usize::from(failed || (report.verdict == Verdict::Degraded && report.onset.is_some()));
+        ailing += usize::from(failed || report.verdict == Verdict::Recovering);
         if let Some(onset) = report.onset.or_else(|| failed.then_some(report.since)) {
             onsets.push(onset);
             of_failed.extend(failed.then_some(onset));
@@ -160,11 +160,8 @@ fn is_contradicted(
         let of_region = services.iter().filter_map(|service| service.members.get(region)?.get(vantage));
         let mut words = [0_usize; 2];
         for report in of_region {
-            match report.verdict {
-                Verdict::Failed => words[1] += 1,
-                Verdict::Healthy | Verdict::Degraded => words[0] += 1,
-                Verdict::Unknown => {}
-            }
+            words[0] += usize::from(report.verdict.works());
+            words[1] += usize::from(report.verdict == Verdict::Failed);
         }
         fine += usize::from(words[0] > words[1]);
         failing += usize::from(words[1] > words[0]);

@@ -66,7 +66,8 @@ impl Agent {
 /// What the trusted vantages say of a member.
 fn by_the_others(seen: &Observation, region: &RegionName) -> (bool, Vec<String>) {
     match seen.health_in(region) {
-        MemberHealth::Healthy => (true, Vec::new()),
+        // As good as the place's own samples would have to be: a sign does not keep a member from serving.
+        MemberHealth::Healthy | MemberHealth::Degraded => (true, Vec::new()),
         other => {
             (false, vec![format!("{region} is {other} to all places together, and this place cannot tell")])
         }

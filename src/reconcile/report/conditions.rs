@@ -255,6 +255,10 @@ fn ready(
         (MemberHealth::Degraded, ..) => {
             (kind, Some(true), "Degraded", "served, but not all is well".to_owned())
         }
+        (MemberHealth::Recovering, ..) => {
+            let text = "served again, not yet for long enough to be called healthy";
+            (kind, Some(true), "Recovering", text.to_owned())
+        }
         (MemberHealth::Healthy, ..) => (kind, Some(true), "Serving", "served, and all is well".to_owned()),
     }
 }

@@ -289,7 +289,8 @@ fn symptom(state: &State) -> Option<Symptom> {
 const fn quiet_reason(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Healthy => "good",
-        Verdict::Degraded | Verdict::Failed => "good again, not yet for long enough",
+        Verdict::Degraded => "a sign a moment ago",
+        Verdict::Recovering | Verdict::Failed => "good again, not yet for long enough",
         Verdict::Unknown => "not enough samples",
     }
 }

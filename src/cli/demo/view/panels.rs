@@ -124,7 +124,7 @@ fn verdicts(place: &Place, look: Look) -> Line<'static> {
         let sign = match verdict.as_str() {
             "Healthy" => "✓",
             "Failed" => "✗",
-            "Degraded" => "!",
+            "Degraded" | "Recovering" => "!",
             _ => "?",
         };
         spans.push(Span::styled(format!("{vantage} {sign}  "), look.of_health(verdict)));

@@ -46,10 +46,10 @@ fn a_vantage_that_is_silent_suspect_or_has_no_word_is_named() {
 
 #[test]
 fn a_loss_that_no_move_would_answer_says_which_rule_is_against_it() {
-    let nowhere = World::new(Topology::ActiveStandby).degraded("b").observe();
+    let nowhere = World::new(Topology::ActiveStandby).recovering("b").observe();
     let (stages, why) = asked(&nowhere);
     assert_eq!(stages, "ppb-");
-    assert!(why.contains("TargetAvailable: b cannot take over: it is Degraded"), "{why}");
+    assert!(why.contains("TargetAvailable: b cannot take over: it is Recovering"), "{why}");
     let mut by_hand = well();
     std::sync::Arc::make_mut(&mut by_hand.service).failover.mode = Mode::Recommend;
     assert_eq!(asked(&by_hand).0, "ppp-", "noticed, and left to a person");

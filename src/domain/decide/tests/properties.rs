@@ -13,6 +13,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
     prop_oneof![
         3 => Just(Verdict::Healthy),
         1 => Just(Verdict::Degraded),
+        1 => Just(Verdict::Recovering),
         1 => Just(Verdict::Unknown),
         3 => Just(Verdict::Failed),
     ]
@@ -160,8 +161,13 @@ proptest! {
                 prop_assert!(all >= quorum && outside >= 1);
             }
             for region in plan.change.joining() {
-                let (all, outside) = votes(&seen, seen.member(region).unwrap(), Verdict::Healthy);
-                prop_assert!(all >= quorum && outside >= 1);
+                let saw = |verdict| votes(&seen, seen.member(region).unwrap(), verdict);
+                let (healthy, degraded, failed) =
+                    (saw(Verdict::Healthy), saw(Verdict::Degraded), saw(Verdict::Failed));
+                let is_healthy = healthy.0 >= quorum && healthy.1 >= 1;
+                // As a last resort: it works with an early sign, and nobody saw it fail.
+                let steady = healthy.0 + degraded.0 >= quorum && healthy.1 + degraded.1 >= 1;
+                prop_assert!(is_healthy || (steady && failed.0 == 0));
             }
         }
     }

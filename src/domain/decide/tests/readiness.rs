@@ -84,7 +84,7 @@ fn a_spare_that_would_have_to_join_is_part_of_the_direction() {
     let world = active().member("c", 0).load(100, &[("b", 60), ("c", 60)]);
     assert_eq!(ways(&world), ["a→bc", "b→a"]);
     check(&world, "Ready");
-    check(&world.degraded("c"), "NotReady a→b!Capacity");
+    check(&world.degraded("c"), "NotReady a→bc!TargetAvailable");
 }
 
 #[test]

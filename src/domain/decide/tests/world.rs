@@ -88,6 +88,10 @@ impl World {
         self.verdict(region, Verdict::Degraded)
     }
 
+    pub(super) fn recovering(self, region: &'static str) -> Self {
+        self.verdict(region, Verdict::Recovering)
+    }
+
     pub(super) fn unknown(self, region: &'static str) -> Self {
         self.verdict(region, Verdict::Unknown)
     }
