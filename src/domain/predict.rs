@@ -12,6 +12,8 @@ const AFTER_LEASE: Duration = Duration::from_secs(1);
 pub struct Timings {
     /// Lease of the leader: after its loss, another one decides after at most this.
     pub leader_ttl: Duration,
+    /// Samples of which the slowest vantage takes one now: 1, 2 or 4, more than 1 where it cannot keep up.
+    pub stride: u32,
     /// From the last sample to the plan in the ledger.
     pub decide: Duration,
     /// Raising the epoch and changing all routes.
@@ -23,6 +25,7 @@ impl Default for Timings {
     fn default() -> Self {
         Self {
             leader_ttl: Duration::from_secs(15),
+            stride: 1,
             decide: Duration::from_secs(1),
             shift: Duration::from_secs(1),
         }
@@ -32,6 +35,7 @@ impl Default for Timings {
 /// A predicted recovery time and its parts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
+    /// Between the samples that are taken.
     interval: Duration,
     failures: u32,
     timeout: Duration,
@@ -111,12 +115,13 @@ impl fmt::Display for Prediction {
 pub fn predict(service: &Service, timings: &Timings) -> Prediction {
     let health = &service.health;
     let failures = health.window.failures;
+    let interval = health.interval * timings.stride;
     Prediction {
-        interval: health.interval,
+        interval,
         failures,
         timeout: health.timeout,
         // The fault comes just after a good sample; the last bad sample that is needed starts `failures` intervals later.
-        detect: health.interval * failures + health.timeout,
+        detect: interval * failures + health.timeout,
         elect: timings.leader_ttl + timings.leader_ttl / 3,
         decide: timings.decide,
         fence: service.gate().map_or(Duration::ZERO, |gate| gate.lease_ttl + AFTER_LEASE),

@@ -11,7 +11,7 @@ use super::{agent::Agent, catalog::Catalog, parse::Parsed, survey::Asked};
 use crate::{
     domain::{
         BudgetLimits, BudgetUse, Epoch, Fleet, MemberHealth, MemberView, Observation, Published, Record,
-        RegionName, Report, Request, Service, ServiceKey, Switches, Timings, Trigger, judge,
+        RegionName, Report, Request, Service, ServiceKey, Switches, Timings, Trigger, VantageView, judge,
     },
     ports::ServerState,
 };
@@ -41,7 +41,7 @@ impl Agent {
             request: self.open_request(&service.key),
             in_drill: self.mirror.is_in_drill(&service.key),
             writer: self.writer_lease(&service.key),
-            timings: self.timings(&service.key),
+            timings: self.timings(service, &fleet.vantages),
             service: service.clone(),
             record,
         }
@@ -132,8 +132,8 @@ impl Agent {
     }
 
     /// The longest times of the last moves of this service, or the defaults.
-    fn timings(&self, service: &ServiceKey) -> Timings {
-        let runs = self.mirror.succeeded_runs(service);
+    fn timings(&self, service: &Service, vantages: &[VantageView]) -> Timings {
+        let runs = self.mirror.succeeded_runs(&service.key);
         let longest = |from: fn(&crate::domain::Times) -> Option<_>,
                        to: fn(&crate::domain::Times) -> Option<_>| {
             let times = runs.iter().map(|run| &run.times);
@@ -144,8 +144,12 @@ impl Agent {
                 .max()
         };
         let defaults = Timings::default();
+        let alive = vantages.iter().filter(|vantage| vantage.alive);
+        let strides =
+            alive.filter_map(|vantage| Some(self.stretch_of(&vantage.region)?.stride(service.grade)));
         Timings {
             leader_ttl: self.settings.lease_ttl,
+            stride: strides.max().and_then(|most| u32::try_from(most).ok()).unwrap_or(defaults.stride),
             decide: longest(|t| t.observed, |t| t.decided).unwrap_or(defaults.decide),
             shift: longest(|t| t.decided, |t| t.shifted).unwrap_or(defaults.shift),
         }

@@ -61,7 +61,8 @@ impl Agent {
         self.report_invalid(&catalog).await;
     }
 
-    fn stretch_of(&self, region: &RegionName) -> Option<Stretch> {
+    /// How far a region leaves out samples; `None`: it does not say.
+    pub(in crate::reconcile) fn stretch_of(&self, region: &RegionName) -> Option<Stretch> {
         match *region == self.settings.region {
             true => Some(self.vantage.stretch()),
             false => self.mirror.standing_entry(region).and_then(|(_, said)| said.stretch),

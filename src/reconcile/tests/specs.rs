@@ -163,6 +163,15 @@ async fn a_region_that_leaves_out_samples_is_shown_so_and_one_that_does_not_say_
     standing["stretch"] = json!(1);
     bench.put(&entry, &standing).await;
     let text = shown("gwangju", ("False", "Stretched")).await;
+    standing["stretch"] = json!(8);
+    bench.put(&entry, &standing).await;
+    let feasible = || {
+        let status = bench.resources.statuses().services.values().next()?.clone();
+        let found =
+            status.conditions.into_iter().find(|condition| condition.type_ == "ObjectivesFeasible")?;
+        found.message.contains("2 × 4s").then_some(())
+    };
+    bench.until("the predicted recovery time knows that samples are left out", feasible).await;
     assert!(text.contains("of grade 4 all but one in 2") && text.contains("more CPU"), "{text}");
     standing.as_object_mut().unwrap().remove("stretch");
     bench.put(&entry, &standing).await;

@@ -64,3 +64,16 @@ fn a_loss_that_is_answered_later_than_the_objective_allows_is_not_in_time() {
         assert_eq!(stages, format!("ppp{letter}"), "{why}");
     }
 }
+
+#[test]
+fn a_vantage_that_takes_every_fourth_sample_notices_a_loss_that_much_later() {
+    let mut seen = well();
+    std::sync::Arc::make_mut(&mut seen.service).rto = Some(Duration::from_secs(30));
+    assert_eq!(asked(&seen).0, "pppp");
+    seen.timings.stride = 4;
+    let (stages, why) = asked(&seen);
+    assert!(
+        stages == "pppb" && why.contains("noticed within 25s") && why.contains("3 × 8s"),
+        "{stages} {why}"
+    );
+}
