@@ -117,7 +117,7 @@ impl Observation {
         };
         match self.target(member) {
             Err(TargetRefusal::Health(MemberHealth::Degraded))
-                if change.trigger != Trigger::Drill && in_need() && self.nobody_says_failed(member) =>
+                if change.trigger != Trigger::Drill && in_need() && self.is_steady(member) =>
             {
                 Ok(())
             }
@@ -125,10 +125,18 @@ impl Observation {
         }
     }
 
-    /// Quorums that contradict each other make a member degraded as well; some of its users are not served.
-    fn nobody_says_failed(&self, member: &MemberView) -> bool {
+    /// Whether a member works, perhaps with an early sign. Quorums that contradict each other make it degraded as well, and then some
+    /// of its users are not served: it is not steady.
+    #[must_use]
+    pub fn is_steady(&self, member: &MemberView) -> bool {
         let mut votes = member.reports.iter().zip(&self.vantages);
-        !votes.any(|(report, vantage)| vantage.trusted() && report.verdict == Verdict::Failed)
+        match self.health(member) {
+            MemberHealth::Healthy => true,
+            MemberHealth::Degraded => {
+                !votes.any(|(report, vantage)| vantage.trusted() && report.verdict == Verdict::Failed)
+            }
+            MemberHealth::Recovering | MemberHealth::Unknown | MemberHealth::Down => false,
+        }
     }
 }
 

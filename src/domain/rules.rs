@@ -243,13 +243,6 @@ pub enum Why {
         /// Limits.
         limits: BudgetLimits,
     },
-    /// A member that a person asked for cannot serve.
-    AskedFor {
-        /// The member.
-        member: RegionName,
-        /// Its health.
-        health: MemberHealth,
-    },
     /// The wish does not fit the service.
     WishMisfit(&'static str),
 }
@@ -287,12 +280,7 @@ impl fmt::Display for Why {
                 write!(f, "{service} is needed and down: moving this service would not help")
             }
             Self::Target(region) => write!(f, "{region} can take over"),
-            Self::LastResort(region, health) => {
-                write!(
-                    f,
-                    "{region} takes over as a last resort: it is {health}, and nobody who could is healthy"
-                )
-            }
+            Self::LastResort(region, health) => last_resort_text(region, *health, f),
             Self::NoTarget { candidate: None } => f.write_str("there is no other member"),
             Self::NoTarget { candidate: Some((region, refusal)) } => {
                 write!(f, "{region} cannot take over: {refusal}")
@@ -316,23 +304,27 @@ impl fmt::Display for Why {
             }
             Self::RegionLossPasses => f.write_str("the loss of a region passes the cooldown"),
             Self::DrainPasses => f.write_str("taking out what is down passes the cooldown"),
-            Self::Drill { age: Some(age), limit } => {
-                write!(f, "the last passed drill is {} old, the limit is {}", coarse(*age), coarse(*limit))
-            }
-            Self::Drill { age: None, limit } => write!(
-                f,
-                "no drill has passed yet, the limit is {}: a person must start the move",
-                coarse(*limit)
-            ),
+            Self::Drill { age, limit } => drill_text(*age, *limit, f),
             Self::Budget { region, used, limit, per } => {
                 write!(f, "{used} of {limit} unplanned moves away from {region} within {per:?}")
             }
             Self::Evacuation { region, used, limits } => {
                 write!(f, "evacuating {region}: {used} of {} moves at the same time", limits.evacuating)
             }
-            Self::AskedFor { member, health } => write!(f, "{member} was asked for and is {health}"),
             Self::WishMisfit(text) => f.write_str(text),
         }
+    }
+}
+
+fn last_resort_text(region: &RegionName, health: MemberHealth, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{region} takes over as a last resort: it is {health}, and nobody who could is healthy")
+}
+
+fn drill_text(age: Option<Duration>, limit: Duration, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let limit = coarse(limit);
+    match age {
+        Some(age) => write!(f, "the last passed drill is {} old, the limit is {limit}", coarse(age)),
+        None => write!(f, "no drill has passed yet, the limit is {limit}: a person must start the move"),
     }
 }
 

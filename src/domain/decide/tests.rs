@@ -146,6 +146,21 @@ fn a_member_that_some_vantage_sees_fail_is_no_last_resort() {
 }
 
 #[test]
+fn a_member_is_steady_that_works_with_or_without_a_sign_and_that_nobody_sees_fail() {
+    let is_steady = |world: World| {
+        let seen = world.observe();
+        seen.is_steady(&seen.members[1])
+    };
+    assert!(is_steady(standby()) && is_steady(standby().degraded("b")));
+    for unwell in [standby().recovering("b"), standby().unknown("b"), standby().down("b")] {
+        assert!(!is_steady(unwell));
+    }
+    let mut contradicted = standby().degraded("b").observe();
+    contradicted.members[1].reports[0].verdict = Verdict::Failed;
+    assert!(!contradicted.is_steady(&contradicted.members[1]));
+}
+
+#[test]
 fn the_preferred_member_takes_over_by_weight_and_then_by_order() {
     check(&standby().member("c", 100).down("a"), "Start MemberDown a→b @8");
     check(&standby().member("c", 200).down("a"), "Start MemberDown a→c @8");

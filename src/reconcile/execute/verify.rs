@@ -65,13 +65,12 @@ impl Agent {
 
 /// What the trusted vantages say of a member.
 fn by_the_others(seen: &Observation, region: &RegionName) -> (bool, Vec<String>) {
-    match seen.health_in(region) {
-        // As good as the place's own samples would have to be: a sign does not keep a member from serving.
-        MemberHealth::Healthy | MemberHealth::Degraded => (true, Vec::new()),
-        other => {
-            (false, vec![format!("{region} is {other} to all places together, and this place cannot tell")])
-        }
+    // As good as the place's own samples would have to be: a sign does not keep a member from serving.
+    if seen.member(region).is_some_and(|member| seen.is_steady(member)) {
+        return (true, Vec::new());
     }
+    let health = seen.health_in(region);
+    (false, vec![format!("{region} is {health} to all places together, and this place cannot tell")])
 }
 
 /// What is wrong with an answer; `None`: it is good enough for a member that shall serve.
